@@ -1,0 +1,155 @@
+"""Local penalization: a batch from one sequential acquisition, by excluding balls around the points chosen so far.
+
+Gonzalez, Dai, Hennig, Lawrence, "Batch Bayesian Optimization via Local Penalization", AISTATS 2016, PMLR 51:648-657.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from botorch.acquisition import AcquisitionFunction
+from botorch.acquisition.analytic import AnalyticAcquisitionFunction, ExpectedImprovement, ProbabilityOfImprovement
+from botorch.models.model import Model
+from botorch.utils.transforms import t_batch_mode_transform
+from torch import Tensor
+
+from matseek.spaces.polytope import Polytope
+
+# Below this fraction of the GP's own scale an estimated Lipschitz constant says "flat", and balls would swallow the
+# whole space; a fresh GP sample has gradients of the order of its scale.
+_LEAST_RELATIVE_LIPSCHITZ = 1e-2
+
+
+class LocalPenalization(AcquisitionFunction):
+    r"""A sequential acquisition, penalised around the points that the batch holds already; in log space.
+
+    For a function :math:`f` to be minimised with Lipschitz constant :math:`L` and minimum :math:`M`, no minimiser
+    lies in the ball around :math:`x_j` of radius :math:`(f(x_j) - M)/L`. With :math:`f(x_j) \sim N(\mu_j,
+    \sigma_j^2)`, a point :math:`x` lies outside with probability
+
+    .. math:: \varphi(x; x_j) = \Phi\left(\frac{L \lVert x - x_j\rVert - (\mu_j - M)}{\sigma_j}\right)
+
+    (Gonzalez et al. 2016, eq. 9 and appendix, written for minimisation; :math:`\frac12\mathrm{erfc}(-z/\sqrt 2) =
+    \Phi(z)`), and the value is :math:`\log g(\alpha(x)) + \sum_j \log\varphi(x; x_j)`. The transform :math:`g` is the
+    identity for acquisitions that cannot be negative and softplus for others.
+
+    Distances are taken in units of ``lengthscales``, in which a GP varies alike in every direction, so that a variable
+    without influence does not keep points apart.
+
+    Args:
+        base: A BoTorch analytic acquisition over a single-output model; log acquisitions stay as they are.
+        centers: Points chosen so far, shape ``(k, d)``; k may be 0.
+        lipschitz: Lipschitz constant of the value per unit of scaled distance.
+        minimum: The least value M.
+        lengthscales: Unit of distance along each coordinate, shape ``(d,)``; ones if None.
+    """
+
+    def __init__(
+        self,
+        base: AnalyticAcquisitionFunction,
+        centers: Tensor,
+        lipschitz: float | Tensor,
+        minimum: float | Tensor,
+        lengthscales: Tensor | None = None,
+    ) -> None:
+        super().__init__(model=base.model)
+        self.base = base
+        d = centers.shape[-1]
+        self.register_buffer("centers", centers.detach().clone())
+        self.register_buffer("lipschitz", torch.as_tensor(lipschitz, dtype=centers.dtype))
+        self.register_buffer("minimum", torch.as_tensor(minimum, dtype=centers.dtype))
+        scale = torch.ones(d, dtype=centers.dtype) if lengthscales is None else lengthscales.detach().to(centers)
+        self.register_buffer("lengthscales", scale)
+        if float(self.lipschitz) <= 0:
+            raise ValueError(f"lipschitz={float(self.lipschitz):g} must be positive; estimate it, see lipschitz_constant")
+        mean, deviation = _moments(base.model, self.centers) if len(centers) else (centers.sum(-1), centers.sum(-1))
+        self.register_buffer("center_means", mean)
+        self.register_buffer("center_deviations", deviation)
+
+    @t_batch_mode_transform(expected_q=1)
+    def forward(self, X: Tensor) -> Tensor:
+        """Log of the penalised acquisition.
+
+        Args:
+            X: Shape ``(b, 1, d)``.
+
+        Returns:
+            Shape ``(b,)``.
+        """
+        return log_acquisition(self.base, X) + self.log_penalty(X.squeeze(-2))
+
+    def log_penalty(self, x: Tensor) -> Tensor:
+        """Sum of the log penalties.
+
+        Args:
+            x: Shape ``(..., d)``.
+
+        Returns:
+            Shape ``(...)``, at most 0.
+        """
+        offset = (x.unsqueeze(-2) - self.centers) / self.lengthscales
+        # The root's slope is infinite at a centre; a floor far below any spacing keeps the gradient finite there.
+        distance = offset.square().sum(-1).clamp_min(1e-24).sqrt()
+        z = (self.lipschitz * distance - (self.center_means - self.minimum)) / self.center_deviations
+        return torch.special.log_ndtr(z).sum(-1)
+
+
+def log_acquisition(base: AnalyticAcquisitionFunction, X: Tensor) -> Tensor:
+    """Log of a sequential acquisition, finite everywhere.
+
+    Args:
+        base: Any analytic acquisition.
+        X: Shape ``(b, 1, d)``.
+
+    Returns:
+        Shape ``(b,)``.
+    """
+    value = base(X)
+    if getattr(base, "_log", False):
+        return value
+    if not isinstance(base, (ExpectedImprovement, ProbabilityOfImprovement)):
+        value = torch.nn.functional.softplus(value)
+    return value.clamp_min(torch.finfo(value.dtype).tiny).log()
+
+
+def lipschitz_constant(
+    model: Model, polytope: Polytope, samples: Tensor, lengthscales: Tensor, rng: np.random.Generator
+) -> Tensor:
+    """Largest gradient norm of the posterior mean over the feasible set, per unit of scaled distance.
+
+    Gonzalez et al. 2016, section 3.3. The steepest of many feasible samples are refined by samples scattered around
+    them ever more narrowly; a Matern kernel's second derivatives, which an ascent would need, are not at hand.
+
+    Args:
+        model: A single-output model on the polytope's coordinates.
+        polytope: The feasible set.
+        samples: Feasible points that cover the set, shape ``(n, d)``.
+        lengthscales: Unit of distance along each coordinate, shape ``(d,)``.
+        rng: Source of randomness.
+
+    Returns:
+        A positive number, shape ``()``.
+    """
+
+    def slope(x: Tensor) -> Tensor:
+        x = x.detach().requires_grad_(True)
+        mean = model.posterior(x.unsqueeze(-2)).mean.sum()
+        (gradient,) = torch.autograd.grad(mean, x)
+        return (gradient * lengthscales).norm(dim=-1)
+
+    points, slopes = samples, slope(samples)
+    for scatter in (0.1, 0.03, 0.01):
+        steepest = points[slopes.topk(min(5, len(points))).indices]
+        around = np.repeat(steepest.numpy(), 20, axis=0)
+        new = torch.as_tensor(polytope.project(around + scatter * rng.standard_normal(around.shape)))
+        points, slopes = torch.cat([steepest, new]), torch.cat([slopes.topk(len(steepest)).values, slope(new)])
+    with torch.no_grad():
+        posterior = model.posterior(samples.unsqueeze(-2))
+        scale = posterior.mean.std() + posterior.variance.mean().sqrt()
+    return torch.maximum(slopes.max(), _LEAST_RELATIVE_LIPSCHITZ * scale)
+
+
+def _moments(model: Model, x: Tensor) -> tuple[Tensor, Tensor]:
+    with torch.no_grad():
+        posterior = model.posterior(x.unsqueeze(-2))
+        return posterior.mean.reshape(-1), posterior.variance.reshape(-1).clamp_min(1e-18).sqrt()

@@ -1,0 +1,181 @@
+"""A campaign: one problem, one searcher, one seed, one ledger, one budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from matseek.errors import UnknownEvaluationError
+from matseek.evaluation import Evaluation, Evaluator, Event, History, Ledger
+from matseek.evaluation.batch import Batch, read_results
+from matseek.evaluation.evaluator import history_of, write_down
+from matseek.evaluation.executors import Executor, SerialExecutor
+from matseek.insight.convergence import best_so_far, evaluations_to_success
+from matseek.problems import Problem, RecipeProblem
+from matseek.searchers import BatchSearcher, Searcher
+
+STOPPED = "stopped"
+
+
+class Campaign:
+    """Search a problem; everything that happens is in the ledger, and a campaign that was cut off goes on from there.
+
+    Args:
+        problem: What is minimised.
+        searcher: Who chooses.
+        ledger: Path of the ledger's SQLite file, any SQLAlchemy URL, or None to keep the record in memory.
+        seed: Seed of everything random; the same seed gives the same campaign.
+        executor: How the truth is called; one call after the other by default.
+
+    Raises:
+        LedgerMismatchError: If the ledger holds another campaign.
+        LedgerError: If the ledger cannot be opened and written.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        searcher: Searcher,
+        ledger: str | Path | None = None,
+        seed: int = 0,
+        executor: Executor | None = None,
+    ) -> None:
+        if int(seed) != seed or seed < 0:
+            raise ValueError(f"seed={seed} must be a whole number of at least 0")
+        self.problem = problem
+        self.searcher = searcher
+        self.seed = int(seed)
+        self.executor = executor or SerialExecutor()
+        self.ledger = Ledger(ledger)
+        with self.ledger.locked():
+            self.ledger.claim(problem.describe(), searcher.name, self.seed)
+
+    def run(self, budget: int, on_evaluation: Callable[[Evaluation], None] | None = None) -> Campaign:
+        """Search until the ledger holds a budget of evaluations; goes on where an earlier run was cut off.
+
+        Args:
+            budget: Evaluations in all, those already in the ledger among them.
+            on_evaluation: Told each evaluation as soon as it is written down.
+
+        Returns:
+            The campaign itself.
+
+        Raises:
+            BudgetError: If the searcher cannot work with the budget; nothing is evaluated then.
+            LedgerBusyError: If another process is at work on the ledger.
+        """
+        self.searcher.check(budget)
+        with self.ledger.locked():
+            self.ledger.begin_session()
+            evaluator = Evaluator(self.problem, self.ledger, budget, self.seed, self.executor, on_evaluation)
+            self.searcher.search(evaluator)
+            if self.stopped_by is None or evaluator.remaining < 0:
+                self.ledger.note(Event(STOPPED, f"the budget of {budget} evaluations is spent", {"by": "budget"}))
+        return self
+
+    def ask(self, n: int) -> Batch:
+        """Choose n points for the laboratory and write them down.
+
+        Raises:
+            TypeError: If the searcher cannot wait for a laboratory.
+        """
+        searcher = self.searcher
+        if not isinstance(searcher, BatchSearcher):
+            raise TypeError(f"searcher {searcher.name!r} cannot be asked for batches; use run()")
+        if int(n) != n or n < 1:
+            raise ValueError(f"n={n} points cannot be asked for; give a whole number of at least 1")
+        with self.ledger.locked():
+            asked = write_down(self.ledger, self.history(), lambda history: searcher.ask(int(n), history))
+        return Batch.of(self.problem.space, asked)
+
+    def tell(self, results: Batch | pd.DataFrame) -> None:
+        """Write down results of points that were asked; all of them or, if one is wrong, none.
+
+        Args:
+            results: ``batch.with_responses(...)``, or a table, see :func:`matseek.evaluation.batch.read_results`. A
+                condition whose results are all NaN is recorded as failed.
+
+        Raises:
+            UnknownEvaluationError: If a result belongs to nothing that was asked.
+            ResponseError: If a response has the wrong shape or wavelengths.
+        """
+        if not isinstance(self.problem, RecipeProblem):
+            raise TypeError(f"problem {self.problem.name!r} is evaluated by its calculator; use run()")
+        with self.ledger.locked():
+            pending = [e for e in self.ledger.evaluations() if e.status == "pending"]
+            self.ledger.record(read_results(results, self.problem, pending))
+
+    def history(self) -> History:
+        """Everything so far."""
+        return history_of(self.problem, self.ledger, self.seed)
+
+    @property
+    def best(self) -> Evaluation:
+        """The evaluation with the least value.
+
+        Raises:
+            UnknownEvaluationError: If no evaluation has a value yet.
+        """
+        done = self.history().done
+        if not done:
+            raise UnknownEvaluationError("no evaluation has a value yet; run the campaign or tell results first")
+        return min(done, key=lambda e: e.value)
+
+    @property
+    def stopped_by(self) -> str | None:
+        """What ended the campaign; None while it goes on."""
+        stops = [e for e in self.ledger.events() if e.kind == STOPPED]
+        return str(stops[-1].data["by"]) if stops else None
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row per evaluation: its number, batch, proposer and status, the variables in units, and its value."""
+        evaluations = self.ledger.evaluations()
+        frame = self.problem.space.to_frame(np.array([e.point for e in evaluations]).reshape(-1, self.problem.space.dim))
+        for position, (name, column) in enumerate(
+            {
+                "evaluation": [e.number for e in evaluations],
+                "iteration": [e.iteration for e in evaluations],
+                "proposer": [e.proposer for e in evaluations],
+                "status": [e.status for e in evaluations],
+            }.items()
+        ):
+            frame.insert(position, name, column)
+        values = np.array([e.value for e in evaluations], dtype=np.float64)
+        return frame.assign(
+            value=values,
+            spread=np.array([e.spread for e in evaluations], dtype=np.float64),
+            replicates=[len(e.finite_replicates) for e in evaluations],
+            best_value=best_so_far(values),
+            error=[e.error or "" for e in evaluations],
+            asked_at=[e.asked_at for e in evaluations],
+            finished_at=[e.finished_at for e in evaluations],
+        )
+
+    def summary(self) -> dict[str, Any]:
+        """The campaign in numbers: the dictionary that ``run_dir/summary.json`` holds."""
+        evaluations = self.ledger.evaluations()
+        values = np.array([e.value for e in evaluations], dtype=np.float64)
+        successes = [self.problem.succeeded(v) if np.isfinite(v) else False for v in values]
+        tested = self.problem.succeeded(0.0) is not None
+        best = self.best if np.isfinite(values).any() else None
+        return {
+            "problem": self.problem.name,
+            "searcher": self.searcher.name,
+            "seed": self.seed,
+            "evaluations": sum(e.status != "pending" for e in evaluations),
+            "failed": sum(e.status == "failed" for e in evaluations),
+            "pending": sum(e.status == "pending" for e in evaluations),
+            "best_value": best.value if best else None,
+            "best_evaluation": best.number if best else None,
+            "best_point": dict(zip(self.problem.space.labels, best.point.tolist(), strict=True)) if best else None,
+            "success": any(successes) if tested else None,
+            "evaluations_to_success": evaluations_to_success(successes) if tested else None,
+            "seconds_asking": self.ledger.seconds_asking(),
+            "wall_seconds": self.ledger.wall_seconds(),
+            "stopped_by": self.stopped_by,
+            "events": [e.message for e in self.ledger.events()],
+        }

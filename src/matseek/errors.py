@@ -1,0 +1,53 @@
+"""The errors that matseek raises; every message names what is wrong, the value, and the remedy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class MatseekError(Exception):
+    """Base of all errors of this package that are not plain ``ValueError``s about an argument."""
+
+
+class InfeasibleSpaceError(MatseekError, ValueError):
+    """No point satisfies the bounds and the constraints together."""
+
+
+class ResponseError(MatseekError, ValueError):
+    """An oracle or a laboratory gave a response of the wrong shape or kind.
+
+    Args:
+        message: What is wrong, and the remedy.
+        response: The answer as an array, so that what was paid for can be kept; None where it is none.
+    """
+
+    def __init__(self, message: str, response: np.ndarray | None = None) -> None:
+        super().__init__(message, response)
+        self.message = message
+        self.response = response
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class BudgetError(MatseekError, ValueError):
+    """A budget cannot pay for what is asked."""
+
+
+class UnknownEvaluationError(MatseekError, ValueError):
+    """Results were told for a point that was never asked, or was already told."""
+
+
+class LedgerError(MatseekError):
+    """The ledger cannot be read or written."""
+
+
+class LedgerMismatchError(LedgerError):
+    """The ledger holds another campaign than the one that opens it."""
+
+
+class LedgerBusyError(LedgerError):
+    """Another process is at work on the ledger."""

@@ -1,0 +1,188 @@
+"""A batch on its way to the laboratory and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from matseek.errors import ResponseError, UnknownEvaluationError
+from matseek.evaluation.history import Evaluation
+from matseek.problems.base import Measurement
+from matseek.problems.recipe import RecipeProblem
+from matseek.spaces import Box
+
+FloatArray = npt.NDArray[np.float64]
+
+NUMBER = "evaluation"
+VALUE = "value"
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Conditions to be measured, and later their results.
+
+    Args:
+        space: The space of the points.
+        numbers: Number of each evaluation in the ledger.
+        points: Shape ``(n, d)``, in the variables' units.
+        responses: Response of each condition, as the oracle would give it; None until measured.
+    """
+
+    space: Box
+    numbers: tuple[int, ...]
+    points: FloatArray
+    responses: tuple[npt.NDArray[np.floating[Any]], ...] | None = None
+
+    @classmethod
+    def of(cls, space: Box, evaluations: Sequence[Evaluation]) -> Batch:
+        """The batch of some evaluations."""
+        points = np.array([e.point for e in evaluations]).reshape(-1, space.dim)
+        return cls(space, tuple(e.number for e in evaluations), points)
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per condition: its evaluation number, then the variables with units."""
+        frame = self.space.to_frame(self.points)
+        frame.insert(0, NUMBER, list(self.numbers))
+        return frame
+
+    def with_responses(self, responses: npt.ArrayLike | Sequence[npt.ArrayLike]) -> Batch:
+        """The batch with its results.
+
+        Args:
+            responses: One entry per condition, in order: a value, replicate values ``(r,)``, a spectrum ``(m,)`` or
+                spectra ``(r, m)``; the number of replicates may differ between conditions.
+
+        Raises:
+            ResponseError: If their number is not the number of conditions.
+        """
+        entries = tuple(np.asarray(entry, dtype=np.float64) for entry in responses)  # type: ignore[union-attr]
+        if len(entries) != len(self):
+            raise ResponseError(
+                f"{len(entries)} responses were given for {len(self)} conditions; give one per condition, "
+                "NaN where a measurement failed"
+            )
+        return replace(self, responses=entries)
+
+
+def read_results(
+    told: Batch | pd.DataFrame, problem: RecipeProblem, pending: Sequence[Evaluation]
+) -> list[tuple[int, Measurement]]:
+    """Results that were told, checked against what was asked.
+
+    Args:
+        told: A batch with responses, or a table. A table has a row per condition, or per replicate of a condition;
+            it names the condition by a column ``evaluation`` or by the variables themselves, and carries a column
+            ``value``, or one column per wavelength where the problem has a spectral objective.
+        problem: The problem, which turns responses into values.
+        pending: Evaluations that wait for results.
+
+    Returns:
+        Number of each evaluation and its measurement.
+
+    Raises:
+        UnknownEvaluationError: If a result belongs to nothing that was asked.
+        ResponseError: If a response has the wrong shape or wavelengths.
+    """
+    asked = {e.number: e for e in pending}
+    if isinstance(told, Batch):
+        if told.responses is None:
+            raise ResponseError("the batch carries no responses; tell(batch.with_responses(...))")
+        responses: Mapping[int, npt.ArrayLike] = dict(zip(told.numbers, told.responses, strict=True))
+        _require_asked(told.numbers, told.points, told.space, asked)
+    else:
+        responses = _responses_of(told, problem, asked)
+    return [(number, problem.reduce(response)) for number, response in responses.items()]
+
+
+def _require_asked(
+    numbers: Sequence[int], points: FloatArray, space: Box, asked: Mapping[int, Evaluation]
+) -> None:
+    for number, point in zip(numbers, points, strict=True):
+        if number not in asked:
+            raise UnknownEvaluationError(
+                f"evaluation {number} is not waiting for a result (waiting: {_listed(asked)}); "
+                "tell only what ask() gave out, once"
+            )
+        off = np.abs(space.normalize(point) - space.normalize(asked[number].point)) > 1e-6
+        if off.any():
+            j = int(np.flatnonzero(off)[0])
+            raise UnknownEvaluationError(
+                f"evaluation {number}: {space.labels[j]} is {point[j]:g} in the results, but "
+                f"{asked[number].point[j]:g} was asked; a changed recipe is another point, measure the one asked"
+            )
+
+
+def _responses_of(
+    frame: pd.DataFrame, problem: RecipeProblem, asked: Mapping[int, Evaluation]
+) -> dict[int, npt.ArrayLike]:
+    numbers = _numbers_of(frame, problem.space, asked)
+    columns = _result_columns(frame, problem)
+    results = frame[columns].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
+    responses: dict[int, npt.ArrayLike] = {}
+    for number in dict.fromkeys(numbers.tolist()):
+        rows = results[numbers == number]
+        responses[int(number)] = rows[:, 0] if problem.objective is None else rows
+    return responses
+
+
+def _numbers_of(frame: pd.DataFrame, space: Box, asked: Mapping[int, Evaluation]) -> npt.NDArray[np.int64]:
+    has_points = all(v.label in frame.columns or v.name in frame.columns for v in space.variables)
+    if NUMBER in frame.columns:
+        numbers = frame[NUMBER].to_numpy(dtype=np.int64)
+        points = space.from_frame(frame) if has_points else np.array(
+            [asked[n].point if n in asked else np.full(space.dim, np.nan) for n in numbers]
+        )
+        _require_asked(numbers.tolist(), points, space, asked)
+        return numbers
+    if not has_points:
+        raise UnknownEvaluationError(
+            f"the table names no conditions: give a column {NUMBER!r} with the numbers that ask() gave out, "
+            f"or the columns {list(space.labels)}"
+        )
+    return np.array([_number_at(point, space, asked) for point in space.from_frame(frame)], dtype=np.int64)
+
+
+def _number_at(point: FloatArray, space: Box, asked: Mapping[int, Evaluation]) -> int:
+    for number, evaluation in asked.items():
+        if np.abs(space.normalize(point) - space.normalize(evaluation.point)).max() <= 1e-6:
+            return number
+    raise UnknownEvaluationError(
+        f"the point {dict(zip(space.labels, point.tolist(), strict=True))} was never asked, or has its result "
+        f"already (waiting: {_listed(asked)}); tell only what ask() gave out"
+    )
+
+
+def _listed(asked: Mapping[int, Evaluation]) -> str:
+    return ", ".join(str(n) for n in asked) or "nothing"
+
+
+def _result_columns(frame: pd.DataFrame, problem: RecipeProblem) -> list[Any]:
+    if problem.objective is None:
+        if VALUE not in frame.columns:
+            raise ResponseError(f"the table has no column {VALUE!r} with the results; it has {list(frame.columns)}")
+        return [VALUE]
+    wavelengths = problem.objective.wavelengths
+    found = {w: c for c in frame.columns if (w := _as_number(c)) is not None}
+    given = np.array(sorted(found))
+    if given.shape != wavelengths.shape or np.abs(given - wavelengths).max() > 1e-6:
+        extent = f"{given[0]:g}-{given[-1]:g} nm" if len(given) else "none"
+        raise ResponseError(
+            f"the table has {len(given)} wavelength columns ({extent}), but the target has {len(wavelengths)} "
+            f"({wavelengths[0]:g}-{wavelengths[-1]:g} nm); interpolate the spectra on the target's wavelengths"
+        )
+    return [found[w] for w in given]
+
+
+def _as_number(column: object) -> float | None:
+    try:
+        return float(str(column).removesuffix("nm").strip())
+    except ValueError:
+        return None

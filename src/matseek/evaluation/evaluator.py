@@ -1,0 +1,130 @@
+"""The only way to the truth: within the budget, written down first, failures included."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from matseek.errors import BudgetError, ResponseError
+from matseek.evaluation.executors import Call, Executor, Outcome, SerialExecutor
+from matseek.evaluation.history import Evaluation, History, Proposal
+from matseek.evaluation.ledger import Ledger
+from matseek.problems.base import Measurement, Problem
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluator:
+    """Pays for evaluations: writes a batch down, calls the truth, writes each result down as it comes.
+
+    Args:
+        problem: What is evaluated.
+        ledger: Where everything is written.
+        budget: Evaluations that the campaign may have in all, those already in the ledger among them.
+        seed: The campaign's seed.
+        executor: How the truth is called.
+        on_evaluation: Told each evaluation as soon as it is written down.
+    """
+
+    problem: Problem
+    ledger: Ledger
+    budget: int
+    seed: int = 0
+    executor: Executor = field(default_factory=SerialExecutor)
+    on_evaluation: Callable[[Evaluation], None] | None = None
+
+    @property
+    def remaining(self) -> int:
+        """Evaluations that may still be asked for."""
+        return self.budget - len(self.ledger.evaluations())
+
+    def history(self) -> History:
+        """Everything so far, as searchers see it."""
+        return history_of(self.problem, self.ledger, self.seed)
+
+    def ask(self, choose: Callable[[History], Proposal]) -> list[Evaluation]:
+        """Have a batch chosen, check it, and write it down; nothing is evaluated yet.
+
+        Raises:
+            BudgetError: If the batch is larger than what remains of the budget.
+            ValueError: If the batch holds points outside the space.
+        """
+        return write_down(self.ledger, self.history(), choose, limit=self.remaining)
+
+    def evaluate_pending(self) -> list[Evaluation]:
+        """Evaluate everything that is written down without a result, and return it with its results.
+
+        Raises:
+            ResponseError: If the oracle answers in a shape that the problem cannot read. What was answered is kept.
+        """
+        pending = [e for e in self.ledger.evaluations() if e.status == "pending"]
+        calls = [Call(self.problem, e.number, e.point, self.seed) for e in pending]
+        for index, outcome in self.executor.outcomes(calls):
+            self._settle(pending[index], outcome)
+        numbers = {e.number for e in pending}
+        return [e for e in self.ledger.evaluations() if e.number in numbers]
+
+    def _settle(self, evaluation: Evaluation, outcome: Outcome) -> None:
+        measurement = outcome if isinstance(outcome, Measurement) else _failure(outcome)
+        self.ledger.record([(evaluation.number, measurement)])
+        if measurement.error is not None:
+            logger.warning("evaluation %d failed: %s", evaluation.number, measurement.error)
+        if isinstance(outcome, ResponseError):
+            raise ResponseError(f"evaluation {evaluation.number}: {outcome}", outcome.response) from outcome
+        if self.on_evaluation is not None:
+            self.on_evaluation(self.ledger.evaluation(evaluation.number))
+
+
+def history_of(problem: Problem, ledger: Ledger, seed: int) -> History:
+    """What a ledger tells a searcher that is asked for the next batch."""
+    return History(
+        space=problem.space,
+        seed=seed,
+        iteration=len(ledger.seconds_asking()) + 1,
+        evaluations=ledger.evaluations(),
+        events=ledger.events(),
+    )
+
+
+def write_down(
+    ledger: Ledger, history: History, choose: Callable[[History], Proposal], limit: int | None = None
+) -> list[Evaluation]:
+    """Have a batch chosen from a history, check it and write it down.
+
+    Args:
+        ledger: Where it is written.
+        history: What the searcher may know.
+        choose: The searcher's choice.
+        limit: Most points that may be chosen; None for no limit.
+
+    Returns:
+        The pending evaluations.
+    """
+    start = time.process_time()
+    proposal = choose(history)
+    seconds = time.process_time() - start
+    if limit is not None and len(proposal.points) > limit:
+        raise BudgetError(
+            f"{len(proposal.points)} points are proposed but the budget leaves {limit}; "
+            "raise the budget or propose fewer"
+        )
+    _require_feasible(history, proposal)
+    return ledger.write_down(proposal, seconds)
+
+
+def _require_feasible(history: History, proposal: Proposal) -> None:
+    inside = history.after(proposal.events).window.contains(proposal.points)
+    if not inside.all():
+        stray: Sequence[float] = proposal.points[~inside][0].tolist()
+        raise ValueError(
+            f"point {stray} lies outside the window or violates a constraint; nothing was evaluated. "
+            "The searcher that proposed it must keep to history.window"
+        )
+
+
+def _failure(error: BaseException) -> Measurement:
+    response = error.response if isinstance(error, ResponseError) else None
+    return Measurement.failed(f"{type(error).__name__}: {error}", response)

@@ -1,0 +1,174 @@
+"""What has been tried so far, as frozen values: evaluations, events, proposals and the view that searchers get."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from matseek.spaces import Box
+
+FloatArray = npt.NDArray[np.float64]
+Status = Literal["pending", "done", "failed"]
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """One evaluation of the truth, as the ledger holds it.
+
+    Args:
+        number: 1 for the campaign's first evaluation.
+        iteration: 1 for the campaign's first batch.
+        proposer: Who chose the point.
+        point: Shape ``(d,)``, in the variables' units.
+        status: ``pending`` (asked, not told), ``done`` or ``failed``.
+        value: The value to minimise; NaN unless done.
+        replicates: Value of each replicate, shape ``(r,)``.
+        error: Why it failed; None unless failed.
+        asked_at: When the point was written down.
+        finished_at: When the result was written down; None while pending.
+        load_response: Reads the raw response from the ledger.
+    """
+
+    number: int
+    iteration: int
+    proposer: str
+    point: FloatArray
+    status: Status
+    value: float
+    replicates: FloatArray
+    error: str | None
+    asked_at: datetime
+    finished_at: datetime | None
+    load_response: Callable[[], npt.NDArray[np.floating[Any]] | None] = field(repr=False)
+
+    @cached_property
+    def response(self) -> npt.NDArray[np.floating[Any]] | None:
+        """Raw answer of the oracle, ``(m,)`` or ``(r, m)``; None where the values are all there is."""
+        return self.load_response()
+
+    @cached_property
+    def finite_replicates(self) -> FloatArray:
+        """The replicates that gave a value."""
+        return np.asarray(self.replicates[np.isfinite(self.replicates)])
+
+    @property
+    def spread(self) -> float:
+        """Sample standard deviation between replicates; NaN with fewer than two."""
+        return float(self.finite_replicates.std(ddof=1)) if len(self.finite_replicates) > 1 else float("nan")
+
+    @property
+    def variance(self) -> float:
+        """Variance of the value as the median of its replicates, ``pi/2 s^2/r``; NaN with fewer than two.
+
+        The factor is the median's asymptotic variance for normal replicates, Kenney and Keeping, Mathematics of
+        Statistics (1962), section 14.9.
+        """
+        return float(np.pi / 2 * self.spread**2 / max(len(self.finite_replicates), 1))
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that the campaign's record must tell besides evaluations, for example a widened window.
+
+    Args:
+        kind: What sort of thing happened.
+        message: When, what and why, for people.
+        data: The same for programs.
+    """
+
+    kind: str
+    message: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Proposal:
+    """What a searcher wants to try next.
+
+    Args:
+        points: Shape ``(n, d)``, in the variables' units.
+        proposers: Who chose each point.
+        events: What the record must tell about this choice.
+    """
+
+    points: FloatArray
+    proposers: tuple[str, ...]
+    events: tuple[Event, ...] = ()
+
+
+WINDOW_WIDENED = "window_widened"
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """Everything that a searcher may know when it is asked.
+
+    Args:
+        space: The problem's space.
+        seed: The campaign's seed.
+        iteration: Number of the batch that is asked for, 1 for the first.
+        evaluations: All evaluations so far, by number, pending ones among them.
+        events: All events so far, in order.
+    """
+
+    space: Box
+    seed: int
+    iteration: int
+    evaluations: tuple[Evaluation, ...]
+    events: tuple[Event, ...]
+
+    @cached_property
+    def window(self) -> Box:
+        """The space with the windows as widened so far."""
+        box = self.space
+        for event in self.events:
+            if event.kind == WINDOW_WIDENED:
+                box = box.widen(event.data["variable"], **{event.data["side"]: event.data["to"]})
+        return box
+
+    @cached_property
+    def done(self) -> tuple[Evaluation, ...]:
+        """Evaluations that gave a value."""
+        return tuple(e for e in self.evaluations if e.status == "done")
+
+    @cached_property
+    def pending(self) -> FloatArray:
+        """Points asked and not yet told, shape ``(p, d)``."""
+        return self._points(tuple(e for e in self.evaluations if e.status == "pending"))
+
+    @cached_property
+    def points(self) -> FloatArray:
+        """Points with a value, shape ``(n, d)``."""
+        return self._points(self.done)
+
+    @cached_property
+    def tried(self) -> FloatArray:
+        """All points ever asked, whatever came of them, shape ``(n, d)``."""
+        return self._points(self.evaluations)
+
+    @cached_property
+    def values(self) -> FloatArray:
+        """Values, shape ``(n,)``."""
+        return np.array([e.value for e in self.done])
+
+    @cached_property
+    def variances(self) -> FloatArray:
+        """Variances of the values, shape ``(n,)``; NaN without replicates."""
+        return np.array([e.variance for e in self.done])
+
+    def after(self, events: tuple[Event, ...]) -> History:
+        """The history with some events added."""
+        return replace(self, events=self.events + events)
+
+    def rng(self) -> np.random.Generator:
+        """Source of randomness of this iteration: a campaign that goes on after a crash draws the same numbers."""
+        return np.random.default_rng([self.seed, self.iteration])
+
+    def _points(self, evaluations: tuple[Evaluation, ...]) -> FloatArray:
+        return np.array([e.point for e in evaluations]).reshape(-1, self.space.dim)

@@ -1,0 +1,123 @@
+"""Gaussian-process regression of a value over a box."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from botorch.fit import fit_gpytorch_mll
+from botorch.models import SingleTaskGP
+from botorch.models.transforms import Standardize
+from botorch.models.utils.gpytorch_modules import get_covar_module_with_dim_scaled_prior
+from botorch.utils.sampling import manual_seed
+from gpytorch.kernels import Kernel, MaternKernel, ScaleKernel
+from gpytorch.mlls import ExactMarginalLogLikelihood
+from torch import Tensor
+
+from matseek.spaces import Box
+
+FloatArray = npt.NDArray[np.float64]
+KernelName = Literal["ard", "isotropic"]
+KERNELS: tuple[KernelName, ...] = ("ard", "isotropic")
+
+# Replicates that agree to the last digit would make the covariance singular; this is 0.1 % of the values' spread.
+_LEAST_RELATIVE_NOISE = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class GaussianProcess:
+    """A fitted GP with a Matern-5/2 kernel: inputs scaled to the window, outcomes standardised.
+
+    Args:
+        space: The window; the model works in its unit coordinates.
+        model: BoTorch's model, float64, on unit coordinates, for values in their own unit.
+    """
+
+    space: Box
+    model: SingleTaskGP
+
+    @classmethod
+    def fit(
+        cls,
+        space: Box,
+        points: FloatArray,
+        values: FloatArray,
+        variances: FloatArray,
+        *,
+        kernel: KernelName = "ard",
+        seed: int = 0,
+    ) -> GaussianProcess:
+        """Maximise the marginal likelihood.
+
+        Args:
+            space: The window.
+            points: Shape ``(n, d)``, in the variables' units, n >= 2.
+            values: Shape ``(n,)``, not all equal.
+            variances: Measured variance of each value, shape ``(n,)``; NaN where there are no replicates. If every
+                value has one they are the noise; a few missing ones take the median; with none, the noise is learnt.
+            kernel: ``ard``: a length scale per variable, with BoTorch's dimension-scaled log-normal prior (Hvarfner
+                et al., ICML 2024); ``isotropic``: one length scale that starts at 1, and a learnt amplitude, as in
+                the two-step paper.
+            seed: Seed of the restarts, should the first fit fail.
+
+        Raises:
+            ValueError: If there are fewer than two different values, or the kernel's name is unknown.
+        """
+        if len(values) < 2 or np.ptp(values) == 0:
+            raise ValueError(f"{len(values)} values of range {np.ptp(values) if len(values) else 0:g} teach a GP "
+                             "nothing; measure at least two points that differ")
+        X = torch.as_tensor(space.normalize(points), dtype=torch.float64)
+        Y = torch.as_tensor(values, dtype=torch.float64).unsqueeze(-1)
+        model = SingleTaskGP(
+            X,
+            Y,
+            train_Yvar=_noise(values, variances),
+            covar_module=_kernel(kernel, space.dim),
+            outcome_transform=Standardize(m=1),
+        )
+        with manual_seed(seed):
+            fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
+        return cls(space, model)
+
+    def predict(self, points: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+        """Mean and standard deviation of the noiseless value.
+
+        Args:
+            points: Shape ``(n, d)``, in the variables' units.
+
+        Returns:
+            Mean and standard deviation, shape ``(n,)`` each.
+        """
+        X = torch.as_tensor(self.space.normalize(self.space.as_points(points)), dtype=torch.float64)
+        with torch.no_grad():
+            posterior = self.model.posterior(X)
+        return posterior.mean.squeeze(-1).numpy(), posterior.variance.squeeze(-1).sqrt().numpy()
+
+    @property
+    def lengthscales(self) -> Tensor:
+        """Length scale of each variable in window widths, shape ``(d,)``."""
+        kernel = self.model.covar_module
+        base = kernel.base_kernel if isinstance(kernel, ScaleKernel) else kernel
+        return base.lengthscale.detach().reshape(-1).expand(self.space.dim)
+
+
+def _kernel(name: KernelName, dim: int) -> Kernel:
+    if name == "ard":
+        return get_covar_module_with_dim_scaled_prior(ard_num_dims=dim, use_rbf_kernel=False)
+    if name == "isotropic":
+        matern = MaternKernel(nu=2.5)
+        matern.lengthscale = 1.0
+        return ScaleKernel(matern)
+    raise ValueError(f"kernel={name!r} is unknown; choose one of {list(KERNELS)}")
+
+
+def _noise(values: FloatArray, variances: FloatArray) -> Tensor | None:
+    measured = np.isfinite(variances)
+    if not measured.any():
+        return None
+    floor = (_LEAST_RELATIVE_NOISE * values.std()) ** 2
+    filled = np.where(measured, variances, np.median(variances[measured]))
+    return torch.as_tensor(np.maximum(filled, floor), dtype=torch.float64).unsqueeze(-1)

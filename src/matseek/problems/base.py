@@ -1,0 +1,66 @@
+"""The face that every problem shows to evaluators, searchers and reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from matseek.spaces import Box
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """What one evaluation of the truth gave.
+
+    Args:
+        value: The value to minimise; NaN where the evaluation failed.
+        replicates: Value of each replicate, shape ``(r,)``; NaN where a single replicate failed.
+        response: The oracle's raw answer for this point, or None where it is the values themselves.
+        error: Why the evaluation failed; None where it did not.
+    """
+
+    value: float
+    replicates: FloatArray
+    response: npt.NDArray[np.floating[Any]] | None = None
+    error: str | None = None
+
+    @classmethod
+    def failed(cls, error: str, response: npt.NDArray[np.floating[Any]] | None = None) -> Measurement:
+        """A measurement that was paid for and gave no value."""
+        return cls(float("nan"), np.empty(0), response, error)
+
+
+@runtime_checkable
+class Problem(Protocol):
+    """A space, an oracle and a value to minimise; measures one point at a time, so that one failure costs one."""
+
+    @property
+    def name(self) -> str:
+        """Name for records and titles."""
+        ...
+
+    @property
+    def space(self) -> Box:
+        """What may be tried."""
+        ...
+
+    def measure(self, point: FloatArray, rng: np.random.Generator) -> Measurement:
+        """Evaluate the truth at one point, shape ``(d,)``; exceptions of the oracle pass through.
+
+        Raises:
+            ResponseError: If the oracle's answer has a shape or kind that no later call could mend.
+        """
+        ...
+
+    def succeeded(self, value: float) -> bool | None:
+        """Whether a value solves the problem; None where the problem has no success test."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """The problem as plain data: two problems are the same if these are equal."""
+        ...

@@ -1,0 +1,269 @@
+"""Optics of small silver particles in water; knows materials and shapes, no recipe.
+
+Everything is NumPy, vectorised and pure. Lengths are in nm, energies in eV, cross-sections in nm².
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+ComplexArray = npt.NDArray[np.complex128]
+
+HC_EV_NM = 1239.841984
+"""Planck's constant times the speed of light, eV nm (CODATA 2018)."""
+
+SILVER_PLASMA_ENERGY = 9.01
+"""Plasma energy of silver in eV. Rakić et al., Appl. Opt. 37, 5271 (1998), table 1."""
+
+SILVER_DRUDE = (0.845, 0.048)
+"""Strength and damping (eV) of the free electrons. Rakić et al. 1998, table 2, Lorentz-Drude model."""
+
+SILVER_LORENTZ = (
+    (0.065, 3.886, 0.816),
+    (0.124, 0.452, 4.481),
+    (0.011, 0.065, 8.185),
+    (0.840, 0.916, 9.083),
+    (5.646, 2.419, 20.29),
+)
+"""Strength, damping (eV) and energy (eV) of the bound-electron oscillators. Rakić et al. 1998, table 2."""
+
+SILVER_FERMI_EV_NM = 0.915
+"""Reduced Planck constant times the Fermi velocity of silver, 1.39e6 m/s; Kreibig & Vollmer 1995."""
+
+SILVER_MOLAR_VOLUME = 10.27
+"""Molar volume of silver in cm³/mol: 107.87 g/mol over 10.50 g/cm³."""
+
+_WATER_SELLMEIER = (
+    (5.684027565e-1, 5.101829712e-3),
+    (1.726177391e-1, 1.821153936e-2),
+    (2.086189578e-2, 2.620722293e-2),
+    (1.130748688e-1, 1.069792721e1),
+)
+_NEAR_SPHERE = 1e-4
+_NM2_IN_CM2 = 1e-14
+
+
+def silver_permittivity(
+    wavelengths: npt.ArrayLike, mean_path: npt.ArrayLike = math.inf, scattering: float = 1.0
+) -> ComplexArray:
+    r"""Relative permittivity of silver, with the damping that the surface of a small particle adds.
+
+    The Lorentz-Drude model of Rakić et al., Appl. Opt. 37, 5271 (1998), eqs. 1-4,
+
+    .. math:: ε = 1 - f_0 E_p^2 / (E (E + iΓ_0)) + Σ_j f_j E_p^2 / (E_j^2 - E^2 - iEΓ_j),
+
+    where the free electrons also scatter at the surface, ``Γ_0 -> Γ_0 + A ħv_F / L_eff``; Kreibig & Vollmer,
+    Optical Properties of Metal Clusters (1995), eq. 2.51.
+
+    Args:
+        wavelengths: Vacuum wavelengths in nm, shape ``(m,)``.
+        mean_path: Mean distance between surface collisions L_eff in nm, any shape ``(...)``; infinite for the bulk.
+        scattering: The dimensionless A; 1 is diffuse scattering.
+
+    Returns:
+        Permittivities with a positive imaginary part, shape ``(..., m)``.
+    """
+    energy = HC_EV_NM / np.asarray(wavelengths, dtype=np.float64)
+    plasma = SILVER_PLASMA_ENERGY**2
+    bound = np.ones(energy.shape, dtype=np.complex128)
+    for strength, damping, resonance in SILVER_LORENTZ:
+        bound += strength * plasma / (resonance**2 - energy**2 - 1j * energy * damping)
+    strength, damping = SILVER_DRUDE
+    total = damping + scattering * SILVER_FERMI_EV_NM / np.asarray(mean_path, dtype=np.float64)[..., None]
+    permittivity: ComplexArray = bound - strength * plasma / (energy * (energy + 1j * total))
+    return permittivity
+
+
+def water_refractive_index(wavelengths: npt.ArrayLike) -> FloatArray:
+    """Refractive index of water at 20 °C.
+
+    The four-term Sellmeier formula of Daimon & Masumura, Appl. Opt. 46, 3811 (2007), table 4, fitted to
+    182-1129 nm.
+
+    Args:
+        wavelengths: Vacuum wavelengths in nm, any shape.
+
+    Returns:
+        Refractive indices, same shape.
+    """
+    square = np.square(np.asarray(wavelengths, dtype=np.float64) / 1000.0)
+    index = np.sqrt(1.0 + sum(a * square / (square - b) for a, b in _WATER_SELLMEIER))
+    return np.asarray(index, dtype=np.float64)
+
+
+def _eccentricity_squared(aspect: npt.ArrayLike) -> FloatArray:
+    ratio = np.asarray(aspect, dtype=np.float64)
+    if not np.all(np.isfinite(ratio) & (ratio >= 1.0)):
+        raise ValueError(
+            f"an oblate spheroid needs a finite aspect ratio (diameter / thickness) of at least 1, got {aspect!r}"
+        )
+    return np.asarray(1.0 - ratio**-2, dtype=np.float64)
+
+
+def oblate_depolarisation(aspect: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Depolarisation factors of an oblate spheroid.
+
+    ``L_axial = (1 - sqrt(1 - e²) asin(e) / e) / e²`` with ``e² = 1 - 1 / aspect²`` and
+    ``L_equatorial = (1 - L_axial) / 2``; Bohren & Huffman, Absorption and Scattering of Light by Small Particles
+    (1983), section 5.3. Next to the sphere the series ``1/3 + 2 e² / 15`` stands in for 0/0.
+
+    Args:
+        aspect: Equatorial diameter over thickness, at least 1, any shape.
+
+    Returns:
+        The factors along the axis and across it, each of the same shape; axial + 2 equatorial = 1.
+
+    Raises:
+        ValueError: If an aspect ratio is below 1 or not finite.
+    """
+    square = _eccentricity_squared(aspect)
+    safe = np.maximum(square, _NEAR_SPHERE)
+    eccentricity = np.sqrt(safe)
+    closed = (1.0 - np.sqrt(1.0 - safe) * np.arcsin(eccentricity) / eccentricity) / safe
+    axial = np.where(square < _NEAR_SPHERE, 1.0 / 3.0 + 2.0 * square / 15.0, closed)
+    return axial, (1.0 - axial) / 2.0
+
+
+def oblate_semi_axes(volume: npt.ArrayLike, aspect: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Semi-axes of an oblate spheroid, from ``V = 4/3 π a² c`` and ``aspect = a / c``.
+
+    Args:
+        volume: Volumes in nm³, shape broadcastable with ``aspect``.
+        aspect: Equatorial diameter over thickness, at least 1.
+
+    Returns:
+        The semi-axis c along the axis and a across it, in nm, each of the broadcast shape.
+    """
+    ratio = np.asarray(aspect, dtype=np.float64)
+    axial = np.cbrt(3.0 * np.asarray(volume, dtype=np.float64) / (4.0 * math.pi * ratio**2))
+    return axial, axial * ratio
+
+
+def oblate_mean_path(volume: npt.ArrayLike, aspect: npt.ArrayLike) -> FloatArray:
+    """Mean chord of an oblate spheroid, ``L_eff = 4 V / S``: the distance between surface collisions.
+
+    Coronado & Schatz, J. Chem. Phys. 119, 3926 (2003), eq. 12; the surface is
+    ``S = 2π a² (1 + (1 - e²) atanh(e) / e)``.
+
+    Args:
+        volume: Volumes in nm³, shape broadcastable with ``aspect``.
+        aspect: Equatorial diameter over thickness, at least 1.
+
+    Returns:
+        Mean chords in nm, of the broadcast shape; 4/3 of the radius for a sphere.
+    """
+    square = _eccentricity_squared(aspect)
+    eccentricity = np.sqrt(np.maximum(square, _NEAR_SPHERE))
+    slope = np.where(square < _NEAR_SPHERE, 1.0 + square / 3.0, np.arctanh(eccentricity) / eccentricity)
+    _, equatorial = oblate_semi_axes(volume, aspect)
+    surface = 2.0 * math.pi * equatorial**2 * (1.0 + (1.0 - square) * slope)
+    return np.asarray(4.0 * np.asarray(volume, dtype=np.float64) / surface, dtype=np.float64)
+
+
+def mlwa_polarisability(
+    permittivity: npt.ArrayLike,
+    medium: npt.ArrayLike,
+    wave_number: npt.ArrayLike,
+    volume: npt.ArrayLike,
+    depolarisation: npt.ArrayLike,
+    semi_axis: npt.ArrayLike,
+) -> ComplexArray:
+    """Polarisability of a spheroid along one axis in the modified long-wavelength approximation.
+
+    The static ``α = V (ε - ε_m) / (4π (ε_m + L (ε - ε_m)))`` becomes
+    ``α / (1 - 2i k³ α / 3 - k² α / a)``: radiation damping and dynamic depolarisation. Zeman & Schatz,
+    J. Phys. Chem. 91, 634 (1987); Kelly, Coronado, Zhao & Schatz, J. Phys. Chem. B 107, 668 (2003), eq. 12.
+    Its imaginary part is positive for every absorbing particle, however large, but the approximation itself
+    holds for particles well below the wavelength.
+
+    Args:
+        permittivity: Relative permittivity ε of the particle; all arguments broadcast together.
+        medium: Relative permittivity ε_m of the medium, real.
+        wave_number: Wave number k in the medium, 1/nm.
+        volume: Volume V in nm³.
+        depolarisation: Static depolarisation factor L along the field.
+        semi_axis: Semi-axis a along the field, nm.
+
+    Returns:
+        Polarisabilities in nm³ (Gaussian units), of the broadcast shape.
+    """
+    contrast = np.asarray(permittivity, dtype=np.complex128) - np.asarray(medium)
+    inverse = 4.0 * math.pi * (np.asarray(medium) + np.asarray(depolarisation) * contrast)
+    inverse = inverse / (np.asarray(volume) * contrast)
+    wave = np.asarray(wave_number, dtype=np.float64)
+    polarisability: ComplexArray = 1.0 / (
+        inverse - 2.0j * wave**3 / 3.0 - wave**2 / np.asarray(semi_axis, dtype=np.float64)
+    )
+    return polarisability
+
+
+def oblate_extinction(
+    wavelengths: npt.ArrayLike, volume: npt.ArrayLike, aspect: npt.ArrayLike, scattering: float = 1.0
+) -> FloatArray:
+    """Extinction cross-section of oblate silver spheroids in water, averaged over all orientations.
+
+    ``C = 4π k Im(α_axial + 2 α_equatorial) / 3``: the optical theorem for a dipole (Bohren & Huffman 1983,
+    section 5.5) with the polarisabilities of :func:`mlwa_polarisability`.
+
+    Args:
+        wavelengths: Vacuum wavelengths in nm, shape ``(m,)``.
+        volume: Volumes in nm³, shape broadcastable with ``aspect``.
+        aspect: Equatorial diameter over thickness, at least 1.
+        scattering: Surface scattering constant A, see :func:`silver_permittivity`.
+
+    Returns:
+        Cross-sections in nm², positive, shape ``(..., m)``.
+    """
+    size, ratio = np.broadcast_arrays(np.asarray(volume, np.float64), np.asarray(aspect, np.float64))
+    metal = silver_permittivity(wavelengths, oblate_mean_path(size, ratio), scattering)
+    index = water_refractive_index(wavelengths)
+    wave = 2.0 * math.pi * index / np.asarray(wavelengths, dtype=np.float64)
+    total = np.zeros(metal.shape, dtype=np.float64)
+    axes = zip((1.0, 2.0), oblate_depolarisation(ratio), oblate_semi_axes(size, ratio), strict=True)
+    for weight, factor, semi_axis in axes:
+        polarisability = mlwa_polarisability(
+            metal, index**2, wave, size[..., None], factor[..., None], semi_axis[..., None]
+        )
+        total += weight * polarisability.imag
+    return 4.0 * math.pi * wave * total / 3.0
+
+
+def prism_as_spheroid(edge: npt.ArrayLike, thickness: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """The oblate spheroid that stands for a triangular prism.
+
+    It has the prism's volume ``sqrt(3)/4 L² h`` and, as aspect ratio, the diameter ``2 L / sqrt(3)`` of the circle through
+    the prism's tips over its thickness, since the in-plane dipole reaches from tip to tip. A spheroid keeps the
+    in-plane and the out-of-plane dipole band and their shift with size and aspect ratio; it has neither sharp tips
+    nor quadrupole bands (compare Kelly et al., J. Phys. Chem. B 107, 668 (2003)).
+
+    Args:
+        edge: Edge lengths L in nm.
+        thickness: Thicknesses h in nm, shape broadcastable with ``edge``.
+
+    Returns:
+        Volumes in nm³ and aspect ratios, each of the broadcast shape.
+    """
+    length, height = np.asarray(edge, dtype=np.float64), np.asarray(thickness, dtype=np.float64)
+    volume = math.sqrt(3.0) / 4.0 * length**2 * height
+    return volume, 2.0 / math.sqrt(3.0) * length / height
+
+
+def absorbance(
+    cross_section: npt.ArrayLike, number_density: npt.ArrayLike, path_length: npt.ArrayLike
+) -> FloatArray:
+    """Decadic absorbance by the law of Beer and Lambert, ``A = C N l / ln 10``.
+
+    Args:
+        cross_section: Extinction cross-sections in nm²; all arguments broadcast together.
+        number_density: Particles per cm³.
+        path_length: Optical path in cm.
+
+    Returns:
+        Absorbances, of the broadcast shape.
+    """
+    optical_depth = np.asarray(cross_section) * _NM2_IN_CM2 * np.asarray(number_density) * np.asarray(path_length)
+    return np.asarray(optical_depth / math.log(10.0), dtype=np.float64)

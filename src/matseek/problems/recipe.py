@@ -1,0 +1,150 @@
+"""Recipes: a box of variables, a laboratory that answers with values or spectra, and an objective on its answers."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from matseek.errors import ResponseError
+from matseek.problems.base import Measurement
+from matseek.problems.spectra import SpectralMatch
+from matseek.spaces import Box
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class RecipeProblem:
+    """Minimise a value, or the mismatch of a spectrum, over the recipes of a box.
+
+    Args:
+        space: The recipes that may be tried.
+        oracle: The laboratory: a ``(n, d)`` float64 array in the variables' units gives ``(n, m)`` spectra, or
+            ``(n, r, m)`` with r replicates; without an objective it gives the values, ``(n,)`` or ``(n, r)``. It is
+            called with one condition at a time (n = 1), so that a failure costs one condition. A stochastic oracle
+            may take a keyword ``rng``, a ``numpy.random.Generator`` that depends only on the campaign's seed and the
+            number of the evaluation: a campaign that goes on after a crash then meets the same noise.
+        objective: Turns spectra into values; None where the oracle gives the values itself.
+        name: Name for records and titles.
+        success_below: Value under which the problem counts as solved; None if there is no such level.
+    """
+
+    space: Box
+    oracle: Callable[..., npt.ArrayLike]
+    objective: SpectralMatch | None = None
+    name: str = "recipe"
+    success_below: float | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.space, Box):
+            raise ValueError(f"space must be a Box, got {type(self.space).__name__}; build one from Variables")
+        if not callable(self.oracle):
+            raise ValueError(f"oracle must be callable on an (n, d) array, got {type(self.oracle).__name__}")
+
+    @cached_property
+    def _oracle_takes_rng(self) -> bool:
+        try:
+            return "rng" in inspect.signature(self.oracle).parameters
+        except (TypeError, ValueError):  # builtins without a signature
+            return False
+
+    def measure(self, point: FloatArray, rng: np.random.Generator) -> Measurement:
+        """Run the oracle on one condition and reduce its replicates.
+
+        Args:
+            point: Condition, shape ``(d,)``, in the variables' units.
+            rng: Handed to the oracle if it takes one.
+
+        Returns:
+            The measurement; exceptions that the oracle raises pass through.
+
+        Raises:
+            ResponseError: If the answer has another shape than the problem can read.
+        """
+        points = np.array(point, dtype=np.float64)[None]
+        answer = self.oracle(points, rng=rng) if self._oracle_takes_rng else self.oracle(points)
+        response = _as_floats(answer)
+        try:
+            return self.reduce(self._single(response))
+        except ResponseError as error:
+            raise ResponseError(str(error), response) from error
+
+    def _single(self, response: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.floating[Any]]:
+        """The answer for one condition, without the leading dimension."""
+        wanted = "(1, m) or (1, r, m) spectra" if self.objective else "(1,) values or (1, r) replicates"
+        ranks = (2, 3) if self.objective else (1, 2)
+        if response.ndim not in ranks or response.shape[0] != 1:
+            raise ResponseError(
+                f"the oracle answered one condition with an array of shape {response.shape}; it must give {wanted}"
+            )
+        return np.asarray(response[0])
+
+    def reduce(self, response: npt.ArrayLike) -> Measurement:
+        """Value of one condition: the median over its replicates, those without a finite value left out.
+
+        Args:
+            response: Spectra ``(m,)`` or ``(r, m)`` with an objective, else a value ``()`` or values ``(r,)``.
+
+        Raises:
+            ResponseError: If the shape does not fit the objective, or the response holds no numbers.
+        """
+        array = _as_floats(response)
+        if self.objective is None:
+            if array.ndim > 1:
+                raise ResponseError(f"a condition's values have shape {array.shape}; give one number or one per replicate")
+            replicates, raw = np.atleast_1d(array).astype(np.float64), None
+        else:
+            if array.ndim not in (1, 2) or 0 in array.shape:
+                raise ResponseError(
+                    f"a condition's response has shape {array.shape}; give a spectrum (m,) or spectra (replicates, m)"
+                )
+            replicates, raw = np.atleast_1d(self.objective(array)), array
+        finite = replicates[np.isfinite(replicates)]
+        if not len(finite):
+            return Measurement.failed(
+                f"no finite value among {len(replicates)} replicate(s): {replicates[:3].tolist()}; "
+                "measure the condition again or check the instrument",
+                raw if raw is not None else replicates,
+            )
+        return Measurement(float(np.median(finite)), np.where(np.isfinite(replicates), replicates, np.nan), raw)
+
+    def succeeded(self, value: float) -> bool | None:
+        """Whether a value is below ``success_below``; None without such a level."""
+        return None if self.success_below is None else bool(value < self.success_below)
+
+    def describe(self) -> dict[str, Any]:
+        """Name, space, objective, oracle and success level as plain data."""
+        objective = None
+        if self.objective is not None:
+            digest = hashlib.sha256(self.objective.wavelengths.tobytes() + self.objective.target.tobytes())
+            objective = f"{type(self.objective).__name__} {digest.hexdigest()[:16]}"
+        return {
+            "name": self.name,
+            "space": self.space.describe(),
+            "objective": objective,
+            "oracle": _oracle_name(self.oracle),
+            "success_below": self.success_below,
+        }
+
+
+def _as_floats(answer: npt.ArrayLike) -> npt.NDArray[np.floating[Any]]:
+    try:
+        array = np.asarray(answer)
+        return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ResponseError(f"the response is not an array of numbers ({error}); give floats of one shape") from error
+
+
+def _oracle_name(oracle: Callable[..., Any]) -> str:
+    """A name that is the same in every process; parameters count where the oracle states them as ``describe()``."""
+    describe = getattr(oracle, "describe", None)
+    if callable(describe):
+        return str(describe())
+    return str(getattr(oracle, "__qualname__", type(oracle).__qualname__))

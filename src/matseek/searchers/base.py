@@ -1,0 +1,70 @@
+"""What a searcher is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from matseek.errors import BudgetError
+from matseek.evaluation import Evaluator, History, Proposal
+
+
+class Searcher(ABC):
+    """Spends an evaluator's budget. A searcher holds settings only; what happened is in the history."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def search(self, evaluator: Evaluator) -> None:
+        """Evaluate until the budget is spent; goes on from whatever the ledger holds."""
+
+    def check(self, budget: int) -> None:
+        """Refuse a budget that this searcher cannot work with, before anything is paid.
+
+        Raises:
+            BudgetError: If the budget is too small.
+        """
+        if budget < 1:
+            raise BudgetError(f"budget={budget} pays for no evaluation; give at least 1")
+
+
+@dataclass(frozen=True)
+class BatchSearcher(Searcher):
+    """A searcher that can wait for a laboratory: it chooses a batch from the history and nothing else.
+
+    Args:
+        batch_size: Points in a batch; the last batch of a campaign may be smaller.
+    """
+
+    batch_size: int = 15
+
+    def __post_init__(self) -> None:
+        if int(self.batch_size) != self.batch_size or self.batch_size < 1:
+            raise ValueError(f"batch_size={self.batch_size} must be a whole number of at least 1")
+
+    def check(self, budget: int) -> None:
+        """Refuse a budget smaller than a batch."""
+        super().check(budget)
+        if self.batch_size > budget:
+            raise BudgetError(
+                f"batch_size={self.batch_size} is larger than budget={budget}; "
+                "lower the batch size or raise the budget"
+            )
+
+    @abstractmethod
+    def ask(self, n: int, history: History) -> Proposal:
+        """Choose n points; the same history gives the same points.
+
+        Args:
+            n: Number of points.
+            history: Everything so far; points must lie in ``history.window``.
+        """
+
+    def search(self, evaluator: Evaluator) -> None:
+        """Ask and evaluate, batch after batch."""
+        evaluator.evaluate_pending()
+        while (remaining := evaluator.remaining) > 0:
+            n = min(self.batch_size, remaining)
+            evaluator.ask(lambda history, n=n: self.ask(n, history))
+            evaluator.evaluate_pending()

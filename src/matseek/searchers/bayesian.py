@@ -1,0 +1,85 @@
+"""Batch Bayesian optimisation."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+import torch
+from botorch.utils.sampling import manual_seed
+
+from matseek.acquisition import STRATEGIES, Surrogate
+from matseek.evaluation import History, Proposal
+from matseek.models.gp import KERNELS, GaussianProcess, KernelName
+from matseek.searchers.base import BatchSearcher
+from matseek.searchers.widening import Widening
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class BayesianSearcher(BatchSearcher):
+    """A GP with a Matern-5/2 kernel, and batches by local penalization or by BoTorch's Monte-Carlo acquisitions.
+
+    The first batch is a feasible Latin hypercube, and so is every batch for which there is nothing to learn from yet.
+
+    Args:
+        batch_size: Points in a batch.
+        strategy: ``local_penalization`` (of log expected improvement), ``local_penalization_ei`` (of expected
+            improvement), ``qei``, ``qlogei`` (sequential greedy) or ``qlogei_joint``.
+        kernel: ``ard`` or ``isotropic``, see :meth:`matseek.models.gp.GaussianProcess.fit`.
+        initial: Points of the first Latin hypercube; a batch if None.
+        repeats: Whether a recipe may be proposed twice.
+        widening: Rule by which windows widen toward the hardware limits; None leaves them as they are.
+    """
+
+    name: ClassVar[str] = "bayesian"
+    strategy: str = "local_penalization"
+    kernel: KernelName = "ard"
+    initial: int | None = None
+    repeats: bool = False
+    widening: Widening | None = field(default_factory=Widening)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.strategy not in STRATEGIES:
+            raise ValueError(f"strategy={self.strategy!r} is unknown; choose one of {list(STRATEGIES)}")
+        if self.kernel not in KERNELS:
+            raise ValueError(f"kernel={self.kernel!r} is unknown; choose one of {list(KERNELS)}")
+        if self.initial is not None and self.initial < 1:
+            raise ValueError(f"initial={self.initial} must be at least 1; None takes a batch")
+
+    def ask(self, n: int, history: History) -> Proposal:
+        """Choose n points: a hypercube as long as nothing can be learnt, then the strategy's batch."""
+        if self._explores(history):
+            return Proposal(history.window.sample_latin_hypercube(n, history.rng()), ("lhs",) * n)
+        events = () if self.widening is None else self.widening.events(history, self.name)
+        widened = history.after(events)
+        with manual_seed(int(history.rng().integers(2**31))):
+            points = self._batch(n, widened)
+        return Proposal(points, (self.name,) * n, events)
+
+    def _explores(self, history: History) -> bool:
+        initial = self.initial or self.batch_size
+        return len(history.tried) < initial or len(history.values) < 2 or float(np.ptp(history.values)) == 0.0
+
+    def _batch(self, n: int, history: History) -> np.ndarray:
+        window = history.window
+        gp = GaussianProcess.fit(
+            window, history.points, history.values, history.variances, kernel=self.kernel, seed=history.iteration
+        )
+
+        def unit(points: np.ndarray) -> torch.Tensor:
+            return torch.as_tensor(window.normalize(points))
+
+        surrogate = Surrogate(
+            model=gp.model,
+            lengthscales=gp.lengthscales,
+            polytope=window.unit_polytope,
+            observed=unit(history.points),
+            pending=unit(history.pending),
+            tried=unit(history.tried[:0] if self.repeats else history.tried),
+        )
+        return window.unnormalize(STRATEGIES[self.strategy](surrogate, n, history.rng()).numpy())

@@ -1,0 +1,64 @@
+"""The boundary rule: where proposals press against a window, the window widens toward the hardware limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from matseek.evaluation import Event, History
+from matseek.evaluation.history import WINDOW_WIDENED
+
+
+@dataclass(frozen=True)
+class Widening:
+    """Widen the side of a window that the last batch presses against and beside which the best value lies.
+
+    Mekki-Berrada et al. widened their flow-rate windows by hand whenever the optimiser kept proposing conditions at a
+    boundary. Exploration alone also visits boundaries, so the best value so far must lie beside the same one.
+
+    Args:
+        share: Least share of the last batch that lies at the boundary.
+        margin: What counts as at the boundary, as a fraction of the window.
+        beside: What counts as beside the boundary for the best value, as a fraction of the window.
+        step: By how much the window widens, as a fraction of its width.
+    """
+
+    share: float = 0.3
+    margin: float = 0.02
+    beside: float = 0.1
+    step: float = 0.25
+
+    def __post_init__(self) -> None:
+        for name in ("share", "margin", "beside", "step"):
+            if not 0 < getattr(self, name) <= 1:
+                raise ValueError(f"widening.{name}={getattr(self, name)} must lie in (0, 1]; it is a fraction")
+
+    def events(self, history: History, proposer: str) -> tuple[Event, ...]:
+        """The widenings that the last batch of a proposer calls for; none if it has proposed nothing yet."""
+        mine = [e for e in history.evaluations if e.proposer == proposer]
+        if not mine or not len(history.values):
+            return ()
+        last = np.array([e.point for e in mine if e.iteration == mine[-1].iteration])
+        window = history.window
+        batch = window.normalize(last)
+        best = window.normalize(history.points[history.values.argmin()])
+        events = []
+        for j, variable in enumerate(window.variables):
+            width = variable.high - variable.low
+            for side, edge, limit in (("low", 0.0, variable.limits[0]), ("high", 1.0, variable.limits[1])):
+                at_edge = int((np.abs(batch[:, j] - edge) <= self.margin).sum())
+                now = variable.low if side == "low" else variable.high
+                to = max(limit, now - self.step * width) if side == "low" else min(limit, now + self.step * width)
+                if to == now or at_edge < self.share * len(batch) or abs(best[j] - edge) > self.beside:
+                    continue
+                events.append(
+                    Event(
+                        WINDOW_WIDENED,
+                        f"before batch {history.iteration} the window of {variable.name} is widened from {side}={now:g} "
+                        f"to {to:g} {variable.unit}: {at_edge} of the {len(batch)} last proposals press against it and "
+                        f"the best condition lies beside it (hardware limit {limit:g})",
+                        {"variable": variable.name, "side": side, "from": now, "to": to},
+                    )
+                )
+        return tuple(events)

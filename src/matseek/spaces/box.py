@@ -1,0 +1,345 @@
+"""Boxes of named variables with units and linear constraints: the space of recipes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from matseek.errors import InfeasibleSpaceError
+from matseek.spaces.latin_hypercube import latin_hypercube
+from matseek.spaces.polytope import Polytope
+
+FloatArray = npt.NDArray[np.float64]
+
+_TOLERANCE = 1e-9
+"""Slack of feasibility, as a fraction of each variable's (or constraint's) range."""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable of a recipe, with its window and unit.
+
+    Args:
+        name: Name, unique within a box.
+        low: Lower end of the window that is searched.
+        high: Upper end of the window that is searched.
+        unit: Unit, as it is to be printed; empty for a pure number.
+        hardware: Lower and upper limits of what the apparatus can do; the window may be widened up to these. Without
+            it the window is fixed.
+
+    Raises:
+        ValueError: If the bounds are not finite, are the wrong way round, or lie outside the hardware's limits.
+    """
+
+    name: str
+    low: float
+    high: float
+    unit: str = ""
+    hardware: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.name or not isinstance(self.name, str):
+            raise ValueError(f"a variable's name must be a non-empty string, got {self.name!r}")
+        low, high = float(self.low), float(self.high)
+        if not (np.isfinite(low) and np.isfinite(high)):
+            raise ValueError(f"variable {self.name!r}: low={self.low} and high={self.high} must be finite numbers")
+        if low >= high:
+            raise ValueError(
+                f"variable {self.name!r}: low={self.low:g} must be below high={self.high:g}; "
+                "swap them, or leave a fixed variable out of the box"
+            )
+        object.__setattr__(self, "low", low)
+        object.__setattr__(self, "high", high)
+        if self.hardware is not None:
+            bottom, top = (float(limit) for limit in self.hardware)
+            if not (bottom <= low and high <= top):
+                raise ValueError(
+                    f"variable {self.name!r}: the window [{low:g}, {high:g}] must lie within the hardware limits "
+                    f"[{bottom:g}, {top:g}]; narrow the window or correct the limits"
+                )
+            object.__setattr__(self, "hardware", (bottom, top))
+
+    @property
+    def label(self) -> str:
+        """Name with unit, as tables and axes show it."""
+        return f"{self.name} ({self.unit})" if self.unit else self.name
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The hardware limits, or the window where there are none."""
+        return self.hardware or (self.low, self.high)
+
+
+@dataclass(frozen=True)
+class LinearConstraint:
+    """``lower <= sum of coefficient * variable <= upper``; equal ends make it an equality.
+
+    Args:
+        coefficients: Coefficient of each variable by name.
+        lower: Lower bound, in the variables' units.
+        upper: Upper bound, in the variables' units.
+
+    Raises:
+        ValueError: If nothing is bounded, no coefficient differs from zero, or the bounds are the wrong way round.
+    """
+
+    coefficients: Mapping[str, float]
+    lower: float = -np.inf
+    upper: float = np.inf
+
+    def __post_init__(self) -> None:
+        coefficients = {str(name): float(value) for name, value in self.coefficients.items()}
+        if not coefficients or not all(np.isfinite(list(coefficients.values()))) or not any(coefficients.values()):
+            raise ValueError(
+                f"constraint {coefficients}: give at least one finite coefficient other than zero, by variable name"
+            )
+        object.__setattr__(self, "coefficients", MappingProxyType(coefficients))
+        object.__setattr__(self, "lower", float(self.lower))
+        object.__setattr__(self, "upper", float(self.upper))
+        if np.isnan(self.lower) or np.isnan(self.upper) or self.lower > self.upper:
+            raise ValueError(f"constraint {self}: lower={self.lower:g} must not exceed upper={self.upper:g}; swap them")
+        if np.isinf(self.lower) and np.isinf(self.upper):
+            raise ValueError(f"constraint {self}: bounds nothing; give lower, upper or both")
+
+    def __hash__(self) -> int:
+        return hash((tuple(self.coefficients.items()), self.lower, self.upper))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A mappingproxy cannot be sent to a worker process; the plain dictionary can.
+        return type(self), (dict(self.coefficients), self.lower, self.upper)
+
+    def __str__(self) -> str:
+        terms = " + ".join(name if c == 1 else f"{c:g} {name}" for name, c in self.coefficients.items())
+        if self.lower == self.upper:
+            return f"{terms} = {self.upper:g}"
+        low = f"{self.lower:g} <= " if np.isfinite(self.lower) else ""
+        high = f" <= {self.upper:g}" if np.isfinite(self.upper) else ""
+        return f"{low}{terms}{high}"
+
+
+@dataclass(frozen=True, eq=False)
+class Box:
+    """The feasible part of a box: variables in their windows, under linear constraints.
+
+    Points are float64 arrays of shape ``(n, d)`` in the variables' own units and order.
+
+    Args:
+        variables: The variables, in the order of the columns of points.
+        constraints: Linear constraints that every point must satisfy.
+
+    Raises:
+        ValueError: If names repeat, or a constraint names an unknown variable.
+        InfeasibleSpaceError: If no point satisfies bounds and constraints.
+    """
+
+    variables: tuple[Variable, ...]
+    constraints: tuple[LinearConstraint, ...] = field(default=())
+
+    def __init__(self, variables: Sequence[Variable], constraints: Sequence[LinearConstraint] = ()) -> None:
+        object.__setattr__(self, "variables", tuple(variables))
+        object.__setattr__(self, "constraints", tuple(constraints))
+        if not self.variables:
+            raise ValueError("variables is empty: a box needs at least one Variable")
+        repeated = sorted({name for name in self.names if self.names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"variable names must be unique, but {repeated} repeat; rename them")
+        for constraint in self.constraints:
+            unknown = sorted(set(constraint.coefficients) - set(self.names))
+            if unknown:
+                raise ValueError(
+                    f"constraint '{constraint}' names unknown variables {unknown}; the box has {list(self.names)}"
+                )
+        self._require_interior()
+
+    def _require_interior(self) -> None:
+        chebyshev = self.unit_polytope.chebyshev
+        if chebyshev is not None and (chebyshev[1] > _TOLERANCE or self.unit_polytope.basis.shape[1] == 0):
+            return
+        for constraint in self.constraints:
+            a = self._row(constraint)
+            least = float(np.where(a > 0, a * self.lower, a * self.upper).sum())
+            most = float(np.where(a > 0, a * self.upper, a * self.lower).sum())
+            if least >= constraint.upper or most <= constraint.lower:
+                raise InfeasibleSpaceError(
+                    f"constraint '{constraint}' leaves no room: within the bounds its left side runs from {least:g} "
+                    f"to {most:g}; relax the constraint or the bounds"
+                )
+        raise InfeasibleSpaceError(
+            f"the constraints {[str(c) for c in self.constraints]} leave no room together with the bounds "
+            f"{self._bounds_text()}; relax one of them"
+        )
+
+    def _bounds_text(self) -> str:
+        return ", ".join(f"{v.low:g} <= {v.name} <= {v.high:g}" for v in self.variables)
+
+    def _row(self, constraint: LinearConstraint) -> FloatArray:
+        return np.array([constraint.coefficients.get(name, 0.0) for name in self.names])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the variables."""
+        return tuple(v.name for v in self.variables)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names with units: the columns of frames."""
+        return tuple(v.label for v in self.variables)
+
+    @property
+    def dim(self) -> int:
+        """Number of variables, d."""
+        return len(self.variables)
+
+    @cached_property
+    def lower(self) -> FloatArray:
+        """Lower ends of the windows, shape ``(d,)``, in the variables' units."""
+        return np.array([v.low for v in self.variables])
+
+    @cached_property
+    def upper(self) -> FloatArray:
+        """Upper ends of the windows, shape ``(d,)``, in the variables' units."""
+        return np.array([v.high for v in self.variables])
+
+    @cached_property
+    def unit_polytope(self) -> Polytope:
+        """The feasible set in coordinates that run from 0 to 1 over each window."""
+        d, extent = self.dim, self.upper - self.lower
+        A, b = [np.eye(d), -np.eye(d)], [np.ones(d), np.zeros(d)]
+        C, e = [np.zeros((0, d))], [np.zeros(0)]
+        for constraint in self.constraints:
+            a = self._row(constraint)
+            scale = np.linalg.norm(a * extent)
+            row, offset = a * extent / scale, float(a @ self.lower)
+            if constraint.lower == constraint.upper:
+                C.append(row[None])
+                e.append(np.array([(constraint.upper - offset) / scale]))
+                continue
+            if np.isfinite(constraint.upper):
+                A.append(row[None])
+                b.append(np.array([(constraint.upper - offset) / scale]))
+            if np.isfinite(constraint.lower):
+                A.append(-row[None])
+                b.append(np.array([(offset - constraint.lower) / scale]))
+        return Polytope(np.vstack(A), np.concatenate(b), np.vstack(C), np.concatenate(e))
+
+    def normalize(self, points: npt.ArrayLike) -> FloatArray:
+        """Points in coordinates that run from 0 to 1 over each window, shape ``(n, d)``."""
+        return np.asarray((np.asarray(points, dtype=np.float64) - self.lower) / (self.upper - self.lower))
+
+    def unnormalize(self, unit_points: npt.ArrayLike) -> FloatArray:
+        """Points in the variables' units from unit coordinates, shape ``(n, d)``."""
+        points = self.lower + np.asarray(unit_points, dtype=np.float64) * (self.upper - self.lower)
+        return np.asarray(np.clip(points, self.lower, self.upper))
+
+    def contains(self, points: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+        """Whether each point lies in the windows and satisfies the constraints, shape ``(n,)``.
+
+        Args:
+            points: Points in the variables' units, shape ``(n, d)``; NaN is never contained.
+
+        Raises:
+            ValueError: If the points do not have d coordinates.
+        """
+        unit = self.normalize(self.as_points(points))
+        polytope = self.unit_polytope
+        inside = (unit @ polytope.A.T <= polytope.b + _TOLERANCE).all(axis=1)
+        if len(polytope.C):
+            inside &= (np.abs(unit @ polytope.C.T - polytope.e) <= _TOLERANCE).all(axis=1)
+        return np.asarray(inside, dtype=np.bool_)
+
+    def as_points(self, points: npt.ArrayLike) -> FloatArray:
+        """Points as a float64 array of shape ``(n, d)``.
+
+        Raises:
+            ValueError: If the shape is another one.
+        """
+        array = np.atleast_2d(np.asarray(points, dtype=np.float64))
+        if array.ndim != 2 or array.shape[1] != self.dim:
+            raise ValueError(
+                f"points have shape {np.shape(points)}, but the box has {self.dim} variables {list(self.names)}; "
+                "give one column per variable"
+            )
+        return array
+
+    def sample_uniform(self, n: int, rng: np.random.Generator) -> FloatArray:
+        """Feasible points, uniformly distributed, shape ``(n, d)``, in the variables' units.
+
+        Works however small the feasible part of the box is, see :meth:`matseek.spaces.polytope.Polytope.sample`.
+        """
+        return self.unnormalize(self.unit_polytope.sample(_count(n), rng))
+
+    def sample_latin_hypercube(self, n: int, rng: np.random.Generator) -> FloatArray:
+        """Feasible Latin hypercube, shape ``(n, d)``, see :func:`matseek.spaces.latin_hypercube.latin_hypercube`."""
+        return self.unnormalize(latin_hypercube(self.unit_polytope, _count(n), rng))
+
+    def to_frame(self, points: npt.ArrayLike) -> pd.DataFrame:
+        """Points as a table whose columns are named with units."""
+        return pd.DataFrame(self.as_points(points), columns=list(self.labels))
+
+    def from_frame(self, frame: pd.DataFrame) -> FloatArray:
+        """Points of a table, whose columns are found by label (name with unit) or by bare name.
+
+        Raises:
+            ValueError: If a column is missing, carries another unit, or holds something other than numbers.
+        """
+        columns = []
+        for variable in self.variables:
+            found = next((c for c in (variable.label, variable.name) if c in frame.columns), None)
+            if found is None:
+                similar = [c for c in frame.columns if str(c).split(" (")[0].split("(")[0].strip() == variable.name]
+                hint = f"; found {similar[0]!r}: convert it to {variable.unit or 'a pure number'}" if similar else ""
+                raise ValueError(
+                    f"no column {variable.label!r} (or {variable.name!r}) in the table with columns "
+                    f"{[str(c) for c in frame.columns]}{hint}"
+                )
+            numbers = pd.to_numeric(frame[found], errors="coerce")
+            if numbers.isna().any():
+                row = int(np.flatnonzero(numbers.isna().to_numpy())[0])
+                raise ValueError(f"column {found!r}, row {row}: {frame[found].iloc[row]!r} is not a number; correct it")
+            columns.append(numbers.to_numpy(dtype=np.float64))
+        return np.column_stack(columns)
+
+    def widen(self, name: str, *, low: float | None = None, high: float | None = None) -> Box:
+        """The box with the window of one variable widened, at most to its hardware limits.
+
+        Args:
+            name: The variable.
+            low: New lower end, in the variable's unit; None leaves it.
+            high: New upper end, in the variable's unit; None leaves it.
+        """
+        variables = []
+        for v in self.variables:
+            if v.name == name:
+                bottom, top = v.limits
+                v = replace(
+                    v,
+                    low=v.low if low is None else max(min(low, v.low), bottom),
+                    high=v.high if high is None else min(max(high, v.high), top),
+                )
+            variables.append(v)
+        if name not in self.names:
+            raise ValueError(f"no variable {name!r} in the box; it has {list(self.names)}")
+        return Box(variables, self.constraints)
+
+    def describe(self) -> dict[str, Any]:
+        """The box as plain data, for records and for telling one box from another."""
+        return {
+            "variables": [
+                {"name": v.name, "low": v.low, "high": v.high, "unit": v.unit, "hardware": list(v.limits)}
+                for v in self.variables
+            ],
+            "constraints": [str(c) for c in self.constraints],
+        }
+
+
+def _count(n: int) -> int:
+    if int(n) != n or n < 1:
+        raise ValueError(f"n={n} points cannot be sampled; give a whole number of at least 1")
+    return int(n)

@@ -1,0 +1,175 @@
+"""Convex polytopes: an interior point, uniform samples, projection. Knows arrays and inequalities, no variables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import null_space
+from scipy.optimize import linprog
+
+FloatArray = npt.NDArray[np.float64]
+
+_STEPS_PER_DIMENSION = 12
+"""Hit-and-run steps of a round, per dimension; a round in rounded coordinates about forgets where a chain began."""
+
+_MIXING_ROUNDS = 4
+_MOST_ROUNDING_ROUNDS = 60
+
+
+@dataclass(frozen=True, eq=False)
+class Polytope:
+    """The points ``x`` with ``A x <= b`` and ``C x = e``.
+
+    Args:
+        A: Inequality matrix, shape ``(p, d)``.
+        b: Inequality bounds, shape ``(p,)``.
+        C: Equality matrix, shape ``(q, d)``; ``q`` may be 0.
+        e: Equality values, shape ``(q,)``.
+    """
+
+    A: FloatArray
+    b: FloatArray
+    C: FloatArray
+    e: FloatArray
+
+    @cached_property
+    def basis(self) -> FloatArray:
+        """Orthonormal basis of the directions that keep the equalities, shape ``(d, k)``."""
+        d = self.A.shape[1]
+        return np.asarray(null_space(self.C), dtype=np.float64) if len(self.C) else np.eye(d)
+
+    @cached_property
+    def chebyshev(self) -> tuple[FloatArray, float] | None:
+        """Centre ``(d,)`` and radius of the largest ball inside, within the equalities' plane; None if it is empty.
+
+        Boyd and Vandenberghe, Convex Optimization (2004), section 8.5.1.
+        """
+        d = self.A.shape[1]
+        reach = np.linalg.norm(self.A @ self.basis, axis=1)
+        result = linprog(
+            c=np.append(np.zeros(d), -1.0),
+            A_ub=np.column_stack([self.A, reach]),
+            b_ub=self.b,
+            A_eq=np.column_stack([self.C, np.zeros(len(self.C))]) if len(self.C) else None,
+            b_eq=self.e if len(self.C) else None,
+            bounds=[(None, None)] * d + [(0.0, None)],
+        )
+        if not result.success:
+            return None
+        return np.asarray(result.x[:d], dtype=np.float64), float(result.x[d])
+
+    def sample(self, n: int, rng: np.random.Generator) -> FloatArray:
+        """Uniform samples by hit-and-run, many chains at once, with directions drawn from the body's own covariance.
+
+        Smith, Operations Research 32, 1296 (1984); rounding after Lovasz and Vempala, SIAM J. Comput. 35, 985 (2006).
+
+        Args:
+            n: Number of samples.
+            rng: Source of randomness.
+
+        Returns:
+            Independent samples (each is the end of a chain of its own), shape ``(n, d)``.
+
+        Raises:
+            ValueError: If the polytope is empty.
+        """
+        if self.chebyshev is None:
+            raise ValueError("the polytope is empty")
+        centre, radius = self.chebyshev
+        k = self.basis.shape[1]
+        if radius <= 0.0 or k == 0:
+            return np.repeat(centre[None], n, axis=0)
+        walls = (self.A @ self.basis, self.b - self.A @ centre)
+        pilots, root = _round(walls, k, radius, rng)
+        chains = pilots[rng.integers(len(pilots), size=n)]
+        for _ in range(_MIXING_ROUNDS * _STEPS_PER_DIMENSION * k):
+            chains = _hit_and_run(chains, walls, root, rng)
+        return np.asarray(centre + chains @ self.basis.T, dtype=np.float64)
+
+    def project(self, points: FloatArray, sweeps: int = 50) -> FloatArray:
+        """Nearest feasible points, by Dykstra's algorithm, then a pull towards the centre that makes them exact.
+
+        Boyle and Dykstra, Lecture Notes in Statistics 37, 28 (1986).
+
+        Args:
+            points: Points, shape ``(n, d)``.
+            sweeps: Most passes over the inequalities.
+
+        Returns:
+            Feasible points, shape ``(n, d)``.
+        """
+        if self.chebyshev is None:
+            raise ValueError("the polytope is empty")
+        centre = self.chebyshev[0]
+        x = centre + (points - centre) @ self.basis @ self.basis.T
+        normals = self.A @ self.basis @ self.basis.T
+        squared = np.einsum("pd,pd->p", normals, normals)
+        active = [i for i in range(len(normals)) if squared[i] > 0]
+        corrections = np.zeros((len(self.A), len(x)))
+        for _ in range(sweeps):
+            before = x
+            for i in active:
+                violation = (x @ self.A[i] - self.b[i]) / squared[i] + corrections[i]
+                step = np.maximum(violation, 0.0)
+                x = x - (step - corrections[i])[:, None] * normals[i]
+                corrections[i] = step
+            if np.abs(x - before).max(initial=0.0) < 1e-12:
+                break
+        return self.pull_inside(x)
+
+    def pull_inside(self, points: FloatArray) -> FloatArray:
+        """Move each point towards the Chebyshev centre by the least that satisfies every inequality.
+
+        Args:
+            points: Points on the equalities' plane, shape ``(n, d)``.
+
+        Returns:
+            Feasible points, shape ``(n, d)``.
+        """
+        assert self.chebyshev is not None
+        centre = self.chebyshev[0]
+        slack = np.maximum(self.b - self.A @ centre, 0.0)
+        overrun = (points - centre) @ self.A.T
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratios = np.where(overrun > slack, slack / overrun, 1.0)
+        return np.asarray(centre + ratios.min(axis=1, initial=1.0)[:, None] * (points - centre), dtype=np.float64)
+
+
+def _round(
+    walls: tuple[FloatArray, FloatArray], k: int, radius: float, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """Pilot chains and the Cholesky factor of their covariance, in which a thin body mixes as fast as a ball.
+
+    Each round walks in the coordinates that the round before found; the rounds end when the covariance's volume does
+    not grow any more.
+    """
+    chains = np.zeros((64 * k, k))
+    root = np.eye(k) * radius
+    for _ in range(_MOST_ROUNDING_ROUNDS):
+        for _ in range(_STEPS_PER_DIMENSION * k):
+            chains = _hit_and_run(chains, walls, root, rng)
+        covariance = np.atleast_2d(np.cov(chains, rowvar=False))
+        grown = np.linalg.cholesky(covariance + 1e-12 * np.diag(np.diag(covariance)))
+        stable = np.log(np.diag(grown)).sum() < np.log(np.diag(root)).sum() + 0.1
+        root = grown
+        if stable:
+            break
+    return chains, root
+
+
+def _hit_and_run(
+    chains: FloatArray, walls: tuple[FloatArray, FloatArray], root: FloatArray, rng: np.random.Generator
+) -> FloatArray:
+    """One step of every chain: a direction, the chord through the body, a uniform point on it."""
+    normals, slack = walls
+    directions = rng.standard_normal(chains.shape) @ root.T
+    speed = directions @ normals.T
+    room = np.maximum(slack - chains @ normals.T, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        steps = room / speed
+    forward = np.where(speed > 0, steps, np.inf).min(axis=1)
+    backward = np.where(speed < 0, steps, -np.inf).max(axis=1)
+    return np.asarray(chains + (backward + rng.random(len(chains)) * (forward - backward))[:, None] * directions)
