@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from matseek.evaluation.evaluator import history_of, write_down
 from matseek.evaluation.executors import Executor, SerialExecutor
 from matseek.insight.convergence import best_so_far, evaluations_to_success
 from matseek.problems import Problem, RecipeProblem
+from matseek.report.figures import recipe_figures
+from matseek.report.page import write_page
 from matseek.searchers import BatchSearcher, Searcher
 
 STOPPED = "stopped"
@@ -134,26 +137,28 @@ class Campaign:
     def to_frame(self) -> pd.DataFrame:
         """A row per evaluation: its number, batch, proposer and status, the variables in units, and its value."""
         evaluations = self.ledger.evaluations()
-        frame = self.problem.space.to_frame(np.array([e.point for e in evaluations]).reshape(-1, self.problem.space.dim))
-        for position, (name, column) in enumerate(
+        points = np.array([e.point for e in evaluations]).reshape(-1, self.problem.space.dim)
+        values = np.array([e.value for e in evaluations], dtype=np.float64)
+        who = pd.DataFrame(
             {
                 "evaluation": [e.number for e in evaluations],
                 "iteration": [e.iteration for e in evaluations],
                 "proposer": [e.proposer for e in evaluations],
                 "status": [e.status for e in evaluations],
-            }.items()
-        ):
-            frame.insert(position, name, column)
-        values = np.array([e.value for e in evaluations], dtype=np.float64)
-        return frame.assign(
-            value=values,
-            spread=np.array([e.spread for e in evaluations], dtype=np.float64),
-            replicates=[len(e.finite_replicates) for e in evaluations],
-            best_value=best_so_far(values),
-            error=[e.error or "" for e in evaluations],
-            asked_at=[e.asked_at for e in evaluations],
-            finished_at=[e.finished_at for e in evaluations],
+            }
         )
+        results = pd.DataFrame(
+            {
+                "value": values,
+                "spread": np.array([e.spread for e in evaluations], dtype=np.float64),
+                "replicates": [len(e.finite_replicates) for e in evaluations],
+                "best_value": best_so_far(values),
+                "error": [e.error or "" for e in evaluations],
+                "asked_at": [e.asked_at for e in evaluations],
+                "finished_at": pd.Series([e.finished_at for e in evaluations], dtype="datetime64[us, UTC]"),
+            }
+        )
+        return pd.concat([who, self.problem.space.to_frame(points), results], axis=1)
 
     def summary(self) -> dict[str, Any]:
         """The campaign in numbers: the dictionary that ``run_dir/summary.json`` holds."""
@@ -179,3 +184,25 @@ class Campaign:
             "stopped_by": self.stopped_by,
             "events": [e.message for e in self.ledger.events()],
         }
+
+    def write(self, run_dir: str | Path) -> Path:
+        """Write ``trace.csv``, ``summary.json``, ``figures/`` and ``report.html``.
+
+        Args:
+            run_dir: Where to; the folder is made if it is missing.
+
+        Returns:
+            Path of the page.
+        """
+        folder = Path(run_dir)
+        (folder / "figures").mkdir(parents=True, exist_ok=True)
+        frame, summary, evaluations = self.to_frame(), self.summary(), self.ledger.evaluations()
+        trace = frame.loc[frame["status"] != "pending", ["evaluation", "value", "best_value", "iteration", "proposer"]]
+        trace.rename(columns={"proposer": "searcher"}).to_csv(folder / "trace.csv", index=False)
+        (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+        figures = recipe_figures(self.problem, evaluations)
+        for name, figure in figures.items():
+            figure.savefig(folder / "figures" / f"{name}.png", dpi=150)
+        page = folder / "report.html"
+        write_page(page, self.problem, summary, evaluations, frame, figures)
+        return page

@@ -51,3 +51,7 @@ class LedgerMismatchError(LedgerError):
 
 class LedgerBusyError(LedgerError):
     """Another process is at work on the ledger."""
+
+
+class ConfigurationError(MatseekError, ValueError):
+    """A config or a command's arguments name something that does not exist or is refused."""

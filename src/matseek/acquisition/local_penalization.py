@@ -5,10 +5,16 @@ Gonzalez, Dai, Hennig, Lawrence, "Batch Bayesian Optimization via Local Penaliza
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from botorch.acquisition import AcquisitionFunction
-from botorch.acquisition.analytic import AnalyticAcquisitionFunction, ExpectedImprovement, ProbabilityOfImprovement
+from botorch.acquisition.analytic import (
+    AnalyticAcquisitionFunction,
+    ExpectedImprovement,
+    ProbabilityOfImprovement,
+)
 from botorch.models.model import Model
 from botorch.utils.transforms import t_batch_mode_transform
 from torch import Tensor
@@ -44,6 +50,13 @@ class LocalPenalization(AcquisitionFunction):
         lengthscales: Unit of distance along each coordinate, shape ``(d,)``; ones if None.
     """
 
+    centers: Tensor
+    lipschitz: Tensor
+    minimum: Tensor
+    lengthscales: Tensor
+    center_means: Tensor
+    center_deviations: Tensor
+
     def __init__(
         self,
         base: AnalyticAcquisitionFunction,
@@ -61,12 +74,15 @@ class LocalPenalization(AcquisitionFunction):
         scale = torch.ones(d, dtype=centers.dtype) if lengthscales is None else lengthscales.detach().to(centers)
         self.register_buffer("lengthscales", scale)
         if float(self.lipschitz) <= 0:
-            raise ValueError(f"lipschitz={float(self.lipschitz):g} must be positive; estimate it, see lipschitz_constant")
-        mean, deviation = _moments(base.model, self.centers) if len(centers) else (centers.sum(-1), centers.sum(-1))
+            raise ValueError(
+                f"lipschitz={float(self.lipschitz):g} must be positive; estimate it, see lipschitz_constant"
+            )
+        with torch.no_grad():
+            mean, variance = moments(base.model, self.centers)
         self.register_buffer("center_means", mean)
-        self.register_buffer("center_deviations", deviation)
+        self.register_buffer("center_deviations", variance.clamp_min(1e-18).sqrt())
 
-    @t_batch_mode_transform(expected_q=1)
+    @t_batch_mode_transform(expected_q=1)  # type: ignore[arg-type]
     def forward(self, X: Tensor) -> Tensor:
         """Log of the penalised acquisition.
 
@@ -77,6 +93,11 @@ class LocalPenalization(AcquisitionFunction):
             Shape ``(b,)``.
         """
         return log_acquisition(self.base, X) + self.log_penalty(X.squeeze(-2))
+
+    def of_points(self, x: Tensor) -> Tensor:
+        """The same for separate points: ``(b, d)`` to ``(b,)``, as an optimiser over points wants it."""
+        value: Tensor = self(x.unsqueeze(-2))
+        return value
 
     def log_penalty(self, x: Tensor) -> Tensor:
         """Sum of the log penalties.
@@ -91,7 +112,8 @@ class LocalPenalization(AcquisitionFunction):
         # The root's slope is infinite at a centre; a floor far below any spacing keeps the gradient finite there.
         distance = offset.square().sum(-1).clamp_min(1e-24).sqrt()
         z = (self.lipschitz * distance - (self.center_means - self.minimum)) / self.center_deviations
-        return torch.special.log_ndtr(z).sum(-1)
+        penalties: Tensor = torch.special.log_ndtr(z)
+        return penalties.sum(-1)
 
 
 def log_acquisition(base: AnalyticAcquisitionFunction, X: Tensor) -> Tensor:
@@ -104,7 +126,7 @@ def log_acquisition(base: AnalyticAcquisitionFunction, X: Tensor) -> Tensor:
     Returns:
         Shape ``(b,)``.
     """
-    value = base(X)
+    value: Tensor = base(X)
     if getattr(base, "_log", False):
         return value
     if not isinstance(base, (ExpectedImprovement, ProbabilityOfImprovement)):
@@ -133,23 +155,36 @@ def lipschitz_constant(
 
     def slope(x: Tensor) -> Tensor:
         x = x.detach().requires_grad_(True)
-        mean = model.posterior(x.unsqueeze(-2)).mean.sum()
-        (gradient,) = torch.autograd.grad(mean, x)
-        return (gradient * lengthscales).norm(dim=-1)
+        (gradient,) = torch.autograd.grad(moments(model, x)[0].sum(), x)
+        norms: Tensor = torch.linalg.vector_norm(gradient * lengthscales, dim=-1)
+        return norms
 
     points, slopes = samples, slope(samples)
     for scatter in (0.1, 0.03, 0.01):
         steepest = points[slopes.topk(min(5, len(points))).indices]
         around = np.repeat(steepest.numpy(), 20, axis=0)
         new = torch.as_tensor(polytope.project(around + scatter * rng.standard_normal(around.shape)))
-        points, slopes = torch.cat([steepest, new]), torch.cat([slopes.topk(len(steepest)).values, slope(new)])
+        points, slopes = (
+            torch.cat([steepest, new]),
+            torch.cat([slopes.topk(len(steepest)).values, slope(new)]),
+        )
     with torch.no_grad():
-        posterior = model.posterior(samples.unsqueeze(-2))
-        scale = posterior.mean.std() + posterior.variance.mean().sqrt()
+        mean, variance = moments(model, samples)
+        scale = mean.std() + variance.mean().sqrt()
     return torch.maximum(slopes.max(), _LEAST_RELATIVE_LIPSCHITZ * scale)
 
 
-def _moments(model: Model, x: Tensor) -> tuple[Tensor, Tensor]:
-    with torch.no_grad():
-        posterior = model.posterior(x.unsqueeze(-2))
-        return posterior.mean.reshape(-1), posterior.variance.reshape(-1).clamp_min(1e-18).sqrt()
+def moments(model: Model, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Posterior mean and variance of a single-outcome model at separate points.
+
+    Args:
+        model: The model.
+        x: Shape ``(n, d)``; n may be 0.
+
+    Returns:
+        Mean and variance, shape ``(n,)`` each.
+    """
+    if not len(x):
+        return x.sum(-1), x.sum(-1)
+    posterior: Any = model.posterior(x.unsqueeze(-2))
+    return posterior.mean.reshape(-1), posterior.variance.reshape(-1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -17,12 +19,15 @@ from botorch.acquisition import (
     qLogExpectedImprovement,
 )
 from botorch.acquisition.analytic import AnalyticAcquisitionFunction
+from botorch.acquisition.objective import LinearMCObjective
+from botorch.exceptions import NumericsWarning
 from botorch.models.model import Model
 from botorch.optim import optimize_acqf
 from botorch.sampling import SobolQMCNormalSampler
+from botorch.utils.sampling import manual_seed
 from torch import Tensor
 
-from matseek.acquisition.local_penalization import LocalPenalization, lipschitz_constant, log_acquisition
+from matseek.acquisition.local_penalization import LocalPenalization, lipschitz_constant, log_acquisition, moments
 from matseek.acquisition.optimize import maximize
 from matseek.spaces.polytope import Polytope
 
@@ -57,15 +62,15 @@ class Surrogate:
     tried: Tensor
 
     def best_mean(self) -> Tensor:
-        """Least posterior mean over the observed points: the incumbent, with the noise of single values averaged out."""
+        """Least posterior mean over the observed points: the incumbent, its noise averaged out."""
         with torch.no_grad():
-            return self.model.posterior(self.observed).mean.min()
+            return moments(self.model, self.observed)[0].min()
 
     def pool(self, rng: np.random.Generator) -> Tensor:
         """Feasible candidates: uniform ones, and some scattered around the best observed points."""
         uniform = self.polytope.sample(_POOL, rng)
         with torch.no_grad():
-            order = self.model.posterior(self.observed).mean.squeeze(-1).argsort()
+            order = moments(self.model, self.observed)[0].argsort()
         best = self.observed[order[: min(5, len(order))]].numpy()
         spread = rng.choice([0.02, 0.05, 0.1], size=(_LOCAL_POOL, 1))
         centres = best[rng.integers(len(best), size=_LOCAL_POOL)]
@@ -93,7 +98,7 @@ def local_penalization(
     n: int,
     rng: np.random.Generator,
     *,
-    base: type[AnalyticAcquisitionFunction] = LogExpectedImprovement,
+    base: Callable[..., AnalyticAcquisitionFunction] = LogExpectedImprovement,
 ) -> Tensor:
     """Batch by local penalization of a sequential acquisition, one point after the other.
 
@@ -107,7 +112,8 @@ def local_penalization(
         Feasible points, shape ``(n, d)``.
     """
     best = surrogate.best_mean()
-    acquisition = base(surrogate.model, best_f=best, maximize=False)
+    with _chosen_by_name():
+        acquisition = base(surrogate.model, best_f=best, maximize=False)
     pool = surrogate.pool(rng)
     lipschitz = lipschitz_constant(surrogate.model, surrogate.polytope, pool, surrogate.lengthscales, rng)
     with torch.no_grad():
@@ -119,7 +125,7 @@ def local_penalization(
         with torch.no_grad():
             values = pool_values + penalized.log_penalty(pool)
         starts = pool[values.topk(min(_STARTS, len(pool))).indices]
-        points, heights = maximize(lambda x, f=penalized: f(x.unsqueeze(-2)), surrogate.polytope, starts, steps=_STEPS)
+        points, heights = maximize(penalized.of_points, surrogate.polytope, starts, steps=_STEPS)
         ranked = torch.cat([points[heights.argsort(descending=True)], pool[values.argsort(descending=True)]])
         chosen = torch.cat([chosen, first_new(surrogate, ranked, chosen)])
     return chosen
@@ -174,24 +180,31 @@ def first_new(surrogate: Surrogate, ranked: Tensor, chosen: Tensor) -> Tensor:
     return ranked[index : index + 1]
 
 
+@contextmanager
+def _chosen_by_name() -> Iterator[None]:
+    """Leave out BoTorch's advice to take the log acquisition: who names the plain one, as in the paper, wants it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NumericsWarning)
+        yield
+
+
 def _monte_carlo(
     surrogate: Surrogate,
     acquisition: Callable[..., qExpectedImprovement | qLogExpectedImprovement],
     pending: Tensor,
     rng: np.random.Generator,
 ) -> qExpectedImprovement | qLogExpectedImprovement:
-    from botorch.acquisition.objective import LinearMCObjective
-
     sampler = SobolQMCNormalSampler(torch.Size([128]), seed=int(rng.integers(2**31)))
     # BoTorch's improvements are maximised; ours is the improvement of the negative value.
     objective = LinearMCObjective(-torch.ones(1, dtype=torch.float64))
-    return acquisition(
-        surrogate.model,
-        best_f=-surrogate.best_mean(),
-        sampler=sampler,
-        objective=objective,
-        X_pending=pending if len(pending) else None,
-    )
+    with _chosen_by_name():
+        return acquisition(
+            surrogate.model,
+            best_f=-surrogate.best_mean(),
+            sampler=sampler,
+            objective=objective,
+            X_pending=pending if len(pending) else None,
+        )
 
 
 def _optimize(
@@ -202,16 +215,17 @@ def _optimize(
 ) -> Tensor:
     polytope, d = surrogate.polytope, surrogate.observed.shape[-1]
     rows = range(2 * d, len(polytope.A))  # the first 2d are the bounds
-    points, _ = optimize_acqf(
-        function,
-        bounds=torch.stack([torch.zeros(d), torch.ones(d)]).double(),
-        q=q,
-        num_restarts=10,
-        raw_samples=256,
-        inequality_constraints=[_sparse(-polytope.A[i], -polytope.b[i]) for i in rows] or None,
-        equality_constraints=[_sparse(a, e) for a, e in zip(polytope.C, polytope.e, strict=True)] or None,
-        options={"seed": int(rng.integers(2**31))},
-    )
+    # BoTorch draws its start points from the global generator where there are constraints.
+    with manual_seed(int(rng.integers(2**31))):
+        points, _ = optimize_acqf(
+            function,
+            bounds=torch.stack([torch.zeros(d), torch.ones(d)]).double(),
+            q=q,
+            num_restarts=10,
+            raw_samples=256,
+            inequality_constraints=[_sparse(-polytope.A[i], -polytope.b[i]) for i in rows] or None,
+            equality_constraints=[_sparse(a, e) for a, e in zip(polytope.C, polytope.e, strict=True)] or None,
+        )
     return torch.as_tensor(polytope.project(points.detach().numpy()))
 
 

@@ -1,7 +1,19 @@
 """What it costs: the budget, the calls of the truth, and their durable record."""
 
 from matseek.evaluation.evaluator import Evaluator
-from matseek.evaluation.history import Event, Evaluation, History, Proposal
+from matseek.evaluation.executors import DaskExecutor, ProcessExecutor, SerialExecutor, ThreadExecutor
+from matseek.evaluation.history import Evaluation, Event, History, Proposal
 from matseek.evaluation.ledger import Ledger
 
-__all__ = ["Evaluation", "Evaluator", "Event", "History", "Ledger", "Proposal"]
+__all__ = [
+    "DaskExecutor",
+    "Evaluation",
+    "Evaluator",
+    "Event",
+    "History",
+    "Ledger",
+    "ProcessExecutor",
+    "Proposal",
+    "SerialExecutor",
+    "ThreadExecutor",
+]

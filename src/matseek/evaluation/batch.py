@@ -102,9 +102,7 @@ def read_results(
     return [(number, problem.reduce(response)) for number, response in responses.items()]
 
 
-def _require_asked(
-    numbers: Sequence[int], points: FloatArray, space: Box, asked: Mapping[int, Evaluation]
-) -> None:
+def _require_asked(numbers: Sequence[int], points: FloatArray, space: Box, asked: Mapping[int, Evaluation]) -> None:
     for number, point in zip(numbers, points, strict=True):
         if number not in asked:
             raise UnknownEvaluationError(
@@ -137,8 +135,10 @@ def _numbers_of(frame: pd.DataFrame, space: Box, asked: Mapping[int, Evaluation]
     has_points = all(v.label in frame.columns or v.name in frame.columns for v in space.variables)
     if NUMBER in frame.columns:
         numbers = frame[NUMBER].to_numpy(dtype=np.int64)
-        points = space.from_frame(frame) if has_points else np.array(
-            [asked[n].point if n in asked else np.full(space.dim, np.nan) for n in numbers]
+        points = (
+            space.from_frame(frame)
+            if has_points
+            else np.array([asked[n].point if n in asked else np.full(space.dim, np.nan) for n in numbers])
         )
         _require_asked(numbers.tolist(), points, space, asked)
         return numbers

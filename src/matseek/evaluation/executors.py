@@ -141,7 +141,9 @@ class ProcessExecutor:
 
         # spawn, not fork: forking a process that has used torch's threads can deadlock.
         with ProcessPool(max_workers=self.workers, context=get_context("spawn")) as pool:
-            futures = {pool.schedule(call, timeout=self.timeout_s): i for i, call in enumerate(calls)}
+            futures: dict[Future[Measurement], int] = {
+                pool.schedule(call, timeout=self.timeout_s): i for i, call in enumerate(calls)
+            }
             yield from _as_they_finish(futures, self.timeout_s)
 
 
@@ -170,7 +172,10 @@ class DaskExecutor:
         except ImportError as error:
             raise ImportError("the Dask executor needs the extra: pip install 'matseek[dask]'") from error
         where = {"address": self.address} if self.address else {"n_workers": self.workers, "threads_per_worker": 1}
-        with Client(**where, dashboard_address=None, set_as_default=False) as client, client.get_executor() as pool:
+        with (
+            Client(**where, dashboard_address=None, set_as_default=False) as client,  # type: ignore[no-untyped-call]
+            client.get_executor() as pool,
+        ):
             futures = {pool.submit(call): i for i, call in enumerate(calls)}
             yield from _as_they_finish(futures, self.timeout_s)
 

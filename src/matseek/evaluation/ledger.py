@@ -200,7 +200,9 @@ class Ledger:
                 session.add(row)
             self._created_at = row.created_at
             if row.problem != problem:
-                differing = [key for key in sorted({*row.problem, *problem}) if row.problem.get(key) != problem.get(key)]
+                differing = [
+                    key for key in sorted({*row.problem, *problem}) if row.problem.get(key) != problem.get(key)
+                ]
                 raise LedgerMismatchError(
                     f"the ledger {self} belongs to another problem: it holds {row.problem.get('name')!r}, this is "
                     f"{problem.get('name')!r}; they differ in {differing}. Name another ledger, or restore the problem"
@@ -445,4 +447,3 @@ def _unpack(packed: bytes) -> npt.NDArray[np.floating[Any]]:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat()
-

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+import logging
+import warnings
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from botorch.exceptions import ModelFittingError, OptimizationWarning
 from botorch.fit import fit_gpytorch_mll
 from botorch.models import SingleTaskGP
 from botorch.models.transforms import Standardize
@@ -15,16 +19,19 @@ from botorch.models.utils.gpytorch_modules import get_covar_module_with_dim_scal
 from botorch.utils.sampling import manual_seed
 from gpytorch.kernels import Kernel, MaternKernel, ScaleKernel
 from gpytorch.mlls import ExactMarginalLogLikelihood
+from linear_operator.utils.warnings import NumericalWarning
 from torch import Tensor
 
 from matseek.spaces import Box
+
+logger = logging.getLogger(__name__)
 
 FloatArray = npt.NDArray[np.float64]
 KernelName = Literal["ard", "isotropic"]
 KERNELS: tuple[KernelName, ...] = ("ard", "isotropic")
 
-# Replicates that agree to the last digit would make the covariance singular; this is 0.1 % of the values' spread.
-_LEAST_RELATIVE_NOISE = 1e-3
+# Replicates that agree to the last digit would make the covariance singular; this is 0.2 % of the values' spread.
+_LEAST_RELATIVE_NOISE = 2e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,10 +74,12 @@ class GaussianProcess:
             ValueError: If there are fewer than two different values, or the kernel's name is unknown.
         """
         if len(values) < 2 or np.ptp(values) == 0:
-            raise ValueError(f"{len(values)} values of range {np.ptp(values) if len(values) else 0:g} teach a GP "
-                             "nothing; measure at least two points that differ")
-        X = torch.as_tensor(space.normalize(points), dtype=torch.float64)
-        Y = torch.as_tensor(values, dtype=torch.float64).unsqueeze(-1)
+            raise ValueError(
+                f"{len(values)} values of range {np.ptp(values) if len(values) else 0:g} teach a GP "
+                "nothing; measure at least two points that differ"
+            )
+        X = torch.tensor(space.normalize(points), dtype=torch.float64)
+        Y = torch.tensor(values, dtype=torch.float64).unsqueeze(-1)
         model = SingleTaskGP(
             X,
             Y,
@@ -78,8 +87,7 @@ class GaussianProcess:
             covar_module=_kernel(kernel, space.dim),
             outcome_transform=Standardize(m=1),
         )
-        with manual_seed(seed):
-            fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
+        _maximize_likelihood(model, seed)
         return cls(space, model)
 
     def predict(self, points: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -91,7 +99,7 @@ class GaussianProcess:
         Returns:
             Mean and standard deviation, shape ``(n,)`` each.
         """
-        X = torch.as_tensor(self.space.normalize(self.space.as_points(points)), dtype=torch.float64)
+        X = torch.tensor(self.space.normalize(self.space.as_points(points)), dtype=torch.float64)
         with torch.no_grad():
             posterior = self.model.posterior(X)
         return posterior.mean.squeeze(-1).numpy(), posterior.variance.squeeze(-1).sqrt().numpy()
@@ -101,7 +109,23 @@ class GaussianProcess:
         """Length scale of each variable in window widths, shape ``(d,)``."""
         kernel = self.model.covar_module
         base = kernel.base_kernel if isinstance(kernel, ScaleKernel) else kernel
-        return base.lengthscale.detach().reshape(-1).expand(self.space.dim)
+        lengthscale: Tensor = base.lengthscale
+        return lengthscale.detach().reshape(-1).expand(self.space.dim)
+
+
+def _maximize_likelihood(model: SingleTaskGP, seed: int) -> None:
+    """Fit in place; a likelihood that cannot be maximised leaves the prior's hyperparameters, with a warning."""
+    start = copy.deepcopy(model.state_dict())
+    with manual_seed(seed), warnings.catch_warnings():
+        # BoTorch restarts what ends abnormally, and raises if no restart ends well; its warnings on the way say no more.
+        warnings.simplefilter("ignore", OptimizationWarning)
+        warnings.simplefilter("ignore", NumericalWarning)
+        try:
+            fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
+        except ModelFittingError as error:
+            logger.warning("the GP keeps its initial hyperparameters, its likelihood could not be maximised: %s", error)
+            model.load_state_dict(start)
+            model.eval()
 
 
 def _kernel(name: KernelName, dim: int) -> Kernel:

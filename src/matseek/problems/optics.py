@@ -61,7 +61,8 @@ def silver_permittivity(
 
     Args:
         wavelengths: Vacuum wavelengths in nm, shape ``(m,)``.
-        mean_path: Mean distance between surface collisions L_eff in nm, any shape ``(...)``; infinite for the bulk.
+        mean_path: Mean distance between surface collisions L_eff in nm, any shape ``(...)``; infinite for the
+            bulk.
         scattering: The dimensionless A; 1 is diffuse scattering.
 
     Returns:
@@ -99,7 +100,7 @@ def _eccentricity_squared(aspect: npt.ArrayLike) -> FloatArray:
     ratio = np.asarray(aspect, dtype=np.float64)
     if not np.all(np.isfinite(ratio) & (ratio >= 1.0)):
         raise ValueError(
-            f"an oblate spheroid needs a finite aspect ratio (diameter / thickness) of at least 1, got {aspect!r}"
+            f"an oblate spheroid needs a finite aspect ratio (diameter over thickness) >= 1, got {aspect!r}"
         )
     return np.asarray(1.0 - ratio**-2, dtype=np.float64)
 
@@ -108,8 +109,8 @@ def oblate_depolarisation(aspect: npt.ArrayLike) -> tuple[FloatArray, FloatArray
     """Depolarisation factors of an oblate spheroid.
 
     ``L_axial = (1 - sqrt(1 - e²) asin(e) / e) / e²`` with ``e² = 1 - 1 / aspect²`` and
-    ``L_equatorial = (1 - L_axial) / 2``; Bohren & Huffman, Absorption and Scattering of Light by Small Particles
-    (1983), section 5.3. Next to the sphere the series ``1/3 + 2 e² / 15`` stands in for 0/0.
+    ``L_equatorial = (1 - L_axial) / 2``; Bohren & Huffman, Absorption and Scattering of Light by Small
+    Particles (1983), section 5.3. Next to the sphere the series ``1/3 + 2 e² / 15`` stands in for 0/0.
 
     Args:
         aspect: Equatorial diameter over thickness, at least 1, any shape.
@@ -235,10 +236,10 @@ def oblate_extinction(
 def prism_as_spheroid(edge: npt.ArrayLike, thickness: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
     """The oblate spheroid that stands for a triangular prism.
 
-    It has the prism's volume ``sqrt(3)/4 L² h`` and, as aspect ratio, the diameter ``2 L / sqrt(3)`` of the circle through
-    the prism's tips over its thickness, since the in-plane dipole reaches from tip to tip. A spheroid keeps the
-    in-plane and the out-of-plane dipole band and their shift with size and aspect ratio; it has neither sharp tips
-    nor quadrupole bands (compare Kelly et al., J. Phys. Chem. B 107, 668 (2003)).
+    It has the prism's volume ``sqrt(3)/4 L² h`` and, as aspect ratio, the diameter ``2 L / sqrt(3)`` of the
+    circle through the prism's tips over its thickness, since the in-plane dipole reaches from tip to tip. A
+    spheroid keeps the in-plane and the out-of-plane dipole band and their shift with size and aspect ratio;
+    it has neither sharp tips nor quadrupole bands (compare Kelly et al., J. Phys. Chem. B 107, 668 (2003)).
 
     Args:
         edge: Edge lengths L in nm.
@@ -252,9 +253,7 @@ def prism_as_spheroid(edge: npt.ArrayLike, thickness: npt.ArrayLike) -> tuple[Fl
     return volume, 2.0 / math.sqrt(3.0) * length / height
 
 
-def absorbance(
-    cross_section: npt.ArrayLike, number_density: npt.ArrayLike, path_length: npt.ArrayLike
-) -> FloatArray:
+def absorbance(cross_section: npt.ArrayLike, number_density: npt.ArrayLike, path_length: npt.ArrayLike) -> FloatArray:
     """Decadic absorbance by the law of Beer and Lambert, ``A = C N l / ln 10``.
 
     Args:
@@ -265,5 +264,5 @@ def absorbance(
     Returns:
         Absorbances, of the broadcast shape.
     """
-    optical_depth = np.asarray(cross_section) * _NM2_IN_CM2 * np.asarray(number_density) * np.asarray(path_length)
-    return np.asarray(optical_depth / math.log(10.0), dtype=np.float64)
+    extinction = np.asarray(cross_section) * _NM2_IN_CM2 * np.asarray(number_density)
+    return np.asarray(extinction * np.asarray(path_length) / math.log(10.0), dtype=np.float64)

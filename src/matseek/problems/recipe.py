@@ -98,7 +98,9 @@ class RecipeProblem:
         array = _as_floats(response)
         if self.objective is None:
             if array.ndim > 1:
-                raise ResponseError(f"a condition's values have shape {array.shape}; give one number or one per replicate")
+                raise ResponseError(
+                    f"a condition's values have shape {array.shape}; give one number or one per replicate"
+                )
             replicates, raw = np.atleast_1d(array).astype(np.float64), None
         else:
             if array.ndim not in (1, 2) or 0 in array.shape:

@@ -1,4 +1,4 @@
-"""A silver-nanoprism laboratory in software: seeded growth in droplets, and the light that the particles take out.
+"""A silver-nanoprism laboratory in software: seeded growth in droplets, and the light that it takes out.
 
 The recipe sets a population of particles (:class:`SilverKinetics`), the population sets a spectrum
 (:mod:`matseek.problems.optics`), and droplets differ from one another as they do in a reactor
@@ -25,7 +25,7 @@ WAVELENGTHS: FloatArray = np.arange(380.0, 801.0)
 WAVELENGTHS.setflags(write=False)
 
 COLUMNS = ("QAgNO3", "Qpva", "Qtsc", "Qseed", "Qtot")
-"""Meaning of a point's five numbers: four flow fractions in % of the aqueous flow, the total flow in uL/min."""
+"""A point's five numbers: four flow fractions in % of the aqueous flow, the total flow in uL/min."""
 
 TARGET_EDGE = 50.0
 """Edge length of the target prism in nm; Mekki-Berrada et al., npj Comput. Mater. 7, 55 (2021)."""
@@ -34,17 +34,17 @@ TARGET_THICKNESS = 10.0
 """Thickness of the target prism in nm; Mekki-Berrada et al. 2021."""
 
 SILVER_STOCK = 6.0
-"""Nominal silver nitrate in its stock solution, mmol/L. Only its product with the path length is calibrated."""
+"""Nominal silver nitrate in its stock solution, mmol/L; seed density and path length are calibrated for it."""
 
 REACTOR_VOLUME = 500.0
-"""Nominal volume of the channel between mixing and the spectrometer, uL; divided by the flow it is the growth time."""
+"""Nominal volume from mixing to the spectrometer, uL; divided by the flow it is the growth time."""
 
 SPONTANEOUS_DIAMETER = 10.0
 """Mean diameter in nm of the particles that nucleate beside the seeds."""
 
 _NM3_IN_CM3 = 1e-21
 _SECONDS_PER_MINUTE = 60.0
-_NODES = 15
+_NODES = 31
 _CHUNK = 512
 _LEAST_FRACTION = 1e-6
 _VOLUME_GRID = np.linspace(math.log(20.0), math.log(2e6), 36)
@@ -54,10 +54,10 @@ _ASPECT_GRID = np.linspace(1.0, 13.0, 61)
 def silver_target(wavelengths: npt.ArrayLike = WAVELENGTHS) -> FloatArray:
     """Spectrum that the synthesis aims at: a silver prism of edge 50 nm and thickness 10 nm in water.
 
-    The published target (Mekki-Berrada et al., npj Comput. Mater. 7, 55 (2021)) is such a prism computed in the discrete
-    dipole approximation, with its in-plane dipole band near 645 nm. This one is computed here for the same prism as
-    an oblate spheroid (:func:`matseek.problems.optics.prism_as_spheroid`), so it has the in-plane and the out-of-plane
-    band but no quadrupole.
+    The published target (Mekki-Berrada et al., npj Comput. Mater. 7, 55 (2021)) is such a prism computed in
+    the discrete dipole approximation, with its in-plane dipole band near 645 nm. This one is computed here
+    for the same prism as an oblate spheroid (:func:`matseek.problems.optics.prism_as_spheroid`), so it has
+    the in-plane and the out-of-plane band but no quadrupole.
 
     Args:
         wavelengths: Vacuum wavelengths in nm, shape ``(m,)``.
@@ -67,12 +67,13 @@ def silver_target(wavelengths: npt.ArrayLike = WAVELENGTHS) -> FloatArray:
     """
     volume, aspect = optics.prism_as_spheroid(TARGET_EDGE, TARGET_THICKNESS)
     extinction = optics.oblate_extinction(wavelengths, volume, aspect)
-    return extinction / extinction.max()
+    target: FloatArray = extinction / extinction.max()
+    return target
 
 
 @dataclass(frozen=True)
 class Population:
-    """Particles in the droplets of ``n`` recipes; the columns are prisms, round particles on seeds, new nuclei.
+    """Particles in the droplets of ``n`` recipes; columns: prisms, round particles on seeds, new nuclei.
 
     Each kind has a log-normal distribution of volumes. Particles of volume v have the aspect ratio
     ``(v / seed_volume) ** flatness``, at least 1.
@@ -101,38 +102,40 @@ class Population:
 class SilverKinetics:
     """Calibrated constants of seeded growth; the flow fractions q run from 0 to 1 here.
 
-    Silver ions are reduced for the time that a droplet spends in the channel; citrate holds them back as a complex. Most
-    reduced silver grows on seeds, and what the seeds cannot take nucleates new round particles. Citrate and PVA cap
-    the flat faces: the more they cover, the more seeds become prisms, and the flatter those are.
+    Silver ions are reduced for the time that a droplet spends in the channel; citrate holds them back as a
+    complex. Most reduced silver grows on seeds, and what the seeds cannot take nucleates new round particles.
+    Citrate and PVA cap the flat faces: the more they cover, the more seeds become prisms, and the flatter
+    those are.
 
     Args:
         seed_density: Seeds in their stock solution, 1e12 per cm³.
         seed_diameter: Diameter of a seed, nm.
-        flatness: Exponent of a prism's aspect ratio against its volume at full coverage; 0 is isotropic growth and 0.5
-            growth at constant thickness.
+        flatness: Exponent of a prism's aspect ratio against its volume at full coverage; 0 is isotropic
+            growth and 0.5 growth at constant thickness.
         prism_share: Share of the seeds that become prisms at full coverage.
         citrate_affinity: Coverage constant of citrate, per unit flow fraction (Langmuir).
         pva_affinity: Coverage constant of PVA, per unit flow fraction (Langmuir).
         reduction_rate: Rate of reduction without citrate at 5 % seeds, 1/s; it grows with the seeds' surface.
         citrate_binding: Binding of silver ions by citrate, per unit flow fraction.
-        nucleation_volume: Silver per seed at which half of it nucleates new particles, nm³.
+        nucleation_volume: Silver per seed at which half of it nucleates new particles, nm³; a soft threshold
+            (LaMer).
         size_spread: Standard deviation of the logarithm of the volume with perfect mixing.
         mixing_flow: Total flow at which slow mixing adds as much variance as there is without, uL/min.
         path_length: Optical path through a droplet, cm.
     """
 
-    seed_density: float = 20.0
-    seed_diameter: float = 6.0
-    flatness: float = 0.42
-    prism_share: float = 0.9
-    citrate_affinity: float = 50.0
-    pva_affinity: float = 10.0
-    reduction_rate: float = 0.05
-    citrate_binding: float = 10.0
-    nucleation_volume: float = 20000.0
-    size_spread: float = 0.4
-    mixing_flow: float = 300.0
-    path_length: float = 0.05
+    seed_density: float = 11.8
+    seed_diameter: float = 9.13
+    flatness: float = 0.438
+    prism_share: float = 0.65
+    citrate_affinity: float = 32.0
+    pva_affinity: float = 24.3
+    reduction_rate: float = 0.237
+    citrate_binding: float = 28.5
+    nucleation_volume: float = 997000.0
+    size_spread: float = 0.499
+    mixing_flow: float = 400.0
+    path_length: float = 0.065
 
     @property
     def seed_volume(self) -> float:
@@ -142,8 +145,9 @@ class SilverKinetics:
     def conversion(self, points: FloatArray, clock: npt.ArrayLike = 1.0) -> FloatArray:
         """Share of the silver that is reduced before the spectrometer: ``1 - exp(-rate time)``.
 
-        The rate falls as ``1 / (1 + citrate_binding q_tsc)`` with the share of free silver ions and grows with the cube
-        root of the seeds, as the surface of a given amount of metal does; the time is the channel's volume over the flow.
+        The rate falls as ``1 / (1 + citrate_binding q_tsc)`` with the share of free silver ions and grows
+        with the cube root of the seeds, as the surface of a given amount of metal does; the time is the
+        channel's volume over the flow.
 
         Args:
             points: Recipes, shape ``(n, 5)``, see ``COLUMNS``.
@@ -156,7 +160,8 @@ class SilverKinetics:
         time = REACTOR_VOLUME / points[:, 4] * _SECONDS_PER_MINUTE * np.asarray(clock)
         surface = np.cbrt(fractions[:, 3] / 0.05)
         rate = self.reduction_rate * surface / (1.0 + self.citrate_binding * fractions[:, 2])
-        return -np.expm1(-rate * time)
+        reduced: FloatArray = -np.expm1(-rate * time)
+        return reduced
 
     def population(self, points: FloatArray, clock: npt.ArrayLike = 1.0) -> Population:
         """Particles that a recipe makes; reduced silver and the seeds' silver are conserved.
@@ -172,7 +177,8 @@ class SilverKinetics:
         seeds = self.seed_density * 1e12 * fractions[:, 3]
         reduced = silver_supply(points) * self.conversion(points, clock)
         per_seed = reduced / (seeds * _NM3_IN_CM3)
-        nucleated = per_seed / (per_seed + self.nucleation_volume)
+        excess = np.square(per_seed / self.nucleation_volume)
+        nucleated = excess / (1.0 + excess)
         grown = self.seed_volume + per_seed * (1.0 - nucleated)
         coverage = self.citrate_affinity * fractions[:, 2] + self.pva_affinity * fractions[:, 1]
         coverage = coverage / (1.0 + coverage)
@@ -191,7 +197,7 @@ class SilverKinetics:
 
 
 def silver_supply(points: FloatArray) -> FloatArray:
-    """Silver that the nitrate brings into a droplet, as a volume of metal per volume of droplet, shape ``(n,)``."""
+    """Silver that the nitrate brings, as a volume of metal per volume of droplet, shape ``(n,)``."""
     return points[:, 0] / 100.0 * SILVER_STOCK * 1e-6 * optics.SILVER_MOLAR_VOLUME
 
 
@@ -202,8 +208,8 @@ def _fractions(points: FloatArray) -> FloatArray:
 @lru_cache(maxsize=1)
 def _extinction_table() -> FloatArray:
     """Extinction per volume in 1/nm on the grid of (log volume, aspect ratio), shape ``(36 * 61, 421)``."""
-    volume, aspect = np.meshgrid(np.exp(_VOLUME_GRID), _ASPECT_GRID, indexing="ij")
-    volume, aspect = volume.ravel(), aspect.ravel()
+    volume = np.repeat(np.exp(_VOLUME_GRID), _ASPECT_GRID.size)
+    aspect = np.tile(_ASPECT_GRID, _VOLUME_GRID.size)
     rows = np.array_split(np.arange(volume.size), 8)
     table = np.concatenate([optics.oblate_extinction(WAVELENGTHS, volume[r], aspect[r]) for r in rows])
     table /= volume[:, None]
@@ -212,7 +218,7 @@ def _extinction_table() -> FloatArray:
 
 
 def _locate(values: FloatArray, grid: FloatArray) -> tuple[npt.NDArray[np.int64], FloatArray]:
-    """Cell and place within it, in [0, 1], of values on an even grid; values beyond its ends are held at them."""
+    """Cell and place within it, in [0, 1], of values on an even grid; values beyond its ends stay there."""
     place = np.clip((values - grid[0]) / (grid[1] - grid[0]), 0.0, grid.size - 1.0)
     cell = np.minimum(place.astype(np.int64), grid.size - 2)
     return cell, place - cell
@@ -221,8 +227,9 @@ def _locate(values: FloatArray, grid: FloatArray) -> tuple[npt.NDArray[np.int64]
 def extinction_per_length(population: Population) -> FloatArray:
     """Extinction coefficients of populations of particles, by quadrature over their volumes.
 
-    Gauss-Hermite nodes run over the volume-weighted distribution, which is log-normal too, so that silver is conserved
-    exactly; the cross-section per volume is interpolated on a table of :func:`matseek.problems.optics.oblate_extinction`.
+    Gauss-Hermite nodes run over the volume-weighted distribution, which is log-normal too, so that silver is
+    conserved exactly; the cross-section per volume is interpolated on a table of
+    :func:`matseek.problems.optics.oblate_extinction`.
 
     Args:
         population: Populations of ``n`` recipes.

@@ -50,7 +50,9 @@ def min_max(spectra: Tensor) -> Tensor:
     extent = spectra.amax(dim=-1, keepdim=True) - low
     shaped = extent > 0
     return torch.where(
-        shaped, (spectra - low) / torch.where(shaped, extent, torch.ones_like(extent)), torch.zeros_like(spectra)
+        shaped,
+        (spectra - low) / torch.where(shaped, extent, torch.ones_like(extent)),
+        torch.zeros_like(spectra),
     )
 
 
@@ -120,7 +122,7 @@ class SpectralMatch:
         """
         if isinstance(spectra, Tensor):
             return self._loss(spectra)
-        return self._loss(torch.as_tensor(np.asarray(spectra, dtype=np.float64))).numpy()
+        return self._loss(torch.tensor(np.asarray(spectra, dtype=np.float64))).numpy()
 
     def _loss(self, spectra: Tensor) -> Tensor:
         if spectra.ndim == 0 or spectra.shape[-1] != self.response_size:

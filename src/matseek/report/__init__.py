@@ -1,1 +1,6 @@
-"""."""
+"""What people look at after a campaign: figures and one self-contained page."""
+
+from matseek.report.figures import batches, convergence, recipe_figures, recipes, spectra
+from matseek.report.page import best_recipes, write_page
+
+__all__ = ["batches", "best_recipes", "convergence", "recipe_figures", "recipes", "spectra", "write_page"]

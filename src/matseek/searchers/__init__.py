@@ -3,5 +3,6 @@
 from matseek.searchers.base import BatchSearcher, Searcher
 from matseek.searchers.bayesian import BayesianSearcher
 from matseek.searchers.random import LatinHypercube, RandomSearcher
+from matseek.searchers.widening import Widening
 
-__all__ = ["BatchSearcher", "BayesianSearcher", "LatinHypercube", "RandomSearcher", "Searcher"]
+__all__ = ["BatchSearcher", "BayesianSearcher", "LatinHypercube", "RandomSearcher", "Searcher", "Widening"]

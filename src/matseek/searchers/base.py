@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from matseek.errors import BudgetError
@@ -48,8 +49,7 @@ class BatchSearcher(Searcher):
         super().check(budget)
         if self.batch_size > budget:
             raise BudgetError(
-                f"batch_size={self.batch_size} is larger than budget={budget}; "
-                "lower the batch size or raise the budget"
+                f"batch_size={self.batch_size} is larger than budget={budget}; lower the batch size or raise the budget"
             )
 
     @abstractmethod
@@ -65,6 +65,5 @@ class BatchSearcher(Searcher):
         """Ask and evaluate, batch after batch."""
         evaluator.evaluate_pending()
         while (remaining := evaluator.remaining) > 0:
-            n = min(self.batch_size, remaining)
-            evaluator.ask(lambda history, n=n: self.ask(n, history))
+            evaluator.ask(partial(self.ask, min(self.batch_size, remaining)))
             evaluator.evaluate_pending()

@@ -8,7 +8,6 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from botorch.utils.sampling import manual_seed
 
 from matseek.acquisition import STRATEGIES, Surrogate
 from matseek.evaluation import History, Proposal
@@ -57,9 +56,7 @@ class BayesianSearcher(BatchSearcher):
             return Proposal(history.window.sample_latin_hypercube(n, history.rng()), ("lhs",) * n)
         events = () if self.widening is None else self.widening.events(history, self.name)
         widened = history.after(events)
-        with manual_seed(int(history.rng().integers(2**31))):
-            points = self._batch(n, widened)
-        return Proposal(points, (self.name,) * n, events)
+        return Proposal(self._batch(n, widened), (self.name,) * n, events)
 
     def _explores(self, history: History) -> bool:
         initial = self.initial or self.batch_size
@@ -68,7 +65,12 @@ class BayesianSearcher(BatchSearcher):
     def _batch(self, n: int, history: History) -> np.ndarray:
         window = history.window
         gp = GaussianProcess.fit(
-            window, history.points, history.values, history.variances, kernel=self.kernel, seed=history.iteration
+            window,
+            history.points,
+            history.values,
+            history.variances,
+            kernel=self.kernel,
+            seed=history.iteration,
         )
 
         def unit(points: np.ndarray) -> torch.Tensor:

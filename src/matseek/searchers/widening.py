@@ -55,7 +55,7 @@ class Widening:
                 events.append(
                     Event(
                         WINDOW_WIDENED,
-                        f"before batch {history.iteration} the window of {variable.name} is widened from {side}={now:g} "
+                        f"before batch {history.iteration} the window of {variable.name} widens from {side}={now:g} "
                         f"to {to:g} {variable.unit}: {at_edge} of the {len(batch)} last proposals press against it and "
                         f"the best condition lies beside it (hardware limit {limit:g})",
                         {"variable": variable.name, "side": side, "from": now, "to": to},

@@ -57,7 +57,7 @@ def _strata_values(polytope: Polytope, pool: FloatArray, n: int, rng: np.random.
 
 
 def _rows_of(polytope: Polytope, j: int) -> npt.NDArray[np.bool_]:
-    return polytope.A[:, j] != 0
+    return np.asarray(polytope.A[:, j] != 0)
 
 
 def _is_unconstrained(polytope: Polytope, j: int) -> bool:
@@ -101,7 +101,7 @@ def _swap_until_feasible(polytope: Polytope, design: FloatArray, rng: np.random.
         theirs[:, diagonal, diagonal] = design[i]
         change = _violations(polytope, mine) + _violations(polytope, theirs) - violation[i] - violation[:, None]
         change[i] = 0.0
-        j, k = np.unravel_index(int(change.argmin()), change.shape)
+        j, k = divmod(int(change.argmin()), d)
         if change[j, k] >= -1e-12:
             if len(worst) == 1:
                 break

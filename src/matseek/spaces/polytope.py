@@ -57,7 +57,7 @@ class Polytope:
             b_eq=self.e if len(self.C) else None,
             bounds=[(None, None)] * d + [(0.0, None)],
         )
-        if not result.success:
+        if not result.success or result.x is None:
             return None
         return np.asarray(result.x[:d], dtype=np.float64), float(result.x[d])
 
@@ -152,7 +152,7 @@ def _round(
         for _ in range(_STEPS_PER_DIMENSION * k):
             chains = _hit_and_run(chains, walls, root, rng)
         covariance = np.atleast_2d(np.cov(chains, rowvar=False))
-        grown = np.linalg.cholesky(covariance + 1e-12 * np.diag(np.diag(covariance)))
+        grown: FloatArray = np.linalg.cholesky(covariance + 1e-12 * np.diag(np.diag(covariance))).astype(np.float64)
         stable = np.log(np.diag(grown)).sum() < np.log(np.diag(root)).sum() + 0.1
         root = grown
         if stable:

@@ -1,0 +1,41 @@
+# Two commands: make demo, make test. Both create .venv and install what they use.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DATA ?= $(or $(MATSEEK_DATA),../shared/data)
+
+.PHONY: install demo test lint format benchmark-tables clean
+
+install: $(STAMP)
+
+# torch first and alone: a bare dependency on it would pull the newest build with gigabytes of CUDA libraries.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "matseek needs Python 3.11 or newer")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dask]" --group test --group lint --group benchmark
+	touch $@
+
+demo: install
+	$(BIN)/matseek demo
+
+test: install
+	$(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Writes the tables of README.md from benchmarks/results/*.json.
+benchmark-tables: install
+	$(BIN)/python benchmarks/tables.py
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

@@ -1,0 +1,64 @@
+"""The two silver problems by name: the laboratory in software, and the measured one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matseek.problems.measured import DropletEmulator, MeasuredDroplets
+from matseek.problems.recipe import RecipeProblem
+from matseek.problems.silver import WAVELENGTHS, SilverLaboratory, silver_target
+from matseek.problems.spectra import SpectralMatch
+from matseek.spaces import Box, LinearConstraint, Variable
+
+
+def silver_space(*, hardware: bool = True) -> Box:
+    """The recipes of Mekki-Berrada et al. 2021: four flow fractions that sum to at most 90 %, and the total flow.
+
+    Args:
+        hardware: Whether the windows may be widened to what the pumps can do.
+    """
+    windows = {
+        "QAgNO3": (4, 45, "%", (0.5, 80)),
+        "Qpva": (10, 40, "%", (10, 40)),
+        "Qtsc": (0.5, 30, "%", (0.5, 80)),
+        "Qseed": (0.5, 20, "%", (0.5, 80)),
+        "Qtot": (200, 1000, "uL/min", (200, 1000)),
+    }
+    variables = [
+        Variable(name, low, high, unit=unit, hardware=limits if hardware else None)
+        for name, (low, high, unit, limits) in windows.items()
+    ]
+    fractions = {"QAgNO3": 1, "Qpva": 1, "Qtsc": 1, "Qseed": 1}
+    return Box(variables, [LinearConstraint(fractions, upper=90)])
+
+
+def silver(droplets: int = 20, success_below: float | None = 0.2) -> RecipeProblem:
+    """The problem ``silver``: match the nanoprism's spectrum in the embedded laboratory.
+
+    Args:
+        droplets: Replicate droplets per condition.
+        success_below: Spectral loss that counts as success; None for no such level.
+    """
+    objective = SpectralMatch(WAVELENGTHS, silver_target())
+    laboratory = SilverLaboratory(droplets=droplets)
+    return RecipeProblem(silver_space(), laboratory, objective, name="silver", success_below=success_below)
+
+
+def silver_measured(data: str | Path | None, replicates: int = 20, success_below: float | None = 0.2) -> RecipeProblem:
+    """The problem ``silver_measured``: minimise the emulated loss of the measured laboratory.
+
+    The window is fixed: beyond it nothing was measured.
+
+    Args:
+        data: CSV file of the measured droplets.
+        replicates: Droplets per condition.
+        success_below: Loss that counts as success; None for no such level.
+
+    Raises:
+        ValueError: If no file is named.
+    """
+    if data is None:
+        raise ValueError("problem=silver_measured needs the measured droplets; add data=FILE")
+    space = silver_space(hardware=False)
+    emulator = DropletEmulator.fit(MeasuredDroplets.read(data), space, replicates)
+    return RecipeProblem(space, emulator, name="silver_measured", success_below=success_below)

@@ -1,0 +1,370 @@
+"""One self-contained HTML page about a recipe campaign, for the people who ran it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, StrictUndefined
+from matplotlib.figure import Figure
+
+from matseek.evaluation import Evaluation
+from matseek.problems import Problem
+from matseek.report.figures import PROPOSER_LABELS, value_name
+from matseek.spaces import Variable
+
+CAPTIONS: Mapping[str, tuple[str, str]] = {
+    "convergence": (
+        "How the search got better",
+        "Each mark is one condition, lower is better, and the black line is the best found so far: every step down is "
+        "an improvement, and a long flat end means that further measurements of this kind would gain little.",
+    ),
+    "batches": (
+        "Batch by batch",
+        "Marks are conditions (the median of their droplets); a box holds the middle half of all single droplets "
+        "of the batch and its whiskers reach from 5 to 95 %, so a search that learns moves down from left to right.",
+    ),
+    "spectra": (
+        "The best spectrum against the target",
+        "The closer the blue line follows the dashed target the better; its peak should lie within the shaded band, "
+        "where absorbance is strong enough to measure and does not saturate the spectrometer.",
+    ),
+    "recipes": (
+        "Where the good recipes lie",
+        "Each panel shows all conditions against one variable: dark dots are late batches and the star is the best, so "
+        "dark dots that gather low in a narrow range tell where that variable should be, and a star at the edge of a "
+        "panel that better recipes may lie beyond.",
+    ),
+}
+"""Title of each figure, and how to read it."""
+
+_AT_EDGE = 0.02
+"""What counts as at the edge of a window, as a fraction of it."""
+
+
+def best_recipes(problem: Problem, evaluations: Sequence[Evaluation], count: int = 10) -> pd.DataFrame:
+    """The best evaluations, best first.
+
+    Args:
+        problem: The problem; its variables' labels (names with units) are columns.
+        evaluations: The campaign's evaluations; those without a value are left out.
+        count: Most rows.
+
+    Returns:
+        Columns rank, evaluation, batch, proposer, the variables, value, and spread (standard deviation between
+        replicates, NaN with fewer than two). No rows where nothing has a value.
+
+    Raises:
+        ValueError: If count is below 1.
+    """
+    if count < 1:
+        raise ValueError(f"count={count} recipes cannot be listed; give a whole number of at least 1")
+    best = sorted((e for e in evaluations if e.status == "done"), key=lambda e: (e.value, e.number))[:count]
+    frame = _recipes_of(problem, best)
+    frame.insert(0, "rank", np.arange(1, len(best) + 1))
+    return frame.assign(
+        value=np.array([e.value for e in best], dtype=np.float64),
+        spread=np.array([e.spread for e in best], dtype=np.float64),
+    )
+
+
+def write_page(
+    path: Path,
+    problem: Problem,
+    summary: Mapping[str, Any],
+    evaluations: Sequence[Evaluation],
+    frame: pd.DataFrame,
+    figures: Mapping[str, Figure],
+) -> None:
+    """Write the report of a recipe campaign as one HTML file that needs no network and no scripts.
+
+    Args:
+        path: The file; folders on the way are made.
+        problem: The problem.
+        summary: The campaign's summary, or what ``summary.json`` holds.
+        evaluations: The campaign's evaluations.
+        frame: A row per evaluation, as :meth:`matseek.campaign.Campaign.to_frame` gives it; it goes into the page
+            as a table to unfold and as a CSV file to save.
+        figures: Figures by name; those of :func:`matseek.report.figures.recipe_figures` get their captions.
+    """
+    template = resources.files("matseek.report").joinpath("page.html.j2").read_text(encoding="utf-8")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    ordered = sorted(evaluations, key=lambda e: e.number)
+    page = environment.from_string(template).render(
+        problem=problem.name,
+        origin=_origin(summary, ordered),
+        verdict=_verdict(problem, ordered),
+        verdict_is_long=problem.space.dim > 6,
+        outcome=_outcome(problem, summary),
+        numbers=_key_numbers(problem, summary, ordered),
+        best=_best_table(problem, ordered),
+        pictures=[_picture(stem, figure) for stem, figure in figures.items()],
+        events=[str(event) for event in summary.get("events") or ()],
+        failures=_failures(ordered),
+        pending=_pending_table(problem, ordered),
+        hints=_hints(problem, summary, ordered),
+        everything=_everything(frame),
+        csv=_data_uri("text/csv;charset=utf-8", frame.to_csv(index=False).encode()),
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page, encoding="utf-8")
+
+
+def _recipes_of(problem: Problem, evaluations: Sequence[Evaluation]) -> pd.DataFrame:
+    points = np.array([e.point for e in evaluations]).reshape(-1, problem.space.dim)
+    frame = problem.space.to_frame(points)
+    frame.insert(0, "evaluation", np.array([e.number for e in evaluations], dtype=np.int64))
+    frame.insert(1, "batch", np.array([e.iteration for e in evaluations], dtype=np.int64))
+    frame.insert(2, "proposer", np.array([e.proposer for e in evaluations], dtype=object))
+    return frame
+
+
+def _best(evaluations: Sequence[Evaluation]) -> Evaluation | None:
+    return min((e for e in evaluations if e.status == "done"), key=lambda e: (e.value, e.number), default=None)
+
+
+def _origin(summary: Mapping[str, Any], ordered: Sequence[Evaluation]) -> str:
+    """Who searched, with which seed, and when."""
+    pieces = [f"searcher {summary['searcher']}"] if summary.get("searcher") is not None else []
+    pieces += [f"seed {summary['seed']}"] if summary.get("seed") is not None else []
+    if ordered:
+        times = [e.finished_at or e.asked_at for e in ordered]
+        first, last = f"{min(e.asked_at for e in ordered):%d %B %Y}", f"{max(times):%d %B %Y}"
+        pieces.append(first if first == last else f"{first} to {last}")
+    return " · ".join(pieces)
+
+
+def _verdict(problem: Problem, ordered: Sequence[Evaluation]) -> str:
+    """The campaign in one sentence."""
+    told = sum(e.status != "pending" for e in ordered)
+    best = _best(ordered)
+    if best is None and told:
+        return f"None of the {_count(told, 'measured condition')} gave a {value_name(problem)}."
+    if best is None:
+        return f"Nothing has been measured yet; {_count(len(ordered), 'condition')} wait for the laboratory."
+    value = _value_texts([best.value])[0]
+    recipe = ", ".join(
+        f"{v.name} {_amount(v, x)}{_unit(v)}" for v, x in zip(problem.space.variables, best.point, strict=True)
+    )
+    return f"Best {value_name(problem)} {value} after {_count(told, 'measured condition')}: {recipe}."
+
+
+def _outcome(problem: Problem, summary: Mapping[str, Any]) -> str:
+    """Whether the goal was reached; nothing where there is no goal."""
+    level = getattr(problem, "success_below", None)
+    if level is None or summary.get("success") is None:
+        return ""
+    goal = f"The goal, a {value_name(problem)} below {level:g},"
+    if not summary["success"]:
+        return f"{goal} has not been reached."
+    first = summary.get("evaluations_to_success")
+    return f"{goal} was reached" + (f" with condition {first}." if first is not None else ".")
+
+
+def _hints(problem: Problem, summary: Mapping[str, Any], ordered: Sequence[Evaluation]) -> list[str]:
+    """What to do next, in sentences."""
+    hints = []
+    pending = sum(e.status == "pending" for e in ordered)
+    if pending:
+        verb = "is" if pending == 1 else "are"
+        hints.append(
+            f"{_count(pending, 'condition')} {verb} to be measured (listed below). Enter the results with "
+            "“matseek tell”; the next batch learns from them."
+        )
+    elif summary.get("stopped_by") == "budget":
+        hints.append(
+            "The budget is spent. To go on, give the same command a larger budget: what is measured is kept and "
+            "nothing is measured twice."
+        )
+    elif summary.get("stopped_by") is None:
+        hints.append("The campaign is still open. Ask for the next batch, or run the same command again.")
+    best = _best(ordered)
+    if best is not None:
+        hints += [
+            _edge_hint(v, float(x)) for v, x in zip(problem.space.variables, best.point, strict=True) if _edge(v, x)
+        ]
+    failed = sum(e.status == "failed" for e in ordered)
+    told = len(ordered) - pending
+    if told and failed >= 0.2 * told:
+        hints.append(
+            f"{failed} of {_count(told, 'condition')} failed. Look at the messages above before more are measured: "
+            "failed conditions cost as much as others and teach little."
+        )
+    return hints or ["Nothing is waiting. More measurements may still improve on the best recipe."]
+
+
+def _edge(variable: Variable, x: float) -> str:
+    """The side of its window at the start on which a number lies; empty if on none, or beyond it."""
+    share = (float(x) - variable.low) / (variable.high - variable.low)
+    return "lower" if abs(share) <= _AT_EDGE else "upper" if abs(share - 1) <= _AT_EDGE else ""
+
+
+def _edge_hint(variable: Variable, x: float) -> str:
+    side = _edge(variable, x)
+    end, limit = (variable.low, variable.limits[0]) if side == "lower" else (variable.high, variable.limits[1])
+    text = f"The best recipe lies at the {side} end of the window of {variable.name} ({end:g}{_unit(variable)})"
+    if limit != end:
+        return f"{text}. The apparatus can go to {limit:g}{_unit(variable)}: a wider window may hold better recipes."
+    if variable.hardware is not None:
+        return f"{text}, which is as far as the apparatus goes."
+    return f"{text}. If the apparatus can go further, a wider window may hold better recipes."
+
+
+def _unit(variable: Variable) -> str:
+    """The unit as it follows a number, on the same line."""
+    return f"\u00a0{variable.unit}" if variable.unit else ""
+
+
+def _key_numbers(problem: Problem, summary: Mapping[str, Any], ordered: Sequence[Evaluation]) -> list[dict[str, str]]:
+    told = [e for e in ordered if e.status != "pending"]
+    failed = sum(e.status == "failed" for e in told)
+    pending = len(ordered) - len(told)
+    best = _best(ordered)
+    asking = [float(s) for s in summary.get("seconds_asking") or ()]
+    spread = "" if best is None or math.isnan(best.spread) else f"± {_value_texts([best.value], [best.spread])[1]}"
+    return [
+        _number(f"Best {value_name(problem)}", "none" if best is None else _value_texts([best.value])[0], spread),
+        _number("Measured", str(len(told)), f"{pending} to be measured" if pending else ""),
+        _number("Failed", str(failed), f"of {len(told)} measured" if failed else ""),
+        _number("Batches", str(len({e.iteration for e in ordered}))),
+        _number(
+            "Asking a batch",
+            _duration(statistics.median(asking)) if asking else "none yet",
+            f"median, at most {_duration(max(asking))}" if len(asking) > 1 else "",
+        ),
+        _number("Wall time", _duration(float(summary.get("wall_seconds") or 0.0))),
+        _number("Stopped by", str(summary.get("stopped_by") or "still open")),
+    ]
+
+
+def _number(label: str, value: str, note: str = "") -> dict[str, str]:
+    return {"label": label, "value": value, "note": note}
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 0.1:
+        return "under 0.1 s"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _amount(variable: Variable, x: float) -> str:
+    """A number of a recipe, to a thousandth of the variable's window or finer."""
+    width = variable.high - variable.low
+    decimals = 2 - math.floor(math.log10(width))
+    return f"{x:.{max(decimals, 0)}f}" if decimals <= 6 and abs(x) < 1e7 else f"{x:.4g}"
+
+
+def _value_texts(values: Sequence[float], spreads: Sequence[float] = ()) -> list[str]:
+    """Values, then their spreads, with as many decimals as tell the values apart."""
+    numbers = np.array(values, dtype=np.float64)
+    scale, extent = float(np.abs(numbers).max(initial=0.0)), float(np.ptp(numbers)) if len(numbers) else 0.0
+    decimals = max(_decimals(scale, 3), _decimals(extent, 2))
+    readable = decimals <= 6 and scale < 1e7
+    texts = [f"{x:.{decimals}f}" if readable else f"{x:.3e}" for x in numbers.tolist()]
+    return texts + ["" if math.isnan(s) else f"{s:.{decimals}f}" if readable else f"{s:.1e}" for s in spreads]
+
+
+def _decimals(scale: float, digits: int) -> int:
+    return max(digits - 1 - math.floor(math.log10(scale)), 0) if scale > 0 and math.isfinite(scale) else 0
+
+
+def _best_table(problem: Problem, ordered: Sequence[Evaluation]) -> dict[str, Any]:
+    frame = best_recipes(problem, ordered)
+    values, spreads = frame["value"].tolist(), frame["spread"].tolist()
+    texts = _value_texts(values, spreads)
+    value_texts, spread_texts = texts[: len(values)], texts[len(values) :]
+    name = value_name(problem).capitalize()
+    rows = []
+    for k, recipe in enumerate(_recipe_rows(problem, frame)):
+        spread = f"\u00a0±\u00a0{spread_texts[k]}" if spread_texts[k] else ""
+        rows.append([str(k + 1), *recipe[:1], value_texts[k] + spread, *recipe[3:], *recipe[1:3]])
+    heads = ["Rank", "Evaluation", name, *problem.space.labels, "Batch", "Proposed by"]
+    return {"heads": heads, "rows": rows, "spread": any(spread_texts)}
+
+
+def _pending_table(problem: Problem, ordered: Sequence[Evaluation]) -> dict[str, Any]:
+    frame = _recipes_of(problem, [e for e in ordered if e.status == "pending"])
+    rows = [[row[0], *row[3:], *row[1:3]] for row in _recipe_rows(problem, frame)]
+    return {"heads": ["Evaluation", *problem.space.labels, "Batch", "Proposed by"], "rows": rows}
+
+
+def _recipe_rows(problem: Problem, frame: pd.DataFrame) -> Iterator[list[str]]:
+    """Evaluation, batch, proposer and amounts of each row, as text."""
+    points = problem.space.from_frame(frame) if len(frame) else np.zeros((0, problem.space.dim))
+    heads = zip(frame["evaluation"].tolist(), frame["batch"].tolist(), frame["proposer"].tolist(), strict=True)
+    for (number, batch, proposer), point in zip(heads, points, strict=True):
+        amounts = [_amount(v, float(x)) for v, x in zip(problem.space.variables, point, strict=True)]
+        yield [str(number), str(batch), PROPOSER_LABELS.get(proposer, proposer), *amounts]
+
+
+def _failures(ordered: Sequence[Evaluation]) -> list[dict[str, str]]:
+    """Error messages, each with the evaluations that it befell; the most frequent first."""
+    befallen: dict[str, list[int]] = {}
+    for e in ordered:
+        if e.status == "failed":
+            befallen.setdefault(e.error or "no message", []).append(e.number)
+    groups = sorted(befallen.items(), key=lambda group: -len(group[1]))
+    return [
+        {"message": message, "count": _count(len(numbers), "condition"), "numbers": _runs(numbers)}
+        for message, numbers in groups
+    ]
+
+
+def _runs(numbers: Sequence[int]) -> str:
+    """Ascending numbers with runs drawn together: 1, 4-7, 9."""
+    breaks = [0, *(k for k, (a, b) in enumerate(pairwise(numbers), start=1) if b != a + 1), len(numbers)]
+    runs = [numbers[a:b] for a, b in pairwise(breaks)]
+    return ", ".join(f"{run[0]}" if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs)
+
+
+def _everything(frame: pd.DataFrame) -> dict[str, Any]:
+    """The whole table as text, without columns that hold nothing."""
+    kept = [c for c in frame.columns if not frame[c].map(_cell).eq("").all()]
+    return {
+        "heads": [str(c) for c in kept],
+        "rows": [[_cell(x) for x in row] for row in frame[kept].to_numpy(dtype=object)],
+    }
+
+
+def _cell(x: Any) -> str:  # noqa: ANN401 -- a cell of a table can be anything
+    if x is None or x is pd.NaT or (isinstance(x, float) and math.isnan(x)):
+        return ""
+    if isinstance(x, float):
+        return f"{x:.5g}"
+    return f"{x:%Y-%m-%d %H:%M:%S}" if hasattr(x, "strftime") else str(x)
+
+
+def _picture(stem: str, figure: Figure) -> dict[str, str]:
+    title, caption = CAPTIONS.get(stem, (stem.replace("_", " ").capitalize(), ""))
+    return {"stem": stem, "title": title, "caption": caption, "source": _data_uri("image/svg+xml", _svg(figure))}
+
+
+def _svg(figure: Figure) -> bytes:
+    """The figure as SVG with its letters as outlines: it looks the same everywhere, and every time it is written."""
+    buffer = io.BytesIO()
+    with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": "matseek"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue()
+
+
+def _data_uri(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"

@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+import torch
+from botorch.acquisition import ExpectedImprovement, LogExpectedImprovement, PosteriorMean, UpperConfidenceBound
+from scipy.stats import norm
+
+from matseek.acquisition import LocalPenalization, lipschitz_constant
+from matseek.acquisition.local_penalization import log_acquisition, moments
+
+pytestmark = pytest.mark.filterwarnings("ignore::botorch.exceptions.NumericsWarning")
+
+
+def base_of(kind, surrogate):
+    if kind in (ExpectedImprovement, LogExpectedImprovement):
+        return kind(surrogate.model, best_f=surrogate.best_mean(), maximize=False)
+    return kind(surrogate.model, 2.0, maximize=False) if kind is UpperConfidenceBound else kind(surrogate.model)
+
+
+def penalized(surrogate, kind=LogExpectedImprovement, k=3, lipschitz=2.0):
+    centers = torch.rand(k, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    return LocalPenalization(
+        base_of(kind, surrogate), centers, lipschitz, surrogate.best_mean(), surrogate.lengthscales
+    )
+
+
+def points(n, seed=2):
+    return torch.rand(n, 1, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("kind", [ExpectedImprovement, LogExpectedImprovement, UpperConfidenceBound, PosteriorMean])
+def test_agrees_with_the_paper(surrogate, kind):
+    function, X = penalized(surrogate, kind), points(6)
+    with torch.no_grad():
+        mean, variance = (t.numpy() for t in moments(surrogate.model, function.centers))
+        values = base_of(kind, surrogate)(X).numpy()
+        result = function(X).numpy()
+    if kind is LogExpectedImprovement:
+        expected = values
+    elif kind is ExpectedImprovement:
+        expected = np.log(np.maximum(values, np.finfo(float).tiny))
+    else:
+        expected = np.log(np.log1p(np.exp(values)))
+    for j, center in enumerate(function.centers.numpy()):
+        distance = np.linalg.norm((X[:, 0].numpy() - center) / surrogate.lengthscales.numpy(), axis=1)
+        radius = (mean[j] - float(surrogate.best_mean())) / 2.0
+        expected = expected + norm.logcdf((distance - radius) * 2.0 / np.sqrt(variance[j]))
+    np.testing.assert_allclose(result, expected, rtol=1e-8)
+
+
+@pytest.mark.parametrize("kind", [ExpectedImprovement, LogExpectedImprovement])
+def test_gradient(surrogate, kind):
+    X = surrogate.observed[surrogate.observed.sum(-1).argsort()[:4]].unsqueeze(-2) + 0.03
+    assert torch.autograd.gradcheck(penalized(surrogate, kind), (X.requires_grad_(True),), atol=1e-4, rtol=1e-3)
+
+
+def test_batched_equals_one_by_one(surrogate):
+    function, X = penalized(surrogate), points(12)
+    together = function(X)
+    np.testing.assert_allclose(
+        together.detach(), torch.stack([function(x[None]).squeeze() for x in X]).detach(), rtol=1e-9
+    )
+    assert function(X.reshape(3, 4, 1, 3)).shape == (3, 4)
+
+
+def test_without_centers_it_is_the_base(surrogate):
+    base = base_of(LogExpectedImprovement, surrogate)
+    function = LocalPenalization(base, surrogate.observed[:0], 1.0, 0.0)
+    torch.testing.assert_close(function(points(5)), base(points(5)))
+
+
+def test_penalises_at_the_centers_and_hardly_far_away(surrogate):
+    function = penalized(surrogate, lipschitz=50.0, k=1)
+    at, far = function.centers, function.centers + 0.5
+    assert function.log_penalty(at).item() < -0.5
+    assert function.log_penalty(far).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_finite_where_expected_improvement_is_zero(surrogate):
+    # At measured points EI underflows: its log must not be minus infinity, nor its gradient NaN.
+    x = surrogate.observed.unsqueeze(-2).clone().requires_grad_(True)
+    value = log_acquisition(base_of(ExpectedImprovement, surrogate), x)
+    assert torch.isfinite(value).all()
+    assert torch.isfinite(torch.autograd.grad(value.sum(), x)[0]).all()
+
+
+def test_gradient_is_finite_at_a_center(surrogate):
+    function = penalized(surrogate)
+    x = function.centers.unsqueeze(-2).clone().requires_grad_(True)
+    assert torch.isfinite(torch.autograd.grad(function(x).sum(), x)[0]).all()
+
+
+def test_lipschitz_constant_must_be_positive(surrogate):
+    with pytest.raises(ValueError, match="lipschitz=0 must be positive"):
+        penalized(surrogate, lipschitz=0.0)
+
+
+def test_lipschitz_constant_bounds_the_slope_over_the_feasible_set(surrogate):
+    rng = np.random.default_rng(0)
+    L = lipschitz_constant(
+        surrogate.model, surrogate.polytope, torch.tensor(surrogate.polytope.sample(500, rng)), surrogate.lengthscales, rng
+    )
+    X = torch.tensor(surrogate.polytope.sample(4000, np.random.default_rng(9)), requires_grad=True)
+    (gradient,) = torch.autograd.grad(moments(surrogate.model, X)[0].sum(), X)
+    steepest = (gradient * surrogate.lengthscales).norm(dim=-1).max()
+    assert 0.97 * steepest < L < 2 * steepest

@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+from scipy.stats import kstest
+
+from matseek.spaces import Box, LinearConstraint, Variable
+
+
+def unit(d, constraints):
+    return Box([Variable(f"x{i}", 0, 1) for i in range(d)], constraints)
+
+
+def test_uniform_on_a_box():
+    points = unit(3, []).sample_uniform(2000, np.random.default_rng(0))
+    for j in range(3):
+        assert kstest(points[:, j], "uniform").pvalue > 1e-3
+
+
+def test_uniform_on_a_corner_simplex_of_one_permille():
+    # The simplex x0 + ... + x5 <= 1 is 1/720 of its box; the sum of a uniform point is distributed as s^6.
+    points = unit(6, [LinearConstraint({f"x{i}": 1 for i in range(6)}, upper=1)]).sample_uniform(
+        2000, np.random.default_rng(1)
+    )
+    assert kstest(points.sum(axis=1) ** 6, "uniform").pvalue > 1e-3
+    assert kstest(1 - (1 - points[:, 0]) ** 6, "uniform").pvalue > 1e-3
+
+
+def test_uniform_on_a_thin_diagonal_slab():
+    # 0.1 % of the box, along no axis: walks that are not rounded never get from one end to the other.
+    slab = unit(4, [LinearConstraint({"x0": 1, "x1": -1}, lower=-0.0005, upper=0.0005)])
+    points = slab.sample_uniform(2000, np.random.default_rng(2))
+    assert slab.contains(points).all()
+    assert kstest(points[:, 0], "uniform").pvalue > 1e-3
+    assert kstest((points[:, 0] - points[:, 1]) / 0.001 + 0.5, "uniform").pvalue > 1e-3
+
+
+def test_projection_is_the_nearest_point():
+    polytope = unit(2, [LinearConstraint({"x0": 1, "x1": 1}, upper=1)]).unit_polytope
+    points = polytope.project(np.array([[1.0, 1.0], [2.0, -1.0], [0.2, 0.3], [0.9, 0.4]]))
+    np.testing.assert_allclose(points, [[0.5, 0.5], [1.0, 0.0], [0.2, 0.3], [0.75, 0.25]], atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_projection_is_always_feasible(seed):
+    rng = np.random.default_rng(seed)
+    box = unit(4, [LinearConstraint({f"x{i}": w for i, w in enumerate(rng.normal(size=4))}, upper=0.1)])
+    assert box.contains(box.unnormalize(box.unit_polytope.project(3 * rng.normal(size=(200, 4))))).all()
