@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
@@ -84,7 +85,6 @@ def labels_of(figure):
 def draw(figure):
     assert isinstance(figure, Figure)
     figure.savefig(io.BytesIO(), format="svg")
-    figure.savefig(io.BytesIO(), format="png")
     return figure
 
 
@@ -282,7 +282,7 @@ def test_long_names_and_a_dollar_are_drawn_as_they_are():
     space = Box([Variable(name, 0, 1, unit="µL/min"), Variable("b", 0, 1)])
     figure = draw(recipes(RecipeProblem(space, len), [evaluation(1, 0.3, point=(0.5, 0.5))]))
     assert figure.axes[0].get_xlabel().replace("\n", " ") == f"{name} (µL/min)"
-    renderer = figure.canvas.get_renderer()
+    renderer = FigureCanvasAgg(figure).get_renderer()
     first, second = (ax.xaxis.label.get_window_extent(renderer) for ax in figure.axes[:2])
     assert not first.overlaps(second)
 

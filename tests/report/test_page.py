@@ -304,8 +304,8 @@ def test_a_real_campaign(tmp_path):
         center = 500 + 5 * points[:, 0] + 3 * rng.normal(size=6)
         return (0.9 * np.exp(-0.5 * ((WAVELENGTHS - center[:, None]) / 40) ** 2))[None]
 
-    problem = problem_of(name="silver", success_below=0.2)
-    problem = RecipeProblem(problem.space, lab, problem.objective, name="silver", success_below=0.2)
+    space, objective = problem_of().space, problem_of().objective
+    problem = RecipeProblem(space, lab, objective, name="silver", success_below=0.2)
     campaign = Campaign(problem, LatinHypercube(batch_size=6), seed=0).run(12)
     campaign.ask(3)
     path = tmp_path / "report.html"
@@ -313,6 +313,6 @@ def test_a_real_campaign(tmp_path):
     figures = recipe_figures(problem, evaluations)
     write_page(path, problem, campaign.summary(), evaluations, campaign.to_frame(), figures)
     text = Page(path.read_text(encoding="utf-8")).text
-    assert f"Best loss {campaign.best.value:.3f} after 12 measured conditions" in text
+    assert f"Best loss {campaign.best.value:.5f} after 12 measured conditions" in text
     assert "pressure above 8 bar" in text
     assert "3 conditions are to be measured" in text

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -100,7 +102,7 @@ class GaussianProcess:
             Mean and standard deviation, shape ``(n,)`` each.
         """
         X = torch.tensor(self.space.normalize(self.space.as_points(points)), dtype=torch.float64)
-        with torch.no_grad():
+        with torch.no_grad(), quiet_numerics():
             posterior = self.model.posterior(X)
         return posterior.mean.squeeze(-1).numpy(), posterior.variance.squeeze(-1).sqrt().numpy()
 
@@ -113,13 +115,23 @@ class GaussianProcess:
         return lengthscale.detach().reshape(-1).expand(self.space.dim)
 
 
+@contextmanager
+def quiet_numerics() -> Iterator[None]:
+    """Leave out warnings about what is mended on the way.
+
+    GPyTorch adds jitter to a covariance that is nearly singular; BoTorch restarts a fit that ends abnormally, and
+    raises if no restart ends well.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NumericalWarning)
+        warnings.simplefilter("ignore", OptimizationWarning)
+        yield
+
+
 def _maximize_likelihood(model: SingleTaskGP, seed: int) -> None:
     """Fit in place; a likelihood that cannot be maximised leaves the prior's hyperparameters, with a warning."""
     start = copy.deepcopy(model.state_dict())
-    with manual_seed(seed), warnings.catch_warnings():
-        # BoTorch restarts what ends abnormally, and raises if no restart ends well; its warnings on the way say no more.
-        warnings.simplefilter("ignore", OptimizationWarning)
-        warnings.simplefilter("ignore", NumericalWarning)
+    with manual_seed(seed), quiet_numerics():
         try:
             fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
         except ModelFittingError as error:

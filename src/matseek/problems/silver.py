@@ -124,18 +124,18 @@ class SilverKinetics:
         path_length: Optical path through a droplet, cm.
     """
 
-    seed_density: float = 11.8
-    seed_diameter: float = 9.13
-    flatness: float = 0.438
-    prism_share: float = 0.65
-    citrate_affinity: float = 32.0
-    pva_affinity: float = 24.3
-    reduction_rate: float = 0.237
-    citrate_binding: float = 28.5
-    nucleation_volume: float = 997000.0
-    size_spread: float = 0.499
-    mixing_flow: float = 400.0
-    path_length: float = 0.065
+    seed_density: float = 13.6
+    seed_diameter: float = 9.01
+    flatness: float = 0.392
+    prism_share: float = 0.623
+    citrate_affinity: float = 2.35
+    pva_affinity: float = 88.0
+    reduction_rate: float = 0.363
+    citrate_binding: float = 53.1
+    nucleation_volume: float = 968000.0
+    size_spread: float = 0.546
+    mixing_flow: float = 999.0
+    path_length: float = 0.0746
 
     @property
     def seed_volume(self) -> float:
@@ -276,9 +276,9 @@ class SilverLaboratory:
 
     kinetics: SilverKinetics = field(default_factory=SilverKinetics)
     droplets: int = 20
-    pump_jitter: float = 0.02
-    timing_jitter: float = 0.1
-    path_jitter: float = 0.02
+    pump_jitter: float = 0.04
+    timing_jitter: float = 0.25
+    path_jitter: float = 0.05
     baseline: float = 0.005
     detector_noise: float = 0.003
 

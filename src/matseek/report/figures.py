@@ -223,7 +223,7 @@ def recipes(problem: Problem, evaluations: Sequence[Evaluation]) -> Figure:
         _say_nothing_yet(panels[0])
     if isinstance(engine := figure.get_layout_engine(), ConstrainedLayoutEngine):
         engine.set(wspace=0.06, hspace=0.04)  # else the last number of a panel touches the first of the next
-    if len({e.iteration for e in ordered}) > 1:
+    if len({e.iteration for e in _done(ordered)}) > 1:
         bar = figure.colorbar(ScalarMappable(norm, colors), ax=panels, shrink=0.8, aspect=28, pad=0.02)
         _tidy_bar(bar, ordered)
     _legend(figure)

@@ -31,8 +31,8 @@ CAPTIONS: Mapping[str, tuple[str, str]] = {
     ),
     "batches": (
         "Batch by batch",
-        "Marks are conditions (the median of their droplets); a box holds the middle half of all single droplets "
-        "of the batch and its whiskers reach from 5 to 95 %, so a search that learns moves down from left to right.",
+        "Marks are conditions (the median of their replicates, such as droplets); a box holds the middle half of "
+        "all replicates and its whiskers reach from 5 to 95 %, so a search that learns moves down from left to right.",
     ),
     "spectra": (
         "The best spectrum against the target",
@@ -151,10 +151,11 @@ def _verdict(problem: Problem, ordered: Sequence[Evaluation]) -> str:
     if best is None and told:
         return f"None of the {_count(told, 'measured condition')} gave a {value_name(problem)}."
     if best is None:
-        return f"Nothing has been measured yet; {_count(len(ordered), 'condition')} wait for the laboratory."
+        waiting = _count(len(ordered), "condition") + (" waits" if len(ordered) == 1 else " wait")
+        return "Nothing has been measured yet" + (f"; {waiting} for the laboratory." if ordered else ".")
     value = _value_texts([best.value])[0]
     recipe = ", ".join(
-        f"{v.name} {_amount(v, x)}{_unit(v)}" for v, x in zip(problem.space.variables, best.point, strict=True)
+        f"{v.name}\u00a0{_amount(v, x)}{_unit(v)}" for v, x in zip(problem.space.variables, best.point, strict=True)
     )
     return f"Best {value_name(problem)} {value} after {_count(told, 'measured condition')}: {recipe}."
 
@@ -243,7 +244,7 @@ def _key_numbers(problem: Problem, summary: Mapping[str, Any], ordered: Sequence
             f"median, at most {_duration(max(asking))}" if len(asking) > 1 else "",
         ),
         _number("Wall time", _duration(float(summary.get("wall_seconds") or 0.0))),
-        _number("Stopped by", str(summary.get("stopped_by") or "still open")),
+        _number("Stopped by", str(summary.get("stopped_by") or "still open").replace("_", " ")),
     ]
 
 
@@ -267,9 +268,8 @@ def _duration(seconds: float) -> str:
 
 
 def _amount(variable: Variable, x: float) -> str:
-    """A number of a recipe, to a thousandth of the variable's window or finer."""
-    width = variable.high - variable.low
-    decimals = 2 - math.floor(math.log10(width))
+    """A number of a recipe, to half a percent of the variable's window or finer."""
+    decimals = 2 - math.floor(math.log10((variable.high - variable.low) / 2))
     return f"{x:.{max(decimals, 0)}f}" if decimals <= 6 and abs(x) < 1e7 else f"{x:.4g}"
 
 

@@ -11,7 +11,7 @@ import torch
 
 from matseek.acquisition import STRATEGIES, Surrogate
 from matseek.evaluation import History, Proposal
-from matseek.models.gp import KERNELS, GaussianProcess, KernelName
+from matseek.models.gp import KERNELS, GaussianProcess, KernelName, quiet_numerics
 from matseek.searchers.base import BatchSearcher
 from matseek.searchers.widening import Widening
 
@@ -84,4 +84,5 @@ class BayesianSearcher(BatchSearcher):
             pending=unit(history.pending),
             tried=unit(history.tried[:0] if self.repeats else history.tried),
         )
-        return window.unnormalize(STRATEGIES[self.strategy](surrogate, n, history.rng()).numpy())
+        with quiet_numerics():
+            return window.unnormalize(STRATEGIES[self.strategy](surrogate, n, history.rng()).numpy())

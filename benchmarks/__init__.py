@@ -1,0 +1,1 @@
+"""Benchmarks: each a command, each writes benchmarks/results/*.json."""

@@ -1,0 +1,119 @@
+"""The contract that every batch searcher keeps."""
+
+import numpy as np
+import pytest
+
+from matseek import Campaign
+from matseek.acquisition import STRATEGIES
+from matseek.errors import BudgetError
+from matseek.problems import RecipeProblem
+from matseek.searchers import BayesianSearcher, LatinHypercube, RandomSearcher
+from matseek.spaces import Box, LinearConstraint, Variable
+from tests.conftest import Counting, bowl
+
+SEARCHERS = [RandomSearcher(5), LatinHypercube(5)] + [BayesianSearcher(5, strategy=name) for name in STRATEGIES]
+
+
+def label(searcher):
+    return getattr(searcher, "strategy", searcher.name)
+
+
+@pytest.mark.parametrize("searcher", SEARCHERS, ids=label)
+def test_spends_the_budget_exactly_within_the_constraints(problem, searcher):
+    campaign = Campaign(problem, searcher, seed=1).run(12)
+    frame = campaign.to_frame()
+    assert len(problem.oracle.points) == len(frame) == 12
+    assert problem.space.contains(problem.oracle.points).all()
+    np.testing.assert_array_equal(frame["iteration"], [1] * 5 + [2] * 5 + [3] * 2)
+    unit = problem.space.normalize(problem.oracle.points)
+    apart = np.abs(unit[:, None] - unit[None]).max(axis=2) + np.eye(12)
+    assert apart.min() > 1e-4, "no recipe is proposed twice"
+
+
+@pytest.mark.parametrize("searcher", SEARCHERS[:4], ids=label)
+def test_the_same_seed_gives_the_same_campaign(problem, searcher):
+    frames = [Campaign(problem, searcher, seed=seed).run(10).to_frame()[list(problem.space.labels)] for seed in (3, 3, 4)]
+    assert frames[0].equals(frames[1])
+    assert not frames[0].equals(frames[2])
+
+
+@pytest.mark.parametrize("searcher", SEARCHERS[:4], ids=label)
+def test_survives_failures_and_constant_values(box, searcher):
+    def hostile(points):
+        if points[0, 0] > 5:
+            raise RuntimeError("clogged")
+        return np.full(len(points), 2.0)
+
+    campaign = Campaign(RecipeProblem(box, hostile), searcher, seed=0).run(15)
+    assert campaign.summary()["evaluations"] == 15
+    assert campaign.summary()["failed"] > 0
+
+
+@pytest.mark.parametrize("searcher", SEARCHERS[:4], ids=label)
+def test_survives_an_oracle_that_always_fails(box, searcher):
+    campaign = Campaign(RecipeProblem(box, lambda X: [np.nan]), searcher, seed=0).run(10)
+    assert campaign.summary()["failed"] == 10
+    assert campaign.summary()["best_value"] is None
+
+
+@pytest.mark.parametrize("kind", [RandomSearcher, LatinHypercube, BayesianSearcher])
+@pytest.mark.parametrize("size", [0, -1, 2.5])
+def test_bad_batch_sizes_are_refused(kind, size):
+    with pytest.raises(ValueError, match="batch_size=.* must be a whole number"):
+        kind(batch_size=size)
+
+
+def test_a_batch_larger_than_the_budget_is_refused_before_anything_is_paid(problem):
+    with pytest.raises(BudgetError, match="batch_size=15 is larger than budget=10; lower the batch size"):
+        Campaign(problem, LatinHypercube(15)).run(10)
+    assert problem.oracle.points == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"strategy": "magic"}, "strategy='magic' is unknown"), ({"kernel": "rbf"}, "kernel='rbf'"), ({"initial": 0}, "initial=0")],
+)
+def test_bad_settings_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        BayesianSearcher(**options)
+
+
+def test_learning_beats_chance(problem):
+    best = {s.name: Campaign(problem, s, seed=0).run(40).best.value for s in (RandomSearcher(10), BayesianSearcher(10))}
+    assert best["bayesian"] < 1e-3 < best["random"]
+
+
+def test_every_point_is_feasible_where_the_optimum_lies_on_the_constraint():
+    # The unconstrained minimum (1, 1, ...) violates the sum; every proposal must keep to it all the same.
+    space = Box(
+        [Variable(f"x{i}", 0, 1) for i in range(4)], [LinearConstraint({f"x{i}": 1 for i in range(4)}, upper=1.5)]
+    )
+    asked = []
+    for seed in range(3):
+        oracle = Counting(lambda X: ((X - 1) ** 2).sum(axis=1))
+        campaign = Campaign(RecipeProblem(space, oracle), BayesianSearcher(15), seed=seed).run(60)
+        asked.extend(oracle.points)
+        assert campaign.best.point.sum() > 1.45, "the optimum on the face is found"
+    assert len(asked) == 180
+    assert space.contains(np.array(asked)).all()
+
+
+def test_repeats_only_if_asked_for():
+    space = Box([Variable("x", 0, 1)])
+    problem = RecipeProblem(space, lambda X: (X[:, 0] - 0.0) ** 2)
+    for repeats in (False, True):
+        frame = Campaign(problem, BayesianSearcher(5, repeats=repeats), seed=0).run(40).to_frame()
+        gaps = np.diff(np.sort(frame["x"]))
+        assert (gaps.min() < 1e-3) == repeats
+
+
+def test_one_variable_and_many():
+    for d in (1, 12):
+        space = Box([Variable(f"x{i}", 0, 1) for i in range(d)])
+        campaign = Campaign(RecipeProblem(space, lambda X: ((X - 0.3) ** 2).sum(1)), BayesianSearcher(6), seed=0).run(24)
+        values = campaign.to_frame()["value"]
+        assert values[6:].min() < values[:6].min()
+
+
+def test_the_bowl_is_a_bowl():
+    assert bowl([[3, 0.5, 600]]) == 0

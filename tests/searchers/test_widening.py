@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+from matseek import Campaign
+from matseek.problems import RecipeProblem
+from matseek.searchers import BayesianSearcher, Widening
+from matseek.spaces import Box, LinearConstraint, Variable
+
+
+def campaign(optimum, **options):
+    space = Box(
+        [Variable("x", 0, 4, unit="%", hardware=(0, 10)), Variable("y", 0, 1)],
+        [LinearConstraint({"x": 1, "y": 1}, upper=9)],
+    )
+    problem = RecipeProblem(space, lambda X: ((X - [optimum, 0.5]) ** 2 / [16, 1]).sum(axis=1))
+    return Campaign(problem, BayesianSearcher(6, **options), seed=0)
+
+
+def widenings(run):
+    return [e for e in run.ledger.events() if e.kind == "window_widened"]
+
+
+def test_an_optimum_beyond_the_window_is_reached():
+    run = campaign(7.0).run(60)
+    events = widenings(run)
+    assert events
+    assert {(e.data["variable"], e.data["side"]) for e in events} == {("x", "high")}
+    assert "window of x widens from high=4 to 5 %" in events[0].message
+    assert "proposals press against it" in events[0].message
+    assert events[0].data["iteration"] > 2
+    assert run.best.point[0] == pytest.approx(7, abs=0.3)
+    points = run.to_frame()[["x (%)", "y"]].to_numpy()
+    assert points[:, 0].max() <= 10
+    assert points.sum(axis=1).max() <= 9 + 1e-9
+    assert events[0].message in run.summary()["events"]
+
+
+def test_an_optimum_inside_leaves_the_window():
+    assert widenings(campaign(2.0).run(60)) == []
+
+
+def test_not_beyond_the_hardware_and_not_without_it():
+    run = campaign(12.0).run(90)
+    assert 9 < run.history().window.upper[0] <= 10
+    assert run.history().window.upper[1] == 1
+    assert run.to_frame()["x (%)"].max() <= 10
+
+
+def test_can_be_switched_off():
+    run = campaign(7.0, widening=None).run(30)
+    assert widenings(run) == []
+    assert run.to_frame()["x (%)"].max() <= 4
+
+
+def test_the_record_gives_the_same_windows_again(tmp_path):
+    first = campaign(7.0)
+    first.run(36)
+    np.testing.assert_array_equal(first.history().window.upper, campaign(7.0).run(36).history().window.upper)
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5])
+def test_bad_rules_are_refused(value):
+    with pytest.raises(ValueError, match=r"widening.share=.* must lie in \(0, 1\]"):
+        Widening(share=value)

@@ -1,0 +1,63 @@
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from matseek.cli import app
+
+SMALL = ["problem=silver", "problem.droplets=2", "searcher.batch_size=5", "budget=15", "seed=1"]
+
+
+@pytest.fixture
+def invoke(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(app, list(arguments))
+
+
+def test_run_makes_the_folder_of_the_contract(invoke, tmp_path):
+    result = invoke("run", *SMALL, "run_dir=out")
+    assert result.exit_code == 0, result.output
+    for name in ("config.yaml", "ledger.db", "trace.csv", "summary.json", "report.html"):
+        assert (tmp_path / "out" / name).is_file(), name
+    assert len(list((tmp_path / "out" / "figures").glob("*.png"))) >= 3
+    assert "15/15" in result.output
+    assert "best recipes of silver" in result.output
+    assert result.output.rstrip().splitlines()[-1] == f"open {(tmp_path / 'out' / 'report.html').resolve()}"
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert (summary["problem"], summary["searcher"], summary["seed"], summary["evaluations"]) == ("silver", "bayesian", 1, 15)
+
+
+def test_the_same_command_again_changes_nothing_and_a_larger_budget_goes_on(invoke, tmp_path):
+    first = invoke("run", *SMALL, "run_dir=out", "searcher=lhs")
+    assert first.exit_code == 0, first.output
+    trace = (tmp_path / "out" / "trace.csv").read_bytes()
+    assert invoke("run", *SMALL, "run_dir=out", "searcher=lhs").exit_code == 0
+    assert (tmp_path / "out" / "trace.csv").read_bytes() == trace
+    assert invoke("run", *SMALL, "run_dir=out", "searcher=lhs", "budget=20").exit_code == 0
+    assert (tmp_path / "out" / "trace.csv").read_bytes().startswith(trace)
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["evaluations"] == 20
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "budget=5"], "batch_size=15 is larger than budget=5"),
+        (["run", "problem=gold"], "Could not find 'problem/gold'"),
+        (["run", "problem=silver_measured"], "add data=FILE"),
+        (["run", "seed=-1"], "seed=-1"),
+        (["run", "run_dir=/proc/nowhere"], "/proc/nowhere"),
+    ],
+)
+def test_errors_are_told_plainly(invoke, arguments, message, tmp_path):
+    result = invoke(*arguments)
+    assert result.exit_code == 2
+    assert message in result.output
+    assert "Traceback" not in result.output
+    assert not (tmp_path / "runs").exists() or "seed" in message
+
+
+def test_another_campaign_in_the_folder_is_refused(invoke):
+    assert invoke("run", *SMALL, "searcher=lhs", "run_dir=out").exit_code == 0
+    result = invoke("run", *SMALL, "searcher=random", "run_dir=out")
+    assert result.exit_code == 2
+    assert "holds the campaign searcher='lhs' seed=1" in result.output

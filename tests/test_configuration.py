@@ -1,0 +1,74 @@
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from matseek.configuration import config_dir, run_settings
+from matseek.errors import ConfigurationError
+from matseek.searchers import BayesianSearcher, Widening
+
+GROUPS = ["problem", "searcher", "evaluator", "experiment"]
+CHOICES = [(g, p.stem) for g in GROUPS for p in sorted((config_dir() / g).glob("*.yaml"))]
+
+
+def test_every_file_belongs_to_a_group():
+    files = {p.relative_to(config_dir()).as_posix() for p in config_dir().rglob("*.yaml")}
+    assert files == {"run.yaml"} | {f"{g}/{name}.yaml" for g, name in CHOICES}
+
+
+@pytest.mark.parametrize(("group", "name"), CHOICES)
+def test_every_yaml_instantiates(group, name, request):
+    overrides = [f"{group}={name}"]
+    if name == "silver_measured":
+        overrides.append(f"data={request.getfixturevalue('droplets_csv')}")
+    settings = run_settings(overrides)
+    settings.searcher.check(settings.budget)
+    assert settings.problem.space.dim == 5
+
+
+def test_defaults_of_configs_and_of_classes_are_the_same():
+    assert run_settings(["searcher=bayesian"]).searcher == BayesianSearcher()
+
+
+def test_overrides_reach_the_objects():
+    settings = run_settings(
+        ["searcher.strategy=qlogei", "searcher.widening=null", "budget=30", "seed=7", "problem.droplets=4"]
+    )
+    assert settings.searcher == BayesianSearcher(strategy="qlogei", widening=None)
+    assert (settings.budget, settings.seed) == (30, 7)
+    assert settings.problem.oracle.droplets == 4
+    assert str(settings.run_dir) == "runs/silver-bayesian-7"
+    assert settings.config.seed == 7
+    assert run_settings(["searcher.widening.share=0.5"]).searcher.widening == Widening(share=0.5)
+
+
+def test_the_papers_experiment_is_a_diff():
+    searcher = run_settings(["experiment=silver_paper"]).searcher
+    assert searcher == BayesianSearcher(strategy="local_penalization_ei", kernel="isotropic")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["problem=gold"], "Could not find 'problem/gold'"),
+        (["searcher.colour=red"], "colour"),
+        (["searcher.strategy=magic"], "strategy='magic' is unknown; choose one of"),
+        (["searcher.batch_size=0"], "batch_size=0 must be"),
+        (["budget=many"], "budget='many' must be a whole number"),
+        (["problem=silver_measured"], "add data=FILE"),
+        (["problem=silver_measured", "data=nowhere.csv"], "data='nowhere.csv' is not a file"),
+        (["nonsense"], "nonsense"),
+    ],
+)
+def test_bad_overrides_are_explained(overrides, message):
+    with pytest.raises(ConfigurationError, match=message):
+        run_settings(overrides)
+
+
+def test_the_saved_config_composes_again(tmp_path):
+    settings = run_settings(["seed=3"])
+    OmegaConf.save(settings.config, tmp_path / "config.yaml")
+    again = OmegaConf.load(tmp_path / "config.yaml")
+    assert instantiate(again.searcher) == settings.searcher
+    with initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
+        assert compose("run").budget == again.budget
