@@ -52,12 +52,12 @@ def silver_permittivity(
 ) -> ComplexArray:
     r"""Relative permittivity of silver, with the damping that the surface of a small particle adds.
 
-    The Lorentz-Drude model of Rakić et al., Appl. Opt. 37, 5271 (1998), eqs. 1-4,
+    The Lorentz-Drude model of Rakić et al., Appl. Opt. 37, 5271 (1998),
 
     .. math:: ε = 1 - f_0 E_p^2 / (E (E + iΓ_0)) + Σ_j f_j E_p^2 / (E_j^2 - E^2 - iEΓ_j),
 
     where the free electrons also scatter at the surface, ``Γ_0 -> Γ_0 + A ħv_F / L_eff``; Kreibig & Vollmer,
-    Optical Properties of Metal Clusters (1995), eq. 2.51.
+    Optical Properties of Metal Clusters (1995), chapter 2.
 
     Args:
         wavelengths: Vacuum wavelengths in nm, shape ``(m,)``.
@@ -82,7 +82,7 @@ def silver_permittivity(
 def water_refractive_index(wavelengths: npt.ArrayLike) -> FloatArray:
     """Refractive index of water at 20 °C.
 
-    The four-term Sellmeier formula of Daimon & Masumura, Appl. Opt. 46, 3811 (2007), table 4, fitted to
+    The four-term Sellmeier formula of Daimon & Masumura, Appl. Opt. 46, 3811 (2007), fitted to
     182-1129 nm.
 
     Args:
@@ -147,7 +147,7 @@ def oblate_semi_axes(volume: npt.ArrayLike, aspect: npt.ArrayLike) -> tuple[Floa
 def oblate_mean_path(volume: npt.ArrayLike, aspect: npt.ArrayLike) -> FloatArray:
     """Mean chord of an oblate spheroid, ``L_eff = 4 V / S``: the distance between surface collisions.
 
-    Coronado & Schatz, J. Chem. Phys. 119, 3926 (2003), eq. 12; the surface is
+    Coronado & Schatz, J. Chem. Phys. 119, 3926 (2003); the surface is
     ``S = 2π a² (1 + (1 - e²) atanh(e) / e)``.
 
     Args:
@@ -177,7 +177,7 @@ def mlwa_polarisability(
 
     The static ``α = V (ε - ε_m) / (4π (ε_m + L (ε - ε_m)))`` becomes
     ``α / (1 - 2i k³ α / 3 - k² α / a)``: radiation damping and dynamic depolarisation. Zeman & Schatz,
-    J. Phys. Chem. 91, 634 (1987); Kelly, Coronado, Zhao & Schatz, J. Phys. Chem. B 107, 668 (2003), eq. 12.
+    J. Phys. Chem. 91, 634 (1987); Kelly, Coronado, Zhao & Schatz, J. Phys. Chem. B 107, 668 (2003).
     Its imaginary part is positive for every absorbing particle, however large, but the approximation itself
     holds for particles well below the wavelength.
 
