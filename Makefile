@@ -35,7 +35,7 @@ format: install
 
 # Writes the tables of README.md from benchmarks/results/*.json.
 benchmark-tables: install
-	$(BIN)/python benchmarks/tables.py
+	$(BIN)/python -m benchmarks.tables
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

@@ -38,7 +38,9 @@ BATCH = 15
 
 def ask_matseek(history: History, seed: int) -> None:
     """Fit and local penalization."""
-    BayesianSearcher(batch_size=BATCH).ask(BATCH, History(history.space, seed, history.iteration, history.evaluations, ()))
+    BayesianSearcher(batch_size=BATCH).ask(
+        BATCH, History(history.space, seed, history.iteration, history.evaluations, ())
+    )
 
 
 def ask_botorch(history: History, seed: int) -> None:

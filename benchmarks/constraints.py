@@ -1,6 +1,6 @@
 """Infeasible proposals among 1,000 asked points of a problem whose optimum lies on the sum constraint.
 
-    .venv/bin/python -m benchmarks.constraints
+.venv/bin/python -m benchmarks.constraints
 """
 
 from __future__ import annotations

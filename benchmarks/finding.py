@@ -67,7 +67,9 @@ def verdict(cells: dict[str, list[float]], name: str, seeds: int) -> dict[str, o
         m: np.array([cells[f"{name}/{m}/{s}"] for s in range(seeds) if f"{name}/{m}/{s}" in cells])
         for m in (OURS, PEER, RANDOM)
     }
-    result: dict[str, object] = {"median_best_loss": {m: np.median(c, axis=0).round(4).tolist() for m, c in curves.items()}}
+    result: dict[str, object] = {
+        "median_best_loss": {m: np.median(c, axis=0).round(4).tolist() for m, c in curves.items()}
+    }
     for peer in (PEER, RANDOM):
         n = min(len(curves[OURS]), len(curves[peer]))
         difference = curves[OURS][:n] - curves[peer][:n]
@@ -87,13 +89,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--problems", nargs="+", default=["silver_measured", "silver"])
+    parser.add_argument("--methods", nargs="+", default=[OURS, RANDOM, PEER], help="which of the missing cells to run")
     arguments = parser.parse_args()
     cells: dict[str, list[float]] = json.loads(CELLS.read_text()) if CELLS.exists() else {}
     wanted = [
         (name, method, seed)
         for seed in range(arguments.seeds)
         for name in arguments.problems
-        for method in (OURS, RANDOM, PEER)
+        for method in arguments.methods
         if f"{name}/{method}/{seed}" not in cells
     ]
     with multiprocessing.get_context("spawn").Pool(arguments.workers) as pool:
@@ -101,6 +104,8 @@ def main() -> None:
             cells[key] = curve
             CELLS.write_text(json.dumps(cells, indent=1, sort_keys=True) + "\n")
             print(key, np.round(curve, 4), flush=True)
+    if any(f"{n}/{m}/0" not in cells for n in arguments.problems for m in (OURS, RANDOM, PEER)):
+        return
     report = {
         "command": ".venv/bin/python -m benchmarks.finding",
         "goal": "never worse than either at any of the four counts (two standard errors, paired by seed)",

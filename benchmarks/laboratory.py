@@ -1,6 +1,6 @@
 """How faithful the embedded silver laboratory is to the measured one.
 
-    OMP_NUM_THREADS=1 python benchmarks/laboratory.py --data FOLDER
+    .venv/bin/python -m benchmarks.laboratory [--data FOLDER]
 
 needs `agnp_droplets.csv` and scikit-learn; writes benchmarks/results/laboratory.json.
 """
@@ -11,7 +11,6 @@ import argparse
 import importlib.util
 import itertools
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,12 +23,12 @@ import pandas as pd
 from scipy.stats import qmc, sobol_indices, uniform
 from sklearn.ensemble import RandomForestRegressor
 
+from benchmarks.results_io import DATA, ROOT, write
 from matseek.problems.silver import COLUMNS, WAVELENGTHS, SilverKinetics, SilverLaboratory, silver_target
 from matseek.problems.spectra import SpectralMatch
 
 FloatArray = npt.NDArray[np.float64]
 
-ROOT = Path(__file__).resolve().parents[1]
 LOWER = np.array([4.0, 10.0, 0.5, 0.5, 200.0])
 UPPER = np.array([45.0, 40.0, 30.0, 20.0, 1000.0])
 RATIOS = (0.0, 1.0, 2.0, 4.0, 10.0, 15.0, np.inf)
@@ -103,11 +102,32 @@ def speed(laboratory: SilverLaboratory, points: FloatArray) -> float:
     return round(time.perf_counter() - start, 4)
 
 
+def table(result: dict[str, Any]) -> list[list[str]]:
+    """Rows of README's table: quantity, simulator, measured."""
+    forest, ratio = result["forest_importance"], result["mean_loss_by_silver_over_seeds"]
+    rank = f"{result['spearman']:.2f} (cross-validated {result['spearman_cross_validated']:.2f})"
+    return [
+        ["Spearman correlation of the loss with the 164 measured medians", rank, ""],
+        *[
+            [
+                f"random forest's importance of {name}",
+                f"{forest['simulated'][name]:.2f}",
+                f"{forest['measured'][name]:.2f}",
+            ]
+            for name in COLUMNS
+        ],
+        *[
+            [f"mean loss where silver nitrate / seeds is {key}", f"{ratio['simulated'][key]:.2f}", f"{value:.2f}"]
+            for key, value in ratio["measured"].items()
+        ],
+        ["median standard deviation between droplets", *(f"{v:.3f}" for v in result["median_droplet_std"].values())],
+        ["lowest loss at the 164 conditions", *(f"{v:.2f}" for v in result["lowest_median_loss"].values())],
+    ]
+
+
 def main() -> None:
-    default = os.environ.get("MATSEEK_DATA", str(ROOT.parent / "shared" / "data"))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path(default))
-    parser.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "results" / "laboratory.json")
+    parser.add_argument("--data", type=Path, default=DATA)
     options = parser.parse_args()
     calibrate = calibration()
     points, measured = calibrate.load_medians(options.data)
@@ -121,10 +141,10 @@ def main() -> None:
     simulated = loss(points)
     scatter = match(laboratory(points, np.random.default_rng(0))).std(axis=1, ddof=1)
     rank, error = calibrate.cross_validated(points, measured, folds=5, maxiter=60, seed=0)
-    result = {
+    result: dict[str, Any] = {
         "goal": "Spearman >= 0.7 with the 164 measured medians; AgNO3 and seeds the two dominant variables; "
         "median droplet standard deviation near the measured 0.022",
-        "command": "OMP_NUM_THREADS=1 python benchmarks/laboratory.py",
+        "command": ".venv/bin/python -m benchmarks.laboratory",
         "conditions": len(points),
         "constants": len(SilverKinetics.__dataclass_fields__),
         "spearman": round(calibrate.rank_agreement(simulated, measured), 3),
@@ -151,10 +171,9 @@ def main() -> None:
         "window": landscape(loss),
         "seconds_per_batch_of_15": speed(laboratory, points),
     }
-    text = json.dumps(result, indent=2)
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(text + "\n", encoding="utf-8")
-    print(text)
+    result["table"] = table(result)
+    print(json.dumps(result, indent=1))
+    print(write("laboratory", result))
 
 
 if __name__ == "__main__":

@@ -51,7 +51,9 @@ def test_every_room_is_on_a_floor():
 
 def test_no_room_imports_from_above():
     wrong = [
-        f"{path.name}: {a} imports {b}" for a, b, path in imports() if HEIGHT.get(b, 0) > HEIGHT[a] and b != "__version__"
+        f"{path.name}: {a} imports {b}"
+        for a, b, path in imports()
+        if HEIGHT.get(b, 0) > HEIGHT[a] and b != "__version__"
     ]
     assert wrong == []
 

@@ -255,7 +255,10 @@ def test_summary_and_files(problem, tmp_path):
 
 
 def test_import_is_light():
-    script = "import sys, time; t = time.perf_counter(); import matseek; print(time.perf_counter() - t, 'torch' in sys.modules)"
+    script = (
+        "import sys, time; start = time.perf_counter(); import matseek; "
+        "print(time.perf_counter() - start, 'torch' in sys.modules)"
+    )
     out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT).stdout
     seconds, has_torch = out.split()
     assert has_torch == "False"

@@ -24,7 +24,12 @@ def test_run_makes_the_folder_of_the_contract(invoke, tmp_path):
     assert "best recipes of silver" in result.output
     assert result.output.rstrip().splitlines()[-1] == f"open {(tmp_path / 'out' / 'report.html').resolve()}"
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
-    assert (summary["problem"], summary["searcher"], summary["seed"], summary["evaluations"]) == ("silver", "bayesian", 1, 15)
+    assert (summary["problem"], summary["searcher"], summary["seed"], summary["evaluations"]) == (
+        "silver",
+        "bayesian",
+        1,
+        15,
+    )
 
 
 def test_the_same_command_again_changes_nothing_and_a_larger_budget_goes_on(invoke, tmp_path):

@@ -135,13 +135,14 @@ def _show_best(campaign: Campaign) -> None:
     from matseek.report.page import best_recipes
 
     frame = best_recipes(campaign.problem, campaign.ledger.evaluations(), count=5)
-    _out.print(_table(frame, f"best recipes of {campaign.problem.name}"))
+    _out.print(_table(frame.drop(columns=["rank", "batch", "proposer"]), f"best recipes of {campaign.problem.name}"))
 
 
 def _table(frame: pd.DataFrame, title: str) -> Table:
     table = Table(title=title)
     for column in frame.columns:
-        table.add_column(str(column), justify="right")
+        # Units go on a line of their own, so that five variables fit a terminal of 80 columns.
+        table.add_column(str(column).replace(" (", "\n("), justify="right")
     for row in frame.itertuples(index=False):
         table.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row))
     return table

@@ -97,7 +97,11 @@ def test_lipschitz_constant_must_be_positive(surrogate):
 def test_lipschitz_constant_bounds_the_slope_over_the_feasible_set(surrogate):
     rng = np.random.default_rng(0)
     L = lipschitz_constant(
-        surrogate.model, surrogate.polytope, torch.tensor(surrogate.polytope.sample(500, rng)), surrogate.lengthscales, rng
+        surrogate.model,
+        surrogate.polytope,
+        torch.tensor(surrogate.polytope.sample(500, rng)),
+        surrogate.lengthscales,
+        rng,
     )
     X = torch.tensor(surrogate.polytope.sample(4000, np.random.default_rng(9)), requires_grad=True)
     (gradient,) = torch.autograd.grad(moments(surrogate.model, X)[0].sum(), X)

@@ -1,4 +1,3 @@
-import os
 import sqlite3
 import subprocess
 import sys
@@ -111,7 +110,9 @@ def test_two_processes_on_one_ledger(path):
     """)
 
     def other():
-        return subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=False)
+        return subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=False
+        )
 
     with ledger.locked():
         refused = other()
@@ -173,7 +174,7 @@ def test_results_that_a_full_disk_refuses_are_saved_and_taken_in(path, monkeypat
     assert (first.status, first.value, second.status) == ("done", 0.5, "pending")
     np.testing.assert_array_equal(first.response, spectra)
     np.testing.assert_array_equal(first.replicates, [0.4, np.nan])
-    assert os.listdir(tmp_path / "elsewhere") == []
+    assert not list((tmp_path / "elsewhere").iterdir())
 
 
 def test_a_new_campaign_takes_in_nothing_of_an_old_one(path, monkeypatch, tmp_path):

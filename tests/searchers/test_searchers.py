@@ -32,7 +32,9 @@ def test_spends_the_budget_exactly_within_the_constraints(problem, searcher):
 
 @pytest.mark.parametrize("searcher", SEARCHERS[:4], ids=label)
 def test_the_same_seed_gives_the_same_campaign(problem, searcher):
-    frames = [Campaign(problem, searcher, seed=seed).run(10).to_frame()[list(problem.space.labels)] for seed in (3, 3, 4)]
+    frames = [
+        Campaign(problem, searcher, seed=seed).run(10).to_frame()[list(problem.space.labels)] for seed in (3, 3, 4)
+    ]
     assert frames[0].equals(frames[1])
     assert not frames[0].equals(frames[2])
 
@@ -71,7 +73,11 @@ def test_a_batch_larger_than_the_budget_is_refused_before_anything_is_paid(probl
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"strategy": "magic"}, "strategy='magic' is unknown"), ({"kernel": "rbf"}, "kernel='rbf'"), ({"initial": 0}, "initial=0")],
+    [
+        ({"strategy": "magic"}, "strategy='magic' is unknown"),
+        ({"kernel": "rbf"}, "kernel='rbf'"),
+        ({"initial": 0}, "initial=0"),
+    ],
 )
 def test_bad_settings_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
@@ -110,7 +116,9 @@ def test_repeats_only_if_asked_for():
 def test_one_variable_and_many():
     for d in (1, 12):
         space = Box([Variable(f"x{i}", 0, 1) for i in range(d)])
-        campaign = Campaign(RecipeProblem(space, lambda X: ((X - 0.3) ** 2).sum(1)), BayesianSearcher(6), seed=0).run(24)
+        campaign = Campaign(RecipeProblem(space, lambda X: ((X - 0.3) ** 2).sum(1)), BayesianSearcher(6), seed=0).run(
+            24
+        )
         values = campaign.to_frame()["value"]
         assert values[6:].min() < values[:6].min()
 

@@ -15,8 +15,13 @@ def test_every_stratum_of_a_box_holds_one_point(n):
 @pytest.mark.parametrize("seed", range(5))
 def test_the_silver_recipes_are_covered_under_their_constraint(seed):
     box = Box(
-        [Variable("Ag", 4, 45), Variable("pva", 10, 40), Variable("tsc", 0.5, 30), Variable("seed", 0.5, 20)]
-        + [Variable("flow", 200, 1000)],
+        [
+            Variable("Ag", 4, 45),
+            Variable("pva", 10, 40),
+            Variable("tsc", 0.5, 30),
+            Variable("seed", 0.5, 20),
+            Variable("flow", 200, 1000),
+        ],
         [LinearConstraint({"Ag": 1, "pva": 1, "tsc": 1, "seed": 1}, upper=90)],
     )
     n = 15

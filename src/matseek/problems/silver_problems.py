@@ -32,7 +32,7 @@ def silver_space(*, hardware: bool = True) -> Box:
     return Box(variables, [LinearConstraint(fractions, upper=90)])
 
 
-def silver(droplets: int = 20, success_below: float | None = 0.25) -> RecipeProblem:
+def silver(droplets: int = 20, success_below: float | None = 0.21) -> RecipeProblem:
     """The problem ``silver``: match the nanoprism's spectrum in the embedded laboratory.
 
     Args:
@@ -44,7 +44,7 @@ def silver(droplets: int = 20, success_below: float | None = 0.25) -> RecipeProb
     return RecipeProblem(silver_space(), laboratory, objective, name="silver", success_below=success_below)
 
 
-def silver_measured(data: str | Path | None, replicates: int = 20, success_below: float | None = 0.2) -> RecipeProblem:
+def silver_measured(data: str | Path | None, replicates: int = 20, success_below: float | None = 0.1) -> RecipeProblem:
     """The problem ``silver_measured``: minimise the emulated loss of the measured laboratory.
 
     The window is fixed: beyond it nothing was measured.
