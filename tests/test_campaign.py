@@ -122,6 +122,14 @@ def test_the_lab_asks_and_tells(problem, tmp_path):
     assert again.best.value == min(bowl(batch.points).min(), bowl(second.points).min())
 
 
+def test_a_problem_without_an_oracle_is_asked_not_run(box):
+    campaign = Campaign(RecipeProblem(box), RandomSearcher(2), seed=0)
+    with pytest.raises(ValueError, match=r"has no oracle to run; use ask\(\) and tell\(\)"):
+        campaign.run(4)
+    campaign.tell(campaign.ask(2).with_responses([1.0, 2.0]))
+    assert campaign.best.value == 1.0
+
+
 def test_pending_points_are_not_asked_again(problem):
     campaign = Campaign(problem, BayesianSearcher(4), seed=0)
     batch = campaign.ask(4)

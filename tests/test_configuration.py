@@ -24,6 +24,7 @@ def test_every_yaml_instantiates(group, name, request):
     settings = run_settings(overrides)
     settings.searcher.check(settings.budget)
     assert settings.problem.space.dim == 5
+    assert (settings.problem.oracle is None) == (name == "laboratory")
 
 
 def test_defaults_of_configs_and_of_classes_are_the_same():

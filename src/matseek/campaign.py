@@ -72,6 +72,7 @@ class Campaign:
             LedgerBusyError: If another process is at work on the ledger.
         """
         self.searcher.check(budget)
+        self.problem.require_oracle()
         with self.ledger.locked():
             self.ledger.begin_session()
             evaluator = Evaluator(self.problem, self.ledger, budget, self.seed, self.executor, on_evaluation)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -48,6 +49,24 @@ def config_dir() -> Path:
     return shipped if shipped.is_dir() else Path(__file__).resolve().parents[2] / "configs"
 
 
+def recorded_settings(run_dir: Path) -> RunSettings:
+    """The settings that a run folder's ``config.yaml`` holds.
+
+    Raises:
+        ConfigurationError: If there is no such file, or its values are refused.
+    """
+    path = run_dir / "config.yaml"
+    if not path.is_file():
+        raise ConfigurationError(
+            f"{run_dir} holds no campaign (no config.yaml); name the folder of one, or start one: "
+            f"matseek ask {run_dir} problem=... searcher=..."
+        )
+    config = OmegaConf.load(path)
+    assert isinstance(config, DictConfig)
+    with _explained():
+        return _settings(config, run_dir)
+
+
 def run_settings(overrides: Sequence[str]) -> RunSettings:
     """Compose ``run.yaml`` with overrides and make the objects.
 
@@ -57,24 +76,36 @@ def run_settings(overrides: Sequence[str]) -> RunSettings:
     Raises:
         ConfigurationError: If an override names nothing that exists, or a value is refused.
     """
-    try:
+    with _explained():
         with initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
-            config = compose("run", overrides=list(overrides), return_hydra_config=True)
-        choices = config.hydra.runtime.choices
-        own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-        OmegaConf.resolve(own)
-        config = own
-        problem, searcher = instantiate(config.problem), instantiate(config.searcher)
-        executor = instantiate(config.evaluator)
+            composed = compose("run", overrides=list(overrides), return_hydra_config=True)
+        choices = composed.hydra.runtime.choices
+        config = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+        OmegaConf.resolve(config)
+        config.run_dir = str(config.run_dir or f"runs/{choices.problem}-{choices.searcher}-{config.seed}")
+        return _settings(config, Path(config.run_dir))
+
+
+def _settings(config: DictConfig, run_dir: Path) -> RunSettings:
+    return RunSettings(
+        problem=instantiate(config.problem),
+        searcher=instantiate(config.searcher),
+        executor=instantiate(config.evaluator),
+        budget=_whole(config, "budget"),
+        seed=_whole(config, "seed"),
+        run_dir=run_dir,
+        config=config,
+    )
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Hydra wraps what a constructor raised; its own words are what helps."""
+    try:
+        yield
     except (HydraException, OmegaConfBaseException) as error:
-        # Hydra wraps what a constructor raised; its own words are what helps.
         cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
         raise ConfigurationError(str(cause)) from error
-    run_dir = config.run_dir or f"runs/{choices.problem}-{choices.searcher}-{config.seed}"
-    config.run_dir = str(run_dir)
-    return RunSettings(
-        problem, searcher, executor, _whole(config, "budget"), _whole(config, "seed"), Path(run_dir), config
-    )
 
 
 def _whole(config: DictConfig, key: str) -> int:

@@ -103,9 +103,9 @@ def write_down(
     Returns:
         The pending evaluations.
     """
-    start = time.process_time()
+    start = time.perf_counter()
     proposal = choose(history)
-    seconds = time.process_time() - start
+    seconds = time.perf_counter() - start
     if limit is not None and len(proposal.points) > limit:
         raise BudgetError(
             f"{len(proposal.points)} points are proposed but the budget leaves {limit}; "

@@ -227,7 +227,7 @@ class Ledger:
 
         Args:
             proposal: The batch.
-            seconds_asking: CPU seconds that the searcher needed.
+            seconds_asking: Seconds that the searcher needed.
 
         Returns:
             The pending evaluations, in the proposal's order.
@@ -326,7 +326,7 @@ class Ledger:
             return tuple(Event(r.kind, r.message, {**r.data, "iteration": r.iteration}) for r in rows)
 
     def seconds_asking(self) -> list[float]:
-        """CPU seconds that the searcher needed for each batch, in order."""
+        """Seconds that the searcher needed for each batch, in order."""
         with self._transaction("read") as session:
             return list(session.scalars(select(_IterationRow.seconds_asking).order_by(_IterationRow.number)))
 

@@ -30,14 +30,15 @@ class RecipeProblem:
             ``(n, r, m)`` with r replicates; without an objective it gives the values, ``(n,)`` or ``(n, r)``. It is
             called with one condition at a time (n = 1), so that a failure costs one condition. A stochastic oracle
             may take a keyword ``rng``, a ``numpy.random.Generator`` that depends only on the campaign's seed and the
-            number of the evaluation: a campaign that goes on after a crash then meets the same noise.
+            number of the evaluation: a campaign that goes on after a crash then meets the same noise. None where
+            people measure: such a problem is asked and told, not run.
         objective: Turns spectra into values; None where the oracle gives the values itself.
         name: Name for records and titles.
         success_below: Value under which the problem counts as solved; None if there is no such level.
     """
 
     space: Box
-    oracle: Callable[..., npt.ArrayLike]
+    oracle: Callable[..., npt.ArrayLike] | None = None
     objective: SpectralMatch | None = None
     name: str = "recipe"
     success_below: float | None = None
@@ -45,15 +46,24 @@ class RecipeProblem:
     def __post_init__(self) -> None:
         if not isinstance(self.space, Box):
             raise ValueError(f"space must be a Box, got {type(self.space).__name__}; build one from Variables")
-        if not callable(self.oracle):
+        if self.oracle is not None and not callable(self.oracle):
             raise ValueError(f"oracle must be callable on an (n, d) array, got {type(self.oracle).__name__}")
 
     @cached_property
     def _oracle_takes_rng(self) -> bool:
         try:
-            return "rng" in inspect.signature(self.oracle).parameters
+            return self.oracle is not None and "rng" in inspect.signature(self.oracle).parameters
         except (TypeError, ValueError):  # builtins without a signature
             return False
+
+    def require_oracle(self) -> None:
+        """Refuse to be run where people measure.
+
+        Raises:
+            ValueError: If there is no oracle.
+        """
+        if self.oracle is None:
+            raise ValueError(f"problem {self.name!r} has no oracle to run; use ask() and tell(), or give it an oracle")
 
     def measure(self, point: FloatArray, rng: np.random.Generator) -> Measurement:
         """Run the oracle on one condition and reduce its replicates.
@@ -68,6 +78,8 @@ class RecipeProblem:
         Raises:
             ResponseError: If the answer has another shape than the problem can read.
         """
+        self.require_oracle()
+        assert self.oracle is not None
         points = np.array(point, dtype=np.float64)[None]
         answer = self.oracle(points, rng=rng) if self._oracle_takes_rng else self.oracle(points)
         response = _as_floats(answer)
@@ -131,7 +143,7 @@ class RecipeProblem:
             "name": self.name,
             "space": self.space.describe(),
             "objective": objective,
-            "oracle": _oracle_name(self.oracle),
+            "oracle": None if self.oracle is None else _oracle_name(self.oracle),
             "success_below": self.success_below,
         }
 
