@@ -147,7 +147,10 @@ def _told_plainly() -> Iterator[None]:
     )
     try:
         yield
-    except (MatseekError, ValueError, OSError) as error:
+    except KeyboardInterrupt as error:
+        _err.print("stopped; every result so far is written down, and the same command goes on from there")
+        raise typer.Exit(130) from error
+    except (MatseekError, ValueError, OSError, ImportError) as error:
         _err.print(f"error: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(2) from error
 

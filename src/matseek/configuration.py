@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from hydra import compose, initialize_config_dir
-from hydra.errors import HydraException
+from hydra.errors import HydraException, InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -82,15 +83,18 @@ def run_settings(overrides: Sequence[str]) -> RunSettings:
         choices = composed.hydra.runtime.choices
         config = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
         OmegaConf.resolve(config)
-        config.run_dir = str(config.run_dir or f"runs/{choices.problem}-{choices.searcher}-{config.seed}")
+        default = f"runs/{choices.problem}-{choices.searcher}-{config.seed}"
+        if OmegaConf.is_config(config.run_dir):
+            raise ConfigurationError(f"run_dir must be a path, got {config.run_dir}; put quotes around it")
+        config.run_dir = default if config.run_dir is None else str(config.run_dir)
         return _settings(config, Path(config.run_dir))
 
 
 def _settings(config: DictConfig, run_dir: Path) -> RunSettings:
     return RunSettings(
-        problem=instantiate(config.problem),
-        searcher=instantiate(config.searcher),
-        executor=instantiate(config.evaluator),
+        problem=_made(config, "problem"),
+        searcher=_made(config, "searcher"),
+        executor=_made(config, "evaluator"),
         budget=_whole(config, "budget"),
         seed=_whole(config, "seed"),
         run_dir=run_dir,
@@ -98,14 +102,24 @@ def _settings(config: DictConfig, run_dir: Path) -> RunSettings:
     )
 
 
+def _made(config: DictConfig, group: str) -> Any:  # noqa: ANN401 -- whatever the config names
+    """The object of a group; what its constructor says about a value is told with the group's name."""
+    try:
+        return instantiate(config[group])
+    except InstantiationException as error:
+        cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
+        raise ConfigurationError(f"{group}: {cause}") from error
+
+
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Hydra wraps what a constructor raised; its own words are what helps."""
+    """Tell Hydra's refusals as ours, with the settings that there are."""
     try:
         yield
     except (HydraException, OmegaConfBaseException) as error:
-        cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
-        raise ConfigurationError(str(cause)) from error
+        known = sorted(str(key) for key in OmegaConf.load(config_dir() / "run.yaml") if key != "defaults")
+        groups = sorted(p.name for p in config_dir().iterdir() if p.is_dir())
+        raise ConfigurationError(f"{error}\nsettings are {known}, groups are {groups}") from error
 
 
 def _whole(config: DictConfig, key: str) -> int:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, is_dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from matseek.errors import ResponseError
 from matseek.problems.base import Measurement
@@ -48,6 +49,8 @@ class RecipeProblem:
             raise ValueError(f"space must be a Box, got {type(self.space).__name__}; build one from Variables")
         if self.oracle is not None and not callable(self.oracle):
             raise ValueError(f"oracle must be callable on an (n, d) array, got {type(self.oracle).__name__}")
+        if self.success_below is not None and not isinstance(self.success_below, (int, float)):
+            raise ValueError(f"success_below={self.success_below!r} must be a number, or None for no such level")
 
     @cached_property
     def _oracle_takes_rng(self) -> bool:
@@ -134,7 +137,7 @@ class RecipeProblem:
         return None if self.success_below is None else bool(value < self.success_below)
 
     def describe(self) -> dict[str, Any]:
-        """Name, space, objective, oracle and success level as plain data."""
+        """Name, space, objective and oracle as plain data; the success level changes no evaluation and is left out."""
         objective = None
         if self.objective is not None:
             digest = hashlib.sha256(self.objective.wavelengths.tobytes() + self.objective.target.tobytes())
@@ -144,13 +147,15 @@ class RecipeProblem:
             "space": self.space.describe(),
             "objective": objective,
             "oracle": None if self.oracle is None else _oracle_name(self.oracle),
-            "success_below": self.success_below,
         }
 
 
 def _as_floats(answer: npt.ArrayLike) -> npt.NDArray[np.floating[Any]]:
     try:
-        array = np.asarray(answer)
+        # A tensor with gradients refuses to become an array.
+        array = np.asarray(answer.detach() if isinstance(answer, torch.Tensor) else answer)
+        if np.iscomplexobj(array):
+            raise TypeError("complex numbers")
         return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise ResponseError(f"the response is not an array of numbers ({error}); give floats of one shape") from error
@@ -161,4 +166,8 @@ def _oracle_name(oracle: Callable[..., Any]) -> str:
     describe = getattr(oracle, "describe", None)
     if callable(describe):
         return str(describe())
+    if isinstance(oracle, partial):
+        return f"{_oracle_name(oracle.func)} with {oracle.args} {oracle.keywords}"
+    if is_dataclass(oracle):
+        return repr(oracle)
     return str(getattr(oracle, "__qualname__", type(oracle).__qualname__))
