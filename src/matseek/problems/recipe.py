@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from matseek.errors import ResponseError
-from matseek.problems.base import Measurement
-from matseek.problems.spectra import SpectralMatch
+from matseek.problems.base import Measurement, Objective
 from matseek.spaces import Box
 
 FloatArray = npt.NDArray[np.float64]
@@ -31,14 +29,15 @@ class RecipeProblem:
             called with one condition at a time (n = 1), so that a failure costs one condition. A stochastic oracle
             may take a keyword ``rng``, a ``numpy.random.Generator`` that depends only on the campaign's seed and the
             number of the evaluation: a campaign that goes on after a crash then meets the same noise.
-        objective: Turns spectra into values; None where the oracle gives the values itself.
+        objective: Turns spectra into values, see :class:`matseek.problems.base.Objective`; None where the oracle
+            gives the values itself.
         name: Name for records and titles.
         success_below: Value under which the problem counts as solved; None if there is no such level.
     """
 
     space: Box
     oracle: Callable[..., npt.ArrayLike]
-    objective: SpectralMatch | None = None
+    objective: Objective | None = None
     name: str = "recipe"
     success_below: float | None = None
 
@@ -123,14 +122,10 @@ class RecipeProblem:
 
     def describe(self) -> dict[str, Any]:
         """Name, space, objective, oracle and success level as plain data."""
-        objective = None
-        if self.objective is not None:
-            digest = hashlib.sha256(self.objective.wavelengths.tobytes() + self.objective.target.tobytes())
-            objective = f"{type(self.objective).__name__} {digest.hexdigest()[:16]}"
         return {
             "name": self.name,
             "space": self.space.describe(),
-            "objective": objective,
+            "objective": None if self.objective is None else self.objective.describe(),
             "oracle": _oracle_name(self.oracle),
             "success_below": self.success_below,
         }
