@@ -18,7 +18,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import torch
 
-from benchmarks.results_io import DROPLETS, RESULTS, write
+from benchmarks.results_io import DROPLETS, RESULTS, ROOT, write
 from matseek import Campaign
 from matseek.evaluation import History, Proposal
 from matseek.problems import RecipeProblem
@@ -28,23 +28,29 @@ from matseek.searchers import BatchSearcher, BayesianSearcher, RandomSearcher
 COUNTS = (30, 60, 90, 120)
 OURS, RANDOM, PEER = "local_penalization", "random", "botorch_sequential_qlogei"
 CELLS = RESULTS / "finding_cells.json"
+STARTS = json.loads((ROOT / "benchmarks" / "finding_starts.json").read_text())
 
 
-class RandomAfterSameStart(RandomSearcher):
-    """Random search from the Bayesian searchers' first hypercube."""
+class FromStart(BatchSearcher):
+    """A searcher whose first batch is a given design (Latin hypercubes of the recipes, one a seed)."""
+
+    def __init__(self, inner: BatchSearcher) -> None:
+        super().__init__(inner.batch_size)
+        object.__setattr__(self, "inner", inner)
+        object.__setattr__(self, "name", inner.name)
 
     def ask(self, n: int, history: History) -> Proposal:
-        """The hypercube first, then feasible uniform points."""
+        """The design first, then what the searcher chooses."""
         if history.iteration == 1:
-            return BayesianSearcher(self.batch_size).ask(n, history)
-        return super().ask(n, history)
+            return Proposal(np.array(STARTS[str(history.seed)]), ("start",) * n)
+        return self.inner.ask(n, history)
 
 
 def searcher(method: str) -> BatchSearcher:
     """The searcher of a method; windows stay fixed, since only one of the methods would widen them."""
     if method == RANDOM:
-        return RandomAfterSameStart()
-    return BayesianSearcher(strategy="qlogei" if method == PEER else OURS, widening=None)
+        return FromStart(RandomSearcher())
+    return FromStart(BayesianSearcher(strategy="qlogei" if method == PEER else OURS, widening=None))
 
 
 def problem(name: str) -> RecipeProblem:

@@ -12,7 +12,7 @@ PACKAGE = Path(matseek.__file__).parent
 
 FLOORS = [
     {"cli"},
-    {"comparison", "configuration"},
+    {"comparison", "configuration", "desk"},
     {"campaign"},
     {"searchers", "report"},
     {"evaluation", "insight"},

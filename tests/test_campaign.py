@@ -122,6 +122,14 @@ def test_the_lab_asks_and_tells(problem, tmp_path):
     assert again.best.value == min(bowl(batch.points).min(), bowl(second.points).min())
 
 
+def test_a_problem_without_an_oracle_is_asked_not_run(box):
+    campaign = Campaign(RecipeProblem(box), RandomSearcher(2), seed=0)
+    with pytest.raises(ValueError, match=r"has no oracle to run; use ask\(\) and tell\(\)"):
+        campaign.run(4)
+    campaign.tell(campaign.ask(2).with_responses([1.0, 2.0]))
+    assert campaign.best.value == 1.0
+
+
 def test_pending_points_are_not_asked_again(problem):
     campaign = Campaign(problem, BayesianSearcher(4), seed=0)
     batch = campaign.ask(4)
@@ -183,6 +191,42 @@ def test_results_that_belong_to_nothing_are_refused_whole(problem, spoil, error,
     with pytest.raises(error, match=message):
         campaign.tell(spoil(batch.to_frame().assign(value=[1.0, 2.0])))
     assert told_nothing(campaign)
+
+
+@pytest.mark.parametrize("cell", ["0,4", "n.d."])
+def test_text_in_a_table_is_a_mistake_not_a_failure(problem, cell):
+    campaign = Campaign(problem, RandomSearcher(2), seed=0)
+    frame = campaign.ask(2).to_frame()
+    with pytest.raises(ResponseError, match=f"column 'value', row 0: '{cell}' is not a number"):
+        campaign.tell(frame.assign(value=[cell, "0.4"]))
+    with pytest.raises(UnknownEvaluationError, match="give the numbers that ask"):
+        campaign.tell(frame.assign(value=1.0, evaluation=[1.7, 2]))
+    assert told_nothing(campaign)
+
+
+@pytest.mark.parametrize("told", [{1: 0.1, 2: 0.2}, pd.DataFrame({"value": [1, 2]})])
+def test_containers_whose_order_is_not_the_batchs_are_refused(problem, told):
+    campaign = Campaign(problem, RandomSearcher(2), seed=0)
+    batch = campaign.ask(2)
+    with pytest.raises(ResponseError, match="responses came as a"):
+        batch.with_responses(told)
+    with pytest.raises(ResponseError, match="results came as a list"):
+        campaign.tell([1.0, 2.0])
+
+
+def test_stopped_by_is_true_of_the_present(problem):
+    campaign = Campaign(problem, RandomSearcher(3), seed=0)
+    assert campaign.stopped_by is None
+    for _ in range(2):
+        campaign.run(3)
+    assert campaign.stopped_by == "budget"
+    campaign.ask(2)
+    assert campaign.stopped_by is None
+    campaign.run(6)
+    assert [e.message for e in campaign.ledger.events()] == [
+        "the budget is spent: 3 evaluations",
+        "the budget is spent: 6 evaluations",
+    ]
 
 
 def test_batches_with_wrong_results_are_refused(problem):

@@ -24,6 +24,7 @@ def test_every_yaml_instantiates(group, name, request):
     settings = run_settings(overrides)
     settings.searcher.check(settings.budget)
     assert settings.problem.space.dim == 5
+    assert (settings.problem.oracle is None) == (name == "laboratory")
 
 
 def test_defaults_of_configs_and_of_classes_are_the_same():
@@ -55,6 +56,12 @@ def test_the_papers_experiment_is_a_diff():
         (["searcher.strategy=magic"], "strategy='magic' is unknown; choose one of"),
         (["searcher.batch_size=0"], "batch_size=0 must be"),
         (["budget=many"], "budget='many' must be a whole number"),
+        (["searcher.batch_size=abc"], "searcher: batch_size='abc' must be a whole number"),
+        (["evaluator.timeout_s=abc"], "evaluator: timeout_s='abc' must be a positive number"),
+        (["problem.droplets=abc"], "problem: droplets='abc'"),
+        (["problem.success_below=abc"], "problem: success_below='abc' must be a number"),
+        (["problm=silver"], r"problm.*\s*.*groups are \['evaluator', 'experiment', 'problem', 'searcher'\]"),
+        (["run_dir=[a]"], "run_dir must be a path"),
         (["problem=silver_measured"], "add data=FILE"),
         (["problem=silver_measured", "data=nowhere.csv"], "data='nowhere.csv' is not a file"),
         (["nonsense"], "nonsense"),

@@ -47,11 +47,11 @@ class Campaign:
         seed: int = 0,
         executor: Executor | None = None,
     ) -> None:
-        if int(seed) != seed or seed < 0:
-            raise ValueError(f"seed={seed} must be a whole number of at least 0")
+        if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63:
+            raise ValueError(f"seed={seed!r} must be a whole number from 0 to 2^63 - 1")
         self.problem = problem
         self.searcher = searcher
-        self.seed = int(seed)
+        self.seed = seed
         self.executor = executor or SerialExecutor()
         self.ledger = Ledger(ledger)
         with self.ledger.locked():
@@ -72,27 +72,30 @@ class Campaign:
             LedgerBusyError: If another process is at work on the ledger.
         """
         self.searcher.check(budget)
+        self.problem.require_oracle()
         with self.ledger.locked():
             self.ledger.begin_session()
             evaluator = Evaluator(self.problem, self.ledger, budget, self.seed, self.executor, on_evaluation)
             self.searcher.search(evaluator)
-            if self.stopped_by is None or evaluator.remaining < 0:
-                self.ledger.note(Event(STOPPED, f"the budget of {budget} evaluations is spent", {"by": "budget"}))
+            if self.stopped_by is None:
+                spent = len(self.ledger.evaluations())
+                data = {"by": "budget", "evaluations": spent}
+                self.ledger.note(Event(STOPPED, f"the budget is spent: {spent} evaluations", data))
         return self
 
     def ask(self, n: int) -> Batch:
         """Choose n points for the laboratory and write them down.
 
         Raises:
-            TypeError: If the searcher cannot wait for a laboratory.
+            ValueError: If the searcher cannot wait for a laboratory.
         """
         searcher = self.searcher
         if not isinstance(searcher, BatchSearcher):
-            raise TypeError(f"searcher {searcher.name!r} cannot be asked for batches; use run()")
-        if int(n) != n or n < 1:
-            raise ValueError(f"n={n} points cannot be asked for; give a whole number of at least 1")
+            raise ValueError(f"searcher {searcher.name!r} cannot be asked for batches; use run()")
+        if not isinstance(n, int) or n < 1:
+            raise ValueError(f"n={n!r} points cannot be asked for; give a whole number of at least 1")
         with self.ledger.locked():
-            asked = write_down(self.ledger, self.history(), lambda history: searcher.ask(int(n), history))
+            asked = write_down(self.ledger, self.history(), lambda history: searcher.ask(n, history))
         return Batch.of(self.problem.space, asked)
 
     def tell(self, results: Batch | pd.DataFrame) -> None:
@@ -107,7 +110,7 @@ class Campaign:
             ResponseError: If a response has the wrong shape or wavelengths.
         """
         if not isinstance(self.problem, RecipeProblem):
-            raise TypeError(f"problem {self.problem.name!r} is evaluated by its calculator; use run()")
+            raise ValueError(f"problem {self.problem.name!r} is evaluated by its calculator; use run()")
         with self.ledger.locked():
             pending = [e for e in self.ledger.evaluations() if e.status == "pending"]
             self.ledger.record(read_results(results, self.problem, pending))
@@ -132,7 +135,9 @@ class Campaign:
     def stopped_by(self) -> str | None:
         """What ended the campaign; None while it goes on."""
         stops = [e for e in self.ledger.events() if e.kind == STOPPED]
-        return str(stops[-1].data["by"]) if stops else None
+        if not stops or stops[-1].data["evaluations"] != len(self.ledger.evaluations()):
+            return None
+        return str(stops[-1].data["by"])
 
     def to_frame(self) -> pd.DataFrame:
         """A row per evaluation: its number, batch, proposer and status, the variables in units, and its value."""

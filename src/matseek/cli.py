@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -54,6 +56,87 @@ def demo() -> None:
         _run(["experiment=demo"])
 
 
+@app.command()
+def ask(
+    run_dir: Annotated[Path, typer.Argument(help="Folder of the campaign; made by the first ask.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="Hydra overrides that set the campaign up, at the first ask only.")
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option("--count", "-n", help="Recipes; the searcher's batch size if left out.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="CSV or XLSX; RUN_DIR/batch-N.csv if left out.")
+    ] = None,
+) -> None:
+    """Write the next recipes to measure into a table."""
+    with _told_plainly():
+        from matseek.desk import write_table
+
+        campaign = _at_the_desk(run_dir, overrides or [])
+        size: int = getattr(campaign.searcher, "batch_size", 1)
+        batch = campaign.ask(size if count is None else count)
+        path = output or run_dir / f"batch-{campaign.history().iteration - 1}.csv"
+        write_table(batch.to_frame(), path)
+        _out.print(_table(batch.to_frame(), f"{len(batch)} recipes to measure"))
+        _out.print(
+            f"written to {path}; fill in the results and give them to: matseek tell {run_dir} FILE", soft_wrap=True
+        )
+
+
+@app.command()
+def tell(
+    run_dir: Annotated[Path, typer.Argument(help="Folder of the campaign.")],
+    results: Annotated[
+        Path, typer.Argument(help="CSV or XLSX: the asked table with a value, or a column per wavelength.")
+    ],
+) -> None:
+    """Take in measured results, and bring the page up to date."""
+    with _told_plainly():
+        from matseek.desk import read_table
+
+        campaign = _at_the_desk(run_dir, [])
+        campaign.tell(read_table(results))
+        page = campaign.write(run_dir)
+        _show_status(campaign)
+        _out.print(f"open {page.resolve()}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def status(run_dir: Annotated[Path, typer.Argument(help="Folder of the campaign.")]) -> None:
+    """Tell how a campaign stands."""
+    with _told_plainly():
+        _show_status(_at_the_desk(run_dir, []))
+
+
+def _at_the_desk(run_dir: Path, overrides: Sequence[str]) -> Campaign:
+    """The campaign of a folder; the first ask sets it up."""
+    with _out.status("loading torch and BoTorch"):
+        from matseek.campaign import Campaign
+        from matseek.configuration import recorded_settings, run_settings
+        from matseek.errors import ConfigurationError
+
+        known = (run_dir / "config.yaml").is_file()
+        if known and overrides:
+            raise ConfigurationError(
+                f"{run_dir} holds a campaign already, so {list(overrides)} would change it; leave them out, or name "
+                "another folder"
+            )
+        settings = run_settings([*overrides, f"run_dir='{run_dir}'"]) if overrides else recorded_settings(run_dir)
+    return _open(Campaign, settings)
+
+
+def _show_status(campaign: Campaign) -> None:
+    summary = campaign.summary()
+    _out.print(
+        f"{summary['problem']}, {summary['searcher']}: {summary['evaluations']} measured ({summary['failed']} failed), "
+        f"{summary['pending']} to be measured",
+        highlight=False,
+    )
+    if summary["best_value"] is not None:
+        _show_best(campaign)
+
+
 @contextmanager
 def _told_plainly() -> Iterator[None]:
     """Errors that matseek explains end the command with their message; others keep their traceback."""
@@ -64,7 +147,10 @@ def _told_plainly() -> Iterator[None]:
     )
     try:
         yield
-    except (MatseekError, ValueError, OSError) as error:
+    except KeyboardInterrupt as error:
+        _err.print("stopped; every result so far is written down, and the same command goes on from there")
+        raise typer.Exit(130) from error
+    except (MatseekError, ValueError, OSError, ImportError) as error:
         _err.print(f"error: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(2) from error
 
@@ -75,6 +161,8 @@ def _run(overrides: Sequence[str]) -> None:
         from matseek.configuration import run_settings
 
         settings = run_settings(overrides)
+    settings.searcher.check(settings.budget)
+    settings.problem.require_oracle()
     campaign = _open(Campaign, settings)
     with _progress(campaign, settings.budget) as told:
         campaign.run(settings.budget, on_evaluation=told)
@@ -85,10 +173,9 @@ def _run(overrides: Sequence[str]) -> None:
 
 
 def _open(kind: type[Campaign], settings: RunSettings) -> Campaign:
-    """The campaign of a run folder; refuses before anything is written if the budget or the ledger does not fit."""
+    """The campaign of a run folder, which is made if it is missing."""
     from omegaconf import OmegaConf
 
-    settings.searcher.check(settings.budget)
     settings.run_dir.mkdir(parents=True, exist_ok=True)
     campaign = kind(
         settings.problem,
@@ -144,5 +231,11 @@ def _table(frame: pd.DataFrame, title: str) -> Table:
         # Units go on a line of their own, so that five variables fit a terminal of 80 columns.
         table.add_column(str(column).replace(" (", "\n("), justify="right")
     for row in frame.itertuples(index=False):
-        table.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row))
+        table.add_row(*(_cell(value) for value in row))
     return table
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return "-" if math.isnan(value) else f"{value:.4g}"
+    return str(value)

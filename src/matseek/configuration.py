@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from hydra import compose, initialize_config_dir
-from hydra.errors import HydraException
+from hydra.errors import HydraException, InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -48,6 +50,24 @@ def config_dir() -> Path:
     return shipped if shipped.is_dir() else Path(__file__).resolve().parents[2] / "configs"
 
 
+def recorded_settings(run_dir: Path) -> RunSettings:
+    """The settings that a run folder's ``config.yaml`` holds.
+
+    Raises:
+        ConfigurationError: If there is no such file, or its values are refused.
+    """
+    path = run_dir / "config.yaml"
+    if not path.is_file():
+        raise ConfigurationError(
+            f"{run_dir} holds no campaign (no config.yaml); name the folder of one, or start one: "
+            f"matseek ask {run_dir} problem=... searcher=..."
+        )
+    config = OmegaConf.load(path)
+    assert isinstance(config, DictConfig)
+    with _explained():
+        return _settings(config, run_dir)
+
+
 def run_settings(overrides: Sequence[str]) -> RunSettings:
     """Compose ``run.yaml`` with overrides and make the objects.
 
@@ -57,24 +77,49 @@ def run_settings(overrides: Sequence[str]) -> RunSettings:
     Raises:
         ConfigurationError: If an override names nothing that exists, or a value is refused.
     """
-    try:
+    with _explained():
         with initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
-            config = compose("run", overrides=list(overrides), return_hydra_config=True)
-        choices = config.hydra.runtime.choices
-        own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-        OmegaConf.resolve(own)
-        config = own
-        problem, searcher = instantiate(config.problem), instantiate(config.searcher)
-        executor = instantiate(config.evaluator)
-    except (HydraException, OmegaConfBaseException) as error:
-        # Hydra wraps what a constructor raised; its own words are what helps.
-        cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
-        raise ConfigurationError(str(cause)) from error
-    run_dir = config.run_dir or f"runs/{choices.problem}-{choices.searcher}-{config.seed}"
-    config.run_dir = str(run_dir)
+            composed = compose("run", overrides=list(overrides), return_hydra_config=True)
+        choices = composed.hydra.runtime.choices
+        config = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+        OmegaConf.resolve(config)
+        default = f"runs/{choices.problem}-{choices.searcher}-{config.seed}"
+        if OmegaConf.is_config(config.run_dir):
+            raise ConfigurationError(f"run_dir must be a path, got {config.run_dir}; put quotes around it")
+        config.run_dir = default if config.run_dir is None else str(config.run_dir)
+        return _settings(config, Path(config.run_dir))
+
+
+def _settings(config: DictConfig, run_dir: Path) -> RunSettings:
     return RunSettings(
-        problem, searcher, executor, _whole(config, "budget"), _whole(config, "seed"), Path(run_dir), config
+        problem=_made(config, "problem"),
+        searcher=_made(config, "searcher"),
+        executor=_made(config, "evaluator"),
+        budget=_whole(config, "budget"),
+        seed=_whole(config, "seed"),
+        run_dir=run_dir,
+        config=config,
     )
+
+
+def _made(config: DictConfig, group: str) -> Any:  # noqa: ANN401 -- whatever the config names
+    """The object of a group; what its constructor says about a value is told with the group's name."""
+    try:
+        return instantiate(config[group])
+    except InstantiationException as error:
+        cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
+        raise ConfigurationError(f"{group}: {cause}") from error
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Tell Hydra's refusals as ours, with the settings that there are."""
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        known = sorted(str(key) for key in OmegaConf.load(config_dir() / "run.yaml") if key != "defaults")
+        groups = sorted(p.name for p in config_dir().iterdir() if p.is_dir())
+        raise ConfigurationError(f"{error}\nsettings are {known}, groups are {groups}") from error
 
 
 def _whole(config: DictConfig, key: str) -> int:

@@ -1,10 +1,12 @@
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from matseek.errors import BudgetError, ResponseError
-from matseek.evaluation import Evaluator, Ledger, Proposal
+from matseek.evaluation import Evaluator, Ledger, Proposal, ThreadExecutor
 from matseek.problems import RecipeProblem, SpectralMatch
 from matseek.spaces import Box, Variable
 from tests.conftest import Counting
@@ -81,3 +83,29 @@ def test_each_result_is_told_once_it_is_written_down():
     e.ask(uniform(3))
     e.evaluate_pending()
     assert told == [(1, "done"), (2, "done"), (3, "done")]
+
+
+def test_what_is_under_way_is_written_down_when_another_answer_cannot_be_read():
+    calls = []
+
+    def oracle(points):
+        calls.append(points)
+        first = points is calls[0]
+        time.sleep(0.05 if first else 0.2)
+        return np.ones((1, 2, 2)) if first else points[:, 0]
+
+    e = evaluator(oracle, executor=ThreadExecutor(workers=3))
+    e.ask(uniform(8))
+    with pytest.raises(ResponseError, match="it must give"):
+        e.evaluate_pending()
+    assert sum(v.status != "pending" for v in e.ledger.evaluations()) == len(calls) < 8
+
+
+def test_the_budget_also_binds_what_was_asked_before():
+    oracle = Counting(lambda X: X[:, 0])
+    e = evaluator(oracle, budget=9)
+    e.ask(uniform(9))
+    lower = Evaluator(e.problem, e.ledger, 4)
+    lower.evaluate_pending()
+    assert len(oracle.points) == 4
+    assert lower.evaluate_pending() == []

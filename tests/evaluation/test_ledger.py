@@ -84,7 +84,7 @@ def test_results_are_never_changed_and_go_in_together_or_not_at_all(path):
     ("claim", "message"),
     [
         (({"name": "q", "space": [1, 2]}, "lhs", 0), r"belongs to another problem: it holds 'p', this is 'q'"),
-        (({"name": "p", "space": [1, 3]}, "lhs", 0), r"they differ in \['space'\]"),
+        (({"name": "p", "space": [1, 3]}, "lhs", 0), r"They differ in space: \[1, 2\] there, \[1, 3\] here"),
         ((PROBLEM, "bayesian", 0), "holds the campaign searcher='lhs' seed=0"),
         ((PROBLEM, "lhs", 1), "this is searcher='lhs' seed=1.*name another ledger"),
     ],
@@ -191,3 +191,31 @@ def test_a_sqlalchemy_url(path):
     ledger = opened(f"sqlite:///{path}")
     ledger.write_down(batch(), 0.0)
     assert len(opened(path).evaluations()) == 3
+
+
+def test_what_was_rescued_is_taken_in_by_the_same_process_too(path, monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    ledger = opened(path)
+    ledger.write_down(batch(2), 0.0)
+    with ledger.rescue_path.open("w") as file:
+        file.write("[1, 0.2, [0.2], nul")
+    ledger._rescue([(2, Measurement(0.5, np.ones(1)))])
+    with ledger.locked():
+        pass
+    assert [e.status for e in ledger.evaluations()] == ["pending", "done"]
+    assert not ledger.rescue_path.exists()
+
+
+def test_the_ledger_stays_where_it_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ledger = opened("c.db")
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    ledger.write_down(batch(), 0.0)
+    assert not list((tmp_path / "other").iterdir())
+
+
+@pytest.mark.parametrize("url", ["nosuch://x/y", "postgresql+nosuch://x"])
+def test_a_url_that_nothing_serves(url):
+    with pytest.raises(LedgerError, match="give a path, or a URL whose driver is installed"):
+        Ledger(url)

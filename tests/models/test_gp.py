@@ -46,7 +46,7 @@ def test_measured_noise_is_used(box, data):
     variances = np.linspace(1e-4, 1e-2, 40)
     variances[3] = np.nan
     gp = GaussianProcess.fit(box, points, values, variances)
-    noise = gp.model.likelihood.noise * gp.model.outcome_transform.stdvs.squeeze() ** 2
+    noise = gp.model.likelihood.noise * (gp.scale * gp.model.outcome_transform.stdvs.squeeze()) ** 2
     filled = np.where(np.isnan(variances), np.nanmedian(variances), variances)
     np.testing.assert_allclose(noise.detach().numpy(), filled, rtol=1e-6)
 

@@ -76,7 +76,7 @@ def test_a_batch_larger_than_the_budget_is_refused_before_anything_is_paid(probl
     [
         ({"strategy": "magic"}, "strategy='magic' is unknown"),
         ({"kernel": "rbf"}, "kernel='rbf'"),
-        ({"initial": 0}, "initial=0"),
+        ({"repeats": "abc"}, "repeats='abc'"),
     ],
 )
 def test_bad_settings_are_refused(options, message):
@@ -111,6 +111,33 @@ def test_repeats_only_if_asked_for():
         frame = Campaign(problem, BayesianSearcher(5, repeats=repeats), seed=0).run(40).to_frame()
         gaps = np.diff(np.sort(frame["x"]))
         assert (gaps.min() < 1e-3) == repeats
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1e9])
+def test_the_scale_of_the_values_changes_nothing(box, scale):
+    points = [
+        Campaign(RecipeProblem(box, lambda X, s=s: bowl(X) * s), BayesianSearcher(5), seed=0)
+        .run(15)
+        .to_frame()["a (%)"]
+        for s in (1.0, scale)
+    ]
+    np.testing.assert_allclose(points[0], points[1], atol=1e-3)
+
+
+def test_a_feasible_part_smaller_than_the_spacing_still_holds_different_recipes():
+    space = Box([Variable(n, 0, 1) for n in "xyz"], [LinearConstraint(dict.fromkeys("xyz", 1), upper=1e-4)])
+    frame = Campaign(RecipeProblem(space, lambda X: X[:, 0]), BayesianSearcher(8), seed=0).run(24).to_frame()
+    points = frame[["x", "y", "z"]].to_numpy() / 1e-4
+    assert (np.abs(points[:, None] - points[None]).max(axis=2) + np.eye(24)).min() > 1e-4
+
+
+def test_failures_are_kept_away_from():
+    def half_fails(points):
+        return np.where(points[:, 0] < 0.5, np.nan, points[:, 0])
+
+    space = Box([Variable("x", 0, 1), Variable("y", 0, 1)])
+    frame = Campaign(RecipeProblem(space, half_fails), BayesianSearcher(6), seed=0).run(36).to_frame()
+    assert frame["value"].min() < 0.6
 
 
 def test_one_variable_and_many():

@@ -45,6 +45,18 @@ def test_from_frame_by_bare_name_and_any_order(box):
     np.testing.assert_array_equal(box.from_frame(frame), [[1.0, 0.5, 300.0]])
 
 
+def test_no_proposal_exceeds_a_bound_in_plain_arithmetic():
+    box = Box([Variable(n, 0.5, 80) for n in "abcd"], [LinearConstraint(dict.fromkeys("abcd", 1), upper=90)])
+    corners = box.unnormalize(box.unit_polytope.project(np.random.default_rng(0).random((500, 4)) * 2))
+    assert (corners.sum(axis=1) <= 90).all()
+    assert (90 - corners.sum(axis=1)).min() < 1e-6
+
+
+def test_descriptions_hold_every_digit():
+    one, two = (Box([Variable("x", 0, 2e6)], [LinearConstraint({"x": 1}, upper=u)]) for u in (1000001, 1000002))
+    assert one.describe() != two.describe()
+
+
 @pytest.mark.parametrize(
     ("frame", "message"),
     [
@@ -66,10 +78,14 @@ def test_bad_tables_are_refused(box, frame, message):
         (lambda: Variable("x", 0, float("nan")), "must be finite"),
         (lambda: Variable("", 0, 1), "name must be"),
         (lambda: Variable("x", 0, 1, hardware=(0.5, 2)), "hardware limits"),
+        (lambda: Variable("x", 0, 1, hardware=(2, 0)), "the wrong way round; swap"),
+        (lambda: Variable("x", 0, 1, hardware=(2,)), "must be two numbers"),
+        (lambda: Variable("x", "zero", 1), "low='zero' is not a number"),
+        (lambda: Box([("x", 0, 1)]), "nothing else"),
         (lambda: LinearConstraint({"x": 1}), "bounds nothing"),
         (lambda: LinearConstraint({"x": 0}, upper=1), "other than zero"),
         (lambda: LinearConstraint({"x": 1}, lower=2, upper=1), "lower=2 must not exceed upper=1"),
-        (lambda: Box([]), "at least one Variable"),
+        (lambda: Box([]), "at least one Variable, and nothing else"),
         (lambda: Box([Variable("x", 0, 1), Variable("x", 0, 1)]), r"\['x'\] repeat"),
         (lambda: Box([Variable("x", 0, 1)], [LinearConstraint({"y": 1}, upper=1)]), r"unknown variables \['y'\]"),
         (lambda: Box([Variable("x", 0, 1)]).sample_uniform(0, np.random.default_rng(0)), "n=0"),
@@ -85,6 +101,10 @@ def test_a_constraint_that_nothing_satisfies_is_named():
     variables = [Variable("x", 0, 1), Variable("y", 0, 1)]
     with pytest.raises(InfeasibleSpaceError, match=r"'3 <= x \+ y' leaves no room.*runs from 0 to 2"):
         Box(variables, [LinearConstraint({"x": 1, "y": 1}, lower=3)])
+    with pytest.raises(InfeasibleSpaceError, match="or only a point or a face"):
+        Box(variables, [LinearConstraint({"x": 1, "y": 1}, upper=0)])
+    with pytest.raises(InfeasibleSpaceError, match="leave no room together"):
+        Box(variables, [LinearConstraint({"x": 1, "y": 1}, lower=s, upper=s) for s in (1.5, 1.5 + 5e-8)])
     with pytest.raises(InfeasibleSpaceError, match="leave no room together"):
         Box(variables, [LinearConstraint({"x": 1}, upper=0.4), LinearConstraint({"x": 1, "y": 0.0}, lower=0.6)])
 

@@ -32,7 +32,7 @@ def test_the_silver_recipes_are_covered_under_their_constraint(seed):
     for j in range(4):
         quantiles = np.array([(reference[:, j] < x).mean() for x in points[:, j]])
         # Strata are those of the feasible marginal, known here only through samples: allow what that blurs.
-        assert np.abs(np.sort(quantiles) - (np.arange(n) + 0.5) / n).max() < 0.75 / n
+        assert np.abs(np.sort(quantiles) - (np.arange(n) + 0.5) / n).max() < 0.85 / n
 
 
 def test_a_sliver_is_covered_from_end_to_end():

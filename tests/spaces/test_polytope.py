@@ -33,6 +33,20 @@ def test_uniform_on_a_thin_diagonal_slab():
     assert kstest((points[:, 0] - points[:, 1]) / 0.001 + 0.5, "uniform").pvalue > 1e-3
 
 
+@pytest.mark.parametrize(("d", "width"), [(5, 0.05), (5, 1e-3), (8, 0.03)])
+def test_uniform_along_a_diagonal_needle(d, width):
+    # |x_i - x_(i+1)| <= width: thin in all directions but the diagonal.
+    needle = unit(d, [LinearConstraint({f"x{i}": 1, f"x{i + 1}": -1}, lower=-width, upper=width) for i in range(d - 1)])
+    points = needle.sample_uniform(1500, np.random.default_rng(3))
+    assert needle.contains(points).all()
+    # Away from its ends the needle is a prism along the diagonal, so the mean coordinate is uniform there.
+    along = points.mean(axis=1)
+    inner = along[(along > d * width) & (along < 1 - d * width)]
+    assert kstest(inner, "uniform", (d * width, 1 - 2 * d * width)).pvalue > 1e-3
+    design = needle.sample_latin_hypercube(15, np.random.default_rng(4))
+    assert np.ptp(design[:, 0]) > 0.7
+
+
 def test_projection_is_the_nearest_point():
     polytope = unit(2, [LinearConstraint({"x0": 1, "x1": 1}, upper=1)]).unit_polytope
     points = polytope.project(np.array([[1.0, 1.0], [2.0, -1.0], [0.2, 0.3], [0.9, 0.4]]))

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Protocol
 
 import numpy as np
@@ -38,7 +38,7 @@ _LOCAL_POOL = 256
 _STARTS = 8
 _STEPS = 12
 _SPACING = 1e-3
-"""Points closer than this in every unit coordinate count as the same recipe."""
+"""Points closer than this in every coordinate, as a fraction of the feasible extent, count as the same recipe."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,12 +77,18 @@ class Surrogate:
         local = self.polytope.project(centres + spread * rng.standard_normal(centres.shape))
         return torch.as_tensor(np.vstack([uniform, local]))
 
-    def is_new(self, candidates: Tensor, chosen: Tensor) -> Tensor:
-        """Whether each candidate, shape ``(b, d)``, differs from everything tried and chosen."""
+    def distance(self, candidates: Tensor, chosen: Tensor) -> Tensor:
+        """Distance of each candidate to the nearest point tried or chosen, in extents of the feasible set."""
         taken = torch.cat([self.tried, chosen])
         if not len(taken):
-            return torch.ones(len(candidates), dtype=torch.bool)
-        return (candidates.unsqueeze(1) - taken).abs().amax(-1).amin(-1) > _SPACING
+            return torch.full((len(candidates),), torch.inf)
+        return ((candidates.unsqueeze(1) - taken).abs() / self.extent).amax(-1).amin(-1)
+
+    @cached_property
+    def extent(self) -> Tensor:
+        """Range of the feasible set along each coordinate, shape ``(d,)``."""
+        low, high = self.polytope.extent
+        return torch.as_tensor(np.maximum(high - low, np.finfo(np.float64).tiny))
 
 
 class BatchStrategy(Protocol):
@@ -118,10 +124,14 @@ def local_penalization(
     lipschitz = lipschitz_constant(surrogate.model, surrogate.polytope, pool, surrogate.lengthscales, rng)
     with torch.no_grad():
         pool_values = log_acquisition(acquisition, pool.unsqueeze(-2))
+        mean, variance = moments(surrogate.model, pool)
+    # The least value is not known. With the incumbent in its place the balls around points as good as the incumbent
+    # would vanish and the batch would gather there; so it is estimated from below, by the least confidence bound.
+    minimum = torch.minimum(best, (mean - 2 * variance.sqrt()).min())
     chosen = surrogate.observed[:0]
     for _ in range(n):
         centers = torch.cat([surrogate.pending, chosen])
-        penalized = LocalPenalization(acquisition, centers, lipschitz, best, surrogate.lengthscales)
+        penalized = LocalPenalization(acquisition, centers, lipschitz, minimum, surrogate.lengthscales)
         with torch.no_grad():
             values = pool_values + penalized.log_penalty(pool)
         starts = pool[values.topk(min(_STARTS, len(pool))).indices]
@@ -174,9 +184,10 @@ STRATEGIES: dict[str, BatchStrategy] = {
 
 
 def first_new(surrogate: Surrogate, ranked: Tensor, chosen: Tensor) -> Tensor:
-    """First of the ranked candidates that repeats nothing, shape ``(1, d)``; the very first if all repeat."""
-    new = surrogate.is_new(ranked, chosen)
-    index = int(new.to(torch.int64).argmax())
+    """First of the ranked candidates that repeats nothing, shape ``(1, d)``; if all do, the one that does so least."""
+    distance = surrogate.distance(ranked, chosen)
+    new = distance > _SPACING
+    index = int((new.to(torch.int64) if new.any() else distance).argmax())
     return ranked[index : index + 1]
 
 

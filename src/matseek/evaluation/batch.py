@@ -63,6 +63,11 @@ class Batch:
         Raises:
             ResponseError: If their number is not the number of conditions.
         """
+        if isinstance(responses, (Mapping, pd.DataFrame)):
+            raise ResponseError(
+                f"responses came as a {type(responses).__name__}; give an array or a list in the batch's "
+                "order, or give the whole table to tell()"
+            )
         entries = tuple(np.asarray(entry, dtype=np.float64) for entry in responses)  # type: ignore[union-attr]
         if len(entries) != len(self):
             raise ResponseError(
@@ -92,6 +97,8 @@ def read_results(
         ResponseError: If a response has the wrong shape or wavelengths.
     """
     asked = {e.number: e for e in pending}
+    if not isinstance(told, (Batch, pd.DataFrame)):
+        raise ResponseError(f"results came as a {type(told).__name__}; tell(batch.with_responses(...)) or a table")
     if isinstance(told, Batch):
         if told.responses is None:
             raise ResponseError("the batch carries no responses; tell(batch.with_responses(...))")
@@ -123,7 +130,7 @@ def _responses_of(
 ) -> dict[int, npt.ArrayLike]:
     numbers = _numbers_of(frame, problem.space, asked)
     columns = _result_columns(frame, problem)
-    results = frame[columns].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
+    results = np.column_stack([_numbers(frame, column) for column in columns])
     responses: dict[int, npt.ArrayLike] = {}
     for number in dict.fromkeys(numbers.tolist()):
         rows = results[numbers == number]
@@ -134,7 +141,12 @@ def _responses_of(
 def _numbers_of(frame: pd.DataFrame, space: Box, asked: Mapping[int, Evaluation]) -> npt.NDArray[np.int64]:
     has_points = all(v.label in frame.columns or v.name in frame.columns for v in space.variables)
     if NUMBER in frame.columns:
-        numbers = frame[NUMBER].to_numpy(dtype=np.int64)
+        told = _numbers(frame, NUMBER)
+        if not np.array_equal(told, np.round(told)):
+            raise UnknownEvaluationError(
+                f"column {NUMBER!r} holds {told.tolist()}; give the numbers that ask() gave out"
+            )
+        numbers = told.astype(np.int64)
         points = (
             space.from_frame(frame)
             if has_points
@@ -171,6 +183,8 @@ def _result_columns(frame: pd.DataFrame, problem: RecipeProblem) -> list[Any]:
         return [VALUE]
     wavelengths = problem.objective.wavelengths
     found = {w: c for c in frame.columns if (w := _as_number(c)) is not None}
+    if len(found) < sum(_as_number(c) is not None for c in frame.columns):
+        raise ResponseError("the table has several columns for the same wavelength; keep one each")
     given = np.array(sorted(found))
     if given.shape != wavelengths.shape or np.abs(given - wavelengths).max() > 1e-6:
         extent = f"{given[0]:g}-{given[-1]:g} nm" if len(given) else "none"
@@ -179,6 +193,19 @@ def _result_columns(frame: pd.DataFrame, problem: RecipeProblem) -> list[Any]:
             f"({wavelengths[0]:g}-{wavelengths[-1]:g} nm); interpolate the spectra on the target's wavelengths"
         )
     return [found[w] for w in given]
+
+
+def _numbers(frame: pd.DataFrame, column: object) -> FloatArray:
+    """A column's numbers, NaN where a cell is empty; text is a mistake, not a failed measurement."""
+    cells = frame[column]
+    numbers = pd.to_numeric(cells, errors="coerce")
+    mistaken = np.flatnonzero(numbers.isna().to_numpy() & cells.notna().to_numpy())
+    if len(mistaken):
+        raise ResponseError(
+            f"column {column!r}, row {int(mistaken[0])}: {cells.iloc[int(mistaken[0])]!r} is not a number; correct it "
+            "(a decimal point, not a comma), or leave the cell empty where the measurement failed"
+        )
+    return numbers.to_numpy(dtype=np.float64)
 
 
 def _as_number(column: object) -> float | None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from matseek.errors import BudgetError, ResponseError
+from matseek.errors import BudgetError, LedgerError, MatseekError, ResponseError
 from matseek.evaluation.executors import Call, Executor, Outcome, SerialExecutor
 from matseek.evaluation.history import Evaluation, History, Proposal
 from matseek.evaluation.ledger import Ledger
@@ -55,15 +55,24 @@ class Evaluator:
         return write_down(self.ledger, self.history(), choose, limit=self.remaining)
 
     def evaluate_pending(self) -> list[Evaluation]:
-        """Evaluate everything that is written down without a result, and return it with its results.
+        """Evaluate what is written down without a result, as far as the budget goes, and return it with its results.
 
         Raises:
             ResponseError: If the oracle answers in a shape that the problem cannot read. What was answered is kept.
         """
-        pending = [e for e in self.ledger.evaluations() if e.status == "pending"]
+        evaluations = self.ledger.evaluations()
+        settled = sum(e.status != "pending" for e in evaluations)
+        pending = [e for e in evaluations if e.status == "pending"][: max(self.budget - settled, 0)]
         calls = [Call(self.problem, e.number, e.point, self.seed) for e in pending]
-        for index, outcome in self.executor.outcomes(calls):
-            self._settle(pending[index], outcome)
+        trouble: list[MatseekError] = []
+        # After trouble nothing new is begun, but what is under way is paid for and still written down.
+        for index, outcome in self.executor.outcomes(calls, lambda: not trouble):
+            try:
+                self._settle(pending[index], outcome)
+            except (ResponseError, LedgerError) as error:
+                trouble.append(error)
+        if trouble:
+            raise trouble[0]
         numbers = {e.number for e in pending}
         return [e for e in self.ledger.evaluations() if e.number in numbers]
 
@@ -104,9 +113,9 @@ def write_down(
     Returns:
         The pending evaluations.
     """
-    start = time.process_time()
+    start = time.perf_counter()
     proposal = choose(history)
-    seconds = time.process_time() - start
+    seconds = time.perf_counter() - start
     if limit is not None and len(proposal.points) > limit:
         raise BudgetError(
             f"{len(proposal.points)} points are proposed but the budget leaves {limit}; "

@@ -6,16 +6,20 @@ came instead; a time-out is a ``TimeoutError``. No executor ever raises for a fa
 
 from __future__ import annotations
 
-import queue
+import math
+import pickle
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, as_completed
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+from pebble import ProcessPool
 
 from matseek.problems.base import Measurement, Problem
 
@@ -48,14 +52,14 @@ class Call:
 class Executor(Protocol):
     """Runs calls and yields ``(index, outcome)`` in the order in which they finish."""
 
-    def outcomes(self, calls: Sequence[Call]) -> Iterator[tuple[int, Outcome]]:
-        """Run all calls."""
+    def outcomes(self, calls: Sequence[Call], go_on: Callable[[], bool]) -> Iterator[tuple[int, Outcome]]:
+        """Run calls; once ``go_on()`` is false none is begun, but those that have begun are waited for."""
         ...
 
 
-def _require_positive(name: str, value: float | None) -> None:
-    if value is not None and value <= 0:
-        raise ValueError(f"{name}={value} must be positive; raise it or leave it out")
+def always() -> bool:
+    """Go on whatever happens."""
+    return True
 
 
 @dataclass(frozen=True)
@@ -71,58 +75,23 @@ class SerialExecutor:
     def __post_init__(self) -> None:
         _require_positive("timeout_s", self.timeout_s)
 
-    def outcomes(self, calls: Sequence[Call]) -> Iterator[tuple[int, Outcome]]:
-        """Run all calls, in order."""
+    def outcomes(self, calls: Sequence[Call], go_on: Callable[[], bool] = always) -> Iterator[tuple[int, Outcome]]:
+        """Run calls, in order."""
         if self.timeout_s is not None:
-            yield from ThreadExecutor(workers=1, timeout_s=self.timeout_s).outcomes(calls)
+            yield from ThreadExecutor(workers=1, timeout_s=self.timeout_s).outcomes(calls, go_on)
             return
         for index, call in enumerate(calls):
+            if not go_on():
+                return
             yield index, _outcome(call)
 
 
 @dataclass(frozen=True)
-class ThreadExecutor:
-    """Several calls at once in threads, for oracles that wait for an instrument or a server.
+class _Pooled:
+    """What executors with workers share.
 
     Args:
         workers: Calls at once.
-        timeout_s: Seconds that one call may take; a thread cannot be killed, so a late one is abandoned.
-    """
-
-    workers: int = 2
-    timeout_s: float | None = None
-
-    def __post_init__(self) -> None:
-        _require_positive("workers", self.workers)
-        _require_positive("timeout_s", self.timeout_s)
-
-    def outcomes(self, calls: Sequence[Call]) -> Iterator[tuple[int, Outcome]]:
-        """Run all calls."""
-        results: queue.Queue[tuple[int, Outcome]] = queue.Queue()
-        waiting = list(enumerate(calls))[::-1]
-        deadlines: dict[int, float] = {}
-        while waiting or deadlines:
-            while waiting and len(deadlines) < self.workers:
-                index, call = waiting.pop()
-                deadlines[index] = time.monotonic() + (np.inf if self.timeout_s is None else self.timeout_s)
-                # A daemon, so that an abandoned call cannot keep the interpreter from ending.
-                threading.Thread(target=lambda i=index, c=call: results.put((i, _outcome(c))), daemon=True).start()
-            patience = min(deadlines.values()) - time.monotonic()
-            try:
-                index, outcome = results.get(timeout=None if np.isinf(patience) else max(patience, 0.0))
-            except queue.Empty:
-                index = min(deadlines, key=lambda i: deadlines[i])
-                outcome = _late(self.timeout_s)
-            if deadlines.pop(index, None) is not None:  # else it is the late answer of an abandoned call
-                yield index, outcome
-
-
-@dataclass(frozen=True)
-class ProcessExecutor:
-    """Several calls at once in processes of their own; a late one is killed, a crashed one fails alone.
-
-    Args:
-        workers: Processes; the problem must be picklable.
         timeout_s: Seconds that one call may take; None for no limit.
     """
 
@@ -133,67 +102,143 @@ class ProcessExecutor:
         _require_positive("workers", self.workers)
         _require_positive("timeout_s", self.timeout_s)
 
-    def outcomes(self, calls: Sequence[Call]) -> Iterator[tuple[int, Outcome]]:
-        """Run all calls."""
-        from multiprocessing import get_context
+    def _keep_busy(
+        self, calls: Sequence[Call], go_on: Callable[[], bool], submit: Callable[[Call], Future[Measurement]]
+    ) -> Iterator[tuple[int, Outcome]]:
+        """Have as many calls under way as there are workers; give up each that is late."""
+        waiting = deque(enumerate(calls))
+        running: dict[Future[Measurement], tuple[int, float]] = {}
+        while True:
+            while waiting and len(running) < self.workers and go_on():
+                index, call = waiting.popleft()
+                running[submit(call)] = index, time.monotonic() + (self.timeout_s or math.inf)
+            if not running:
+                return
+            patience = min(deadline for _, deadline in running.values()) - time.monotonic()
+            wait(running, timeout=None if math.isinf(patience) else max(patience, 0.0), return_when=FIRST_COMPLETED)
+            for future, (index, deadline) in list(running.items()):
+                if future.done():
+                    del running[future]
+                    yield index, self._outcome_of(future)
+                elif time.monotonic() >= deadline:
+                    del running[future]
+                    future.cancel()
+                    yield index, self._late()
 
-        from pebble import ProcessPool
+    def _outcome_of(self, future: Future[Measurement]) -> Outcome:
+        error = future.exception()
+        if error is None:
+            return future.result()
+        return self._late() if isinstance(error, TimeoutError) and not error.args else error
 
-        # spawn, not fork: forking a process that has used torch's threads can deadlock.
-        with ProcessPool(max_workers=self.workers, context=get_context("spawn")) as pool:
-            futures: dict[Future[Measurement], int] = {
-                pool.schedule(call, timeout=self.timeout_s): i for i, call in enumerate(calls)
-            }
-            yield from _as_they_finish(futures, self.timeout_s)
+    def _late(self) -> TimeoutError:
+        return TimeoutError(f"no answer within timeout_s={self.timeout_s:g} seconds")
 
 
 @dataclass(frozen=True)
-class DaskExecutor:
+class ThreadExecutor(_Pooled):
+    """Several calls at once in threads, for oracles that wait for an instrument or a server.
+
+    A thread cannot be killed, so a late call is abandoned and its answer ignored.
+
+    Args:
+        workers: Calls at once.
+        timeout_s: Seconds that one call may take; None for no limit.
+    """
+
+    def outcomes(self, calls: Sequence[Call], go_on: Callable[[], bool] = always) -> Iterator[tuple[int, Outcome]]:
+        """Run calls."""
+        return self._keep_busy(calls, go_on, _in_a_thread)
+
+
+@dataclass(frozen=True)
+class ProcessExecutor(_Pooled):
+    """Several calls at once in processes of their own; a late one is killed, a crashed one fails alone.
+
+    Args:
+        workers: Processes; the problem must be picklable.
+        timeout_s: Seconds that one call may take; None for no limit.
+    """
+
+    def outcomes(self, calls: Sequence[Call], go_on: Callable[[], bool] = always) -> Iterator[tuple[int, Outcome]]:
+        """Run calls.
+
+        Raises:
+            ValueError: If the problem cannot be sent to another process.
+        """
+        _require_picklable(calls)
+        # spawn, not fork: forking a process that has used torch's threads can deadlock.
+        with ProcessPool(max_workers=self.workers, context=get_context("spawn")) as pool:
+            # The pool's own time-out kills the process; it starts with the call, ours would start with the interpreter.
+            timeless = replace(self, timeout_s=None)
+            for index, outcome in timeless._keep_busy(calls, go_on, lambda c: pool.schedule(c, timeout=self.timeout_s)):
+                late = isinstance(outcome, TimeoutError) and self.timeout_s is not None
+                yield index, self._late() if late else outcome
+
+
+@dataclass(frozen=True)
+class DaskExecutor(_Pooled):
     """Calls on a Dask cluster (extra ``dask``).
 
     Args:
+        workers: Calls at once; worker processes of the cluster that is started here.
+        timeout_s: Seconds that one call may take; None for no limit.
         address: Address of a scheduler; None starts a local cluster.
-        workers: Worker processes of the local cluster.
-        timeout_s: Seconds that all calls of a batch may take together; None for no limit.
     """
 
     address: str | None = None
-    workers: int = 2
-    timeout_s: float | None = None
 
-    def __post_init__(self) -> None:
-        _require_positive("workers", self.workers)
-        _require_positive("timeout_s", self.timeout_s)
+    def outcomes(self, calls: Sequence[Call], go_on: Callable[[], bool] = always) -> Iterator[tuple[int, Outcome]]:
+        """Run calls.
 
-    def outcomes(self, calls: Sequence[Call]) -> Iterator[tuple[int, Outcome]]:
-        """Run all calls."""
+        Raises:
+            ImportError: If the extra is not installed.
+            ValueError: If the problem cannot be sent to another process.
+        """
         try:
             from distributed import Client
         except ImportError as error:
-            raise ImportError("the Dask executor needs the extra: pip install 'matseek[dask]'") from error
+            raise ImportError("evaluator=dask needs the extra: pip install 'matseek[dask]'") from error
         where = {"address": self.address} if self.address else {"n_workers": self.workers, "threads_per_worker": 1}
         with (
             Client(**where, dashboard_address=None, set_as_default=False) as client,  # type: ignore[no-untyped-call]
-            client.get_executor() as pool,
+            client.get_executor(pure=False) as pool,
         ):
-            futures = {pool.submit(call): i for i, call in enumerate(calls)}
-            yield from _as_they_finish(futures, self.timeout_s)
+            yield from self._keep_busy(calls, go_on, pool.submit)
 
 
-def _as_they_finish(futures: dict[Future[Measurement], int], timeout_s: float | None) -> Iterator[tuple[int, Outcome]]:
-    for future in as_completed(futures):
-        error = future.exception()
-        if isinstance(error, TimeoutError):
-            error = _late(timeout_s)
-        yield futures[future], future.result() if error is None else error
+def _require_positive(name: str, value: object) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0):
+        raise ValueError(f"{name}={value!r} must be a positive number; correct it or leave it out")
+
+
+def _require_picklable(calls: Sequence[Call]) -> None:
+    try:
+        pickle.dumps(calls[:1])
+    except Exception as error:
+        raise ValueError(
+            f"the problem cannot be sent to another process ({error}); define its oracle at the top of a module, "
+            "or use evaluator=threads"
+        ) from error
+
+
+def _in_a_thread(call: Call) -> Future[Measurement]:
+    future: Future[Measurement] = Future()
+    future.set_running_or_notify_cancel()  # from here on a late call cannot be cancelled, only ignored
+
+    def work() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:  # also SystemExit: an oracle that gives up has failed
+            future.set_exception(error)
+
+    # A daemon, so that an abandoned call cannot keep the interpreter from ending.
+    threading.Thread(target=work, daemon=True).start()
+    return future
 
 
 def _outcome(call: Call) -> Outcome:
     try:
         return call()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return error
-
-
-def _late(timeout_s: float | None) -> TimeoutError:
-    return TimeoutError(f"no answer within timeout_s={timeout_s:g} seconds")

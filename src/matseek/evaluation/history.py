@@ -146,6 +146,11 @@ class History:
         return self._points(tuple(e for e in self.evaluations if e.status == "pending"))
 
     @cached_property
+    def failed(self) -> FloatArray:
+        """Points whose evaluation failed, shape ``(f, d)``."""
+        return self._points(tuple(e for e in self.evaluations if e.status == "failed"))
+
+    @cached_property
     def points(self) -> FloatArray:
         """Points with a value, shape ``(n, d)``."""
         return self._points(self.done)

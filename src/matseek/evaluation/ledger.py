@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import logging
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ import numpy.typing as npt
 from filelock import FileLock, Timeout
 from sqlalchemy import JSON, Engine, ForeignKey, LargeBinary, create_engine, event, func, select
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, deferred, mapped_column
 from sqlalchemy.pool import StaticPool
 
@@ -107,22 +108,29 @@ class Ledger:
     """
 
     def __init__(self, location: str | Path | None) -> None:
-        self.url = _url(location)
-        self._engine = _engine(self.url)
+        try:
+            self.url = _url(location)
+            self._engine = _engine(self.url)
+        except (ArgumentError, ImportError, NoSuchModuleError) as error:
+            raise LedgerError(
+                f"ledger={str(location)!r} cannot be used: {error}; give a path, or a URL whose driver is installed"
+            ) from error
         self._lock = FileLock(str(self._lock_path()))
         self._session_id: int | None = None
         self._created_at = ""
         try:
             if self._sqlite_path is not None:
                 self._sqlite_path.parent.mkdir(parents=True, exist_ok=True)
-            _Base.metadata.create_all(self._engine)
+            with self.locked():
+                _Base.metadata.create_all(self._engine)
         except (SQLAlchemyError, OSError) as error:
             raise self._explain(error, "opened") from error
 
     @property
     def _sqlite_path(self) -> Path | None:
-        if self.url.get_backend_name() == "sqlite" and self.url.database and self.url.database != ":memory:":
-            return Path(self.url.database)
+        database = self.url.database
+        if self.url.get_backend_name() == "sqlite" and database and not database.startswith((":memory:", "file:")):
+            return Path(database)
         return None
 
     def _lock_path(self) -> Path:
@@ -149,6 +157,8 @@ class Ledger:
             "full": "free some space and run the same command again; nothing that was recorded is lost",
             "unable to open": "check that the folder exists and may be written",
             "not a database": "it is some other file; name another ledger",
+            "malformed": "restore it from a copy, or name another ledger",
+            "no such column": "it is some other program's database; name another ledger",
             "locked": "another program holds it; close that and run the same command again",
         }
         remedy = next((text for key, text in remedies.items() if key in reason), "check the file's path and rights")
@@ -170,6 +180,8 @@ class Ledger:
         except OSError as error:
             raise self._explain(error, "locked") from error
         try:
+            if self._created_at:
+                self._take_in_rescued()
             yield
         finally:
             self._lock.release()
@@ -200,12 +212,12 @@ class Ledger:
                 session.add(row)
             self._created_at = row.created_at
             if row.problem != problem:
-                differing = [
-                    key for key in sorted({*row.problem, *problem}) if row.problem.get(key) != problem.get(key)
-                ]
+                keys = [key for key in sorted({*row.problem, *problem}) if row.problem.get(key) != problem.get(key)]
+                differences = "; ".join(f"{k}: {row.problem.get(k)!r} there, {problem.get(k)!r} here" for k in keys)
                 raise LedgerMismatchError(
                     f"the ledger {self} belongs to another problem: it holds {row.problem.get('name')!r}, this is "
-                    f"{problem.get('name')!r}; they differ in {differing}. Name another ledger, or restore the problem"
+                    f"{problem.get('name')!r}. Name another ledger, or restore the problem. "
+                    f"They differ in {differences}"
                 )
             if (row.searcher, row.seed) != (searcher, seed):
                 raise LedgerMismatchError(
@@ -227,7 +239,7 @@ class Ledger:
 
         Args:
             proposal: The batch.
-            seconds_asking: CPU seconds that the searcher needed.
+            seconds_asking: Seconds that the searcher needed.
 
         Returns:
             The pending evaluations, in the proposal's order.
@@ -326,7 +338,7 @@ class Ledger:
             return tuple(Event(r.kind, r.message, {**r.data, "iteration": r.iteration}) for r in rows)
 
     def seconds_asking(self) -> list[float]:
-        """CPU seconds that the searcher needed for each batch, in order."""
+        """Seconds that the searcher needed for each batch, in order."""
         with self._transaction("read") as session:
             return list(session.scalars(select(_IterationRow.seconds_asking).order_by(_IterationRow.number)))
 
@@ -385,10 +397,13 @@ class Ledger:
         numbers = [number for number, _ in results]
         try:
             with self.rescue_path.open("a") as file:
+                file.write("\n")  # an earlier line that was cut short must not swallow this one
                 for number, m in results:
                     packed = None if m.response is None else base64.b64encode(_pack(m.response)).decode()
                     entry = [number, m.value, [float(v) for v in m.replicates], packed, m.error]
                     file.write(json.dumps(entry) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
         except OSError as error:
             logger.error("results of evaluations %s could not be saved anywhere: %s", numbers, results)
             return f"The results of evaluations {numbers} could not be saved elsewhere either ({error}): see the log"
@@ -403,8 +418,12 @@ class Ledger:
             return
         pending = {e.number for e in self.evaluations() if e.status == "pending"}
         with self._transaction("written") as session:
-            for line in self.rescue_path.read_text().splitlines():
-                number, value, replicates, packed, error = json.loads(line)
+            for line in filter(None, self.rescue_path.read_text().splitlines()):
+                try:
+                    number, value, replicates, packed, error = json.loads(line)
+                except ValueError:
+                    logger.warning("a line of %s was cut short and is left out: %s", self.rescue_path, line[:80])
+                    continue
                 if number in pending:
                     response = None if packed is None else _unpack(base64.b64decode(packed))
                     self._settle(session, number, Measurement(value, np.array(replicates), response, error))
@@ -417,7 +436,8 @@ def _url(location: str | Path | None) -> URL:
     if location is None:
         return make_url("sqlite://")
     text = str(location)
-    return make_url(text) if "://" in text else URL.create("sqlite", database=text)
+    # Absolute, so that ledger and lock stay where they are if the program changes its folder.
+    return make_url(text) if "://" in text else URL.create("sqlite", database=str(Path(text).absolute()))
 
 
 def _engine(url: URL) -> Engine:

@@ -42,11 +42,13 @@ class GaussianProcess:
 
     Args:
         space: The window; the model works in its unit coordinates.
-        model: BoTorch's model, float64, on unit coordinates, for values in their own unit.
+        model: BoTorch's model, float64, on unit coordinates, for values divided by ``scale``.
+        scale: Standard deviation of the values: acquisitions have absolute floors, so they see values of order one.
     """
 
     space: Box
     model: SingleTaskGP
+    scale: float
 
     @classmethod
     def fit(
@@ -75,22 +77,29 @@ class GaussianProcess:
         Raises:
             ValueError: If there are fewer than two different values, or the kernel's name is unknown.
         """
+        if not len(points) == len(values) == len(variances):
+            raise ValueError(
+                f"{len(points)} points, {len(values)} values and {len(variances)} variances; give one each"
+            )
+        if np.isinf(variances).any() or (variances < 0).any():
+            raise ValueError("variances must be finite and not negative, or NaN where there are no replicates")
         if len(values) < 2 or np.ptp(values) == 0:
             raise ValueError(
                 f"{len(values)} values of range {np.ptp(values) if len(values) else 0:g} teach a GP "
                 "nothing; measure at least two points that differ"
             )
         X = torch.tensor(space.normalize(points), dtype=torch.float64)
-        Y = torch.tensor(values, dtype=torch.float64).unsqueeze(-1)
+        scale = float(np.std(values))
+        Y = torch.tensor(values / scale, dtype=torch.float64).unsqueeze(-1)
         model = SingleTaskGP(
             X,
             Y,
-            train_Yvar=_noise(values, variances),
+            train_Yvar=_noise(variances / scale**2),
             covar_module=_kernel(kernel, space.dim),
             outcome_transform=Standardize(m=1),
         )
         _maximize_likelihood(model, seed)
-        return cls(space, model)
+        return cls(space, model, scale)
 
     def predict(self, points: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Mean and standard deviation of the noiseless value.
@@ -104,7 +113,8 @@ class GaussianProcess:
         X = torch.tensor(self.space.normalize(self.space.as_points(points)), dtype=torch.float64)
         with torch.no_grad(), quiet_numerics():
             posterior = self.model.posterior(X)
-        return posterior.mean.squeeze(-1).numpy(), posterior.variance.squeeze(-1).sqrt().numpy()
+            mean, deviation = posterior.mean.squeeze(-1).numpy(), posterior.variance.squeeze(-1).sqrt().numpy()
+        return mean * self.scale, deviation * self.scale
 
     def mean(self, points: npt.ArrayLike) -> FloatArray:
         """Mean alone, in time and memory linear in the points, so that a map of 100,000 points takes a second.
@@ -126,7 +136,7 @@ class GaussianProcess:
             transform: Any = model.outcome_transform
             cross = model.covar_module(X, model.train_inputs[0]).to_dense()
             mean = model.mean_module(X) + cross @ strategy.mean_cache
-            return np.asarray(transform.untransform(mean.unsqueeze(-1))[0].squeeze(-1).numpy())
+            return np.asarray(transform.untransform(mean.unsqueeze(-1))[0].squeeze(-1).numpy() * self.scale)
 
     @property
     def lengthscales(self) -> Tensor:
@@ -172,10 +182,9 @@ def _kernel(name: KernelName, dim: int) -> Kernel:
     raise ValueError(f"kernel={name!r} is unknown; choose one of {list(KERNELS)}")
 
 
-def _noise(values: FloatArray, variances: FloatArray) -> Tensor | None:
+def _noise(variances: FloatArray) -> Tensor | None:
     measured = np.isfinite(variances)
     if not measured.any():
         return None
-    floor = (_LEAST_RELATIVE_NOISE * values.std()) ** 2
     filled = np.where(measured, variances, np.median(variances[measured]))
-    return torch.as_tensor(np.maximum(filled, floor), dtype=torch.float64).unsqueeze(-1)
+    return torch.as_tensor(np.maximum(filled, _LEAST_RELATIVE_NOISE**2), dtype=torch.float64).unsqueeze(-1)

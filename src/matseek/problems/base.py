@@ -87,6 +87,14 @@ class Problem(Protocol):
         """
         ...
 
+    def require_oracle(self) -> None:
+        """Refuse to be run if there is no oracle.
+
+        Raises:
+            ValueError: If there is none.
+        """
+        ...
+
     def succeeded(self, value: float) -> bool | None:
         """Whether a value solves the problem; None where the problem has no success test."""
         ...

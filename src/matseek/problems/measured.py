@@ -102,8 +102,9 @@ class DropletEmulator:
         """Loss without scatter, shape ``(n,)``, in [0, 1]."""
         return np.asarray(np.clip(self.gp.predict(points)[0], 0.0, 1.0))
 
-    def __call__(self, points: npt.ArrayLike, rng: np.random.Generator) -> FloatArray:
-        """Losses of droplets, shape ``(n, replicates)``: residuals are drawn from the measured ones."""
+    def __call__(self, points: npt.ArrayLike, rng: np.random.Generator | None = None) -> FloatArray:
+        """Losses of droplets, shape ``(n, replicates)``: residuals drawn from the measured ones; seed 0 without rng."""
+        rng = rng or np.random.default_rng(0)
         mean = self.mean(points)
         scatter = rng.choice(self.droplets.residuals, size=(len(mean), self.replicates))
         return np.asarray(np.clip(mean[:, None] + scatter, 0.0, 1.0))

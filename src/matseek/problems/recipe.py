@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, is_dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from matseek.errors import ResponseError
 from matseek.problems.base import Measurement, Objective
@@ -28,7 +29,8 @@ class RecipeProblem:
             ``(n, r, m)`` with r replicates; without an objective it gives the values, ``(n,)`` or ``(n, r)``. It is
             called with one condition at a time (n = 1), so that a failure costs one condition. A stochastic oracle
             may take a keyword ``rng``, a ``numpy.random.Generator`` that depends only on the campaign's seed and the
-            number of the evaluation: a campaign that goes on after a crash then meets the same noise.
+            number of the evaluation: a campaign that goes on after a crash then meets the same noise. None where
+            people measure: such a problem is asked and told, not run.
         objective: Turns spectra into values, see :class:`matseek.problems.base.Objective`; None where the oracle
             gives the values itself.
         name: Name for records and titles.
@@ -36,7 +38,7 @@ class RecipeProblem:
     """
 
     space: Box
-    oracle: Callable[..., npt.ArrayLike]
+    oracle: Callable[..., npt.ArrayLike] | None = None
     objective: Objective | None = None
     name: str = "recipe"
     success_below: float | None = None
@@ -44,15 +46,26 @@ class RecipeProblem:
     def __post_init__(self) -> None:
         if not isinstance(self.space, Box):
             raise ValueError(f"space must be a Box, got {type(self.space).__name__}; build one from Variables")
-        if not callable(self.oracle):
+        if self.oracle is not None and not callable(self.oracle):
             raise ValueError(f"oracle must be callable on an (n, d) array, got {type(self.oracle).__name__}")
+        if self.success_below is not None and not isinstance(self.success_below, (int, float)):
+            raise ValueError(f"success_below={self.success_below!r} must be a number, or None for no such level")
 
     @cached_property
     def _oracle_takes_rng(self) -> bool:
         try:
-            return "rng" in inspect.signature(self.oracle).parameters
+            return self.oracle is not None and "rng" in inspect.signature(self.oracle).parameters
         except (TypeError, ValueError):  # builtins without a signature
             return False
+
+    def require_oracle(self) -> None:
+        """Refuse to be run where people measure.
+
+        Raises:
+            ValueError: If there is no oracle.
+        """
+        if self.oracle is None:
+            raise ValueError(f"problem {self.name!r} has no oracle to run; use ask() and tell(), or give it an oracle")
 
     def measure(self, point: FloatArray, rng: np.random.Generator) -> Measurement:
         """Run the oracle on one condition and reduce its replicates.
@@ -67,6 +80,8 @@ class RecipeProblem:
         Raises:
             ResponseError: If the answer has another shape than the problem can read.
         """
+        self.require_oracle()
+        assert self.oracle is not None
         points = np.array(point, dtype=np.float64)[None]
         answer = self.oracle(points, rng=rng) if self._oracle_takes_rng else self.oracle(points)
         response = _as_floats(answer)
@@ -121,19 +136,21 @@ class RecipeProblem:
         return None if self.success_below is None else bool(value < self.success_below)
 
     def describe(self) -> dict[str, Any]:
-        """Name, space, objective, oracle and success level as plain data."""
+        """Name, space, objective and oracle as plain data; the success level changes no evaluation and is left out."""
         return {
             "name": self.name,
             "space": self.space.describe(),
             "objective": None if self.objective is None else self.objective.describe(),
-            "oracle": _oracle_name(self.oracle),
-            "success_below": self.success_below,
+            "oracle": None if self.oracle is None else _oracle_name(self.oracle),
         }
 
 
 def _as_floats(answer: npt.ArrayLike) -> npt.NDArray[np.floating[Any]]:
     try:
-        array = np.asarray(answer)
+        # A tensor with gradients refuses to become an array.
+        array = np.asarray(answer.detach() if isinstance(answer, torch.Tensor) else answer)
+        if np.iscomplexobj(array):
+            raise TypeError("complex numbers")
         return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise ResponseError(f"the response is not an array of numbers ({error}); give floats of one shape") from error
@@ -144,4 +161,8 @@ def _oracle_name(oracle: Callable[..., Any]) -> str:
     describe = getattr(oracle, "describe", None)
     if callable(describe):
         return str(describe())
+    if isinstance(oracle, partial):
+        return f"{_oracle_name(oracle.func)} with {oracle.args} {oracle.keywords}"
+    if is_dataclass(oracle):
+        return repr(oracle)
     return str(getattr(oracle, "__qualname__", type(oracle).__qualname__))

@@ -283,8 +283,8 @@ class SilverLaboratory:
     detector_noise: float = 0.003
 
     def __post_init__(self) -> None:
-        if self.droplets < 1:
-            raise ValueError(f"droplets must be at least 1, got {self.droplets}")
+        if not isinstance(self.droplets, int) or self.droplets < 1:
+            raise ValueError(f"droplets={self.droplets!r} must be a whole number of at least 1")
         for name in ("pump_jitter", "timing_jitter", "path_jitter", "baseline", "detector_noise"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be finite and not negative, got {getattr(self, name)}")
@@ -304,12 +304,12 @@ class SilverLaboratory:
         recipes = _checked(points)
         return self._absorbances(recipes, np.ones(len(recipes)))
 
-    def __call__(self, points: npt.ArrayLike, rng: np.random.Generator) -> FloatArray:
+    def __call__(self, points: npt.ArrayLike, rng: np.random.Generator | None = None) -> FloatArray:
         """Spectra of replicate droplets.
 
         Args:
             points: Recipes, shape ``(n, 5)``, see ``COLUMNS``.
-            rng: Source of the noise; the same generator state gives the same droplets.
+            rng: Source of the noise; the same generator state gives the same droplets. Seed 0 if None.
 
         Returns:
             Absorbances at ``WAVELENGTHS``, shape ``(n, droplets, 421)``.
@@ -317,6 +317,7 @@ class SilverLaboratory:
         Raises:
             ValueError: If a point has another shape, is negative or not finite, or has no flow.
         """
+        rng = rng or np.random.default_rng(0)
         recipes = np.repeat(_checked(points), self.droplets, axis=0)
         flows = recipes.copy()
         flows[:, :4] *= np.exp(self.pump_jitter * rng.standard_normal((len(recipes), 4)))

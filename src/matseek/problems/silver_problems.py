@@ -32,7 +32,7 @@ def silver_space(*, hardware: bool = True) -> Box:
     return Box(variables, [LinearConstraint(fractions, upper=90)])
 
 
-def silver(droplets: int = 20, success_below: float | None = 0.21) -> RecipeProblem:
+def silver(droplets: int = 20, success_below: float | None = 0.2) -> RecipeProblem:
     """The problem ``silver``: match the nanoprism's spectrum in the embedded laboratory.
 
     Args:

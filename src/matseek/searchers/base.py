@@ -26,8 +26,8 @@ class Searcher(ABC):
         Raises:
             BudgetError: If the budget is too small.
         """
-        if budget < 1:
-            raise BudgetError(f"budget={budget} pays for no evaluation; give at least 1")
+        if not _is_whole(budget):
+            raise BudgetError(f"budget={budget!r} must be a whole number of evaluations, at least 1")
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class BatchSearcher(Searcher):
     batch_size: int = 15
 
     def __post_init__(self) -> None:
-        if int(self.batch_size) != self.batch_size or self.batch_size < 1:
-            raise ValueError(f"batch_size={self.batch_size} must be a whole number of at least 1")
+        if not _is_whole(self.batch_size):
+            raise ValueError(f"batch_size={self.batch_size!r} must be a whole number of at least 1")
 
     def check(self, budget: int) -> None:
         """Refuse a budget smaller than a batch."""
@@ -72,3 +72,7 @@ class BatchSearcher(Searcher):
             size = self.size(evaluator.history())
             evaluator.ask(partial(self.ask, min(size, remaining)))
             evaluator.evaluate_pending()
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1

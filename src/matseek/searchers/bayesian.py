@@ -29,7 +29,6 @@ class BayesianSearcher(BatchSearcher):
         strategy: ``local_penalization`` (of log expected improvement), ``local_penalization_ei`` (of expected
             improvement), ``qei``, ``qlogei`` (sequential greedy) or ``qlogei_joint``.
         kernel: ``ard`` or ``isotropic``, see :meth:`matseek.models.gp.GaussianProcess.fit`.
-        initial: Points of the first Latin hypercube; a batch if None.
         repeats: Whether a recipe may be proposed twice.
         widening: Rule by which windows widen toward the hardware limits; None leaves them as they are.
     """
@@ -37,7 +36,6 @@ class BayesianSearcher(BatchSearcher):
     name: ClassVar[str] = "bayesian"
     strategy: str = "local_penalization"
     kernel: KernelName = "ard"
-    initial: int | None = None
     repeats: bool = False
     widening: Widening | None = field(default_factory=Widening)
 
@@ -47,8 +45,8 @@ class BayesianSearcher(BatchSearcher):
             raise ValueError(f"strategy={self.strategy!r} is unknown; choose one of {list(STRATEGIES)}")
         if self.kernel not in KERNELS:
             raise ValueError(f"kernel={self.kernel!r} is unknown; choose one of {list(KERNELS)}")
-        if self.initial is not None and self.initial < 1:
-            raise ValueError(f"initial={self.initial} must be at least 1; None takes a batch")
+        if not isinstance(self.repeats, bool):
+            raise ValueError(f"repeats={self.repeats!r} must be true or false")
 
     def ask(self, n: int, history: History) -> Proposal:
         """Choose n points: a hypercube as long as nothing can be learnt, then the strategy's batch."""
@@ -59,8 +57,7 @@ class BayesianSearcher(BatchSearcher):
         return Proposal(self._batch(n, widened), (self.name,) * n, events)
 
     def _explores(self, history: History) -> bool:
-        initial = self.initial or self.batch_size
-        return len(history.tried) < initial or len(history.values) < 2 or float(np.ptp(history.values)) == 0.0
+        return len(history.tried) < self.batch_size or len(history.values) < 2 or float(np.ptp(history.values)) == 0.0
 
     def _batch(self, n: int, history: History) -> np.ndarray:
         window = history.window
@@ -81,7 +78,7 @@ class BayesianSearcher(BatchSearcher):
             lengthscales=gp.lengthscales,
             polytope=window.unit_polytope,
             observed=unit(history.points),
-            pending=unit(history.pending),
+            pending=unit(np.vstack([history.pending, history.failed])),
             tried=unit(history.tried[:0] if self.repeats else history.tried),
         )
         with quiet_numerics():

@@ -97,7 +97,7 @@ class TwoStepSearcher(BatchSearcher):
         if proposer == "network":
             return self.network
         # The schedule says when there is a hypercube; Bayesian optimisation learns from whatever is there.
-        return replace(self.bayesian, initial=1) if proposer == "bayesian" else LatinHypercube()
+        return replace(self.bayesian, batch_size=1) if proposer == "bayesian" else LatinHypercube()
 
 
 def _join(a: Proposal, b: Proposal) -> Proposal:

@@ -21,6 +21,9 @@ FloatArray = npt.NDArray[np.float64]
 _TOLERANCE = 1e-9
 """Slack of feasibility, as a fraction of each variable's (or constraint's) range."""
 
+_MARGIN = 1e-10
+"""By how much constraints are held more tightly inside, so that rounding never lifts a proposal above a bound."""
+
 
 @dataclass(frozen=True)
 class Variable:
@@ -47,7 +50,7 @@ class Variable:
     def __post_init__(self) -> None:
         if not self.name or not isinstance(self.name, str):
             raise ValueError(f"a variable's name must be a non-empty string, got {self.name!r}")
-        low, high = float(self.low), float(self.high)
+        low, high = _number(self.name, "low", self.low), _number(self.name, "high", self.high)
         if not (np.isfinite(low) and np.isfinite(high)):
             raise ValueError(f"variable {self.name!r}: low={self.low} and high={self.high} must be finite numbers")
         if low >= high:
@@ -58,7 +61,13 @@ class Variable:
         object.__setattr__(self, "low", low)
         object.__setattr__(self, "high", high)
         if self.hardware is not None:
-            bottom, top = (float(limit) for limit in self.hardware)
+            if len(self.hardware) != 2:
+                raise ValueError(
+                    f"variable {self.name!r}: hardware={self.hardware} must be two numbers, (lower, upper)"
+                )
+            bottom, top = (_number(self.name, "hardware", limit) for limit in self.hardware)
+            if bottom > top:
+                raise ValueError(f"variable {self.name!r}: hardware=({bottom:g}, {top:g}) is the wrong way round; swap")
             if not (bottom <= low and high <= top):
                 raise ValueError(
                     f"variable {self.name!r}: the window [{low:g}, {high:g}] must lie within the hardware limits "
@@ -144,9 +153,13 @@ class Box:
 
     def __init__(self, variables: Sequence[Variable], constraints: Sequence[LinearConstraint] = ()) -> None:
         object.__setattr__(self, "variables", tuple(variables))
+        if isinstance(constraints, LinearConstraint):
+            constraints = (constraints,)
         object.__setattr__(self, "constraints", tuple(constraints))
-        if not self.variables:
-            raise ValueError("variables is empty: a box needs at least one Variable")
+        if not self.variables or not all(isinstance(v, Variable) for v in self.variables):
+            raise ValueError(f"variables={list(variables)} must be at least one Variable, and nothing else")
+        if not all(isinstance(c, LinearConstraint) for c in self.constraints):
+            raise ValueError(f"constraints={list(constraints)} must be a list of LinearConstraints")
         repeated = sorted({name for name in self.names if self.names.count(name) > 1})
         if repeated:
             raise ValueError(f"variable names must be unique, but {repeated} repeat; rename them")
@@ -160,20 +173,21 @@ class Box:
 
     def _require_interior(self) -> None:
         chebyshev = self.unit_polytope.chebyshev
-        if chebyshev is not None and (chebyshev[1] > _TOLERANCE or self.unit_polytope.basis.shape[1] == 0):
+        if chebyshev is not None and chebyshev[1] > _TOLERANCE and self.contains(self.unnormalize(chebyshev[0])).all():
             return
         for constraint in self.constraints:
             a = self._row(constraint)
             least = float(np.where(a > 0, a * self.lower, a * self.upper).sum())
             most = float(np.where(a > 0, a * self.upper, a * self.lower).sum())
-            if least >= constraint.upper or most <= constraint.lower:
+            if least > constraint.upper or most < constraint.lower:
                 raise InfeasibleSpaceError(
-                    f"constraint '{constraint}' leaves no room: within the bounds its left side runs from {least:g} "
-                    f"to {most:g}; relax the constraint or the bounds"
+                    f"constraint '{constraint}' leaves no room: within the bounds its left side runs from {least:.15g} "
+                    f"to {most:.15g}; relax the constraint or the bounds"
                 )
         raise InfeasibleSpaceError(
             f"the constraints {[str(c) for c in self.constraints]} leave no room together with the bounds "
-            f"{self._bounds_text()}; relax one of them"
+            f"{self._bounds_text()}, or only a point or a face; relax one of them, write a face as an equality "
+            "(lower = upper), or leave out a variable that is fixed"
         )
 
     def _bounds_text(self) -> str:
@@ -223,10 +237,10 @@ class Box:
                 continue
             if np.isfinite(constraint.upper):
                 A.append(row[None])
-                b.append(np.array([(constraint.upper - offset) / scale]))
+                b.append(np.array([(constraint.upper - offset) / scale - _MARGIN]))
             if np.isfinite(constraint.lower):
                 A.append(-row[None])
-                b.append(np.array([(offset - constraint.lower) / scale]))
+                b.append(np.array([(offset - constraint.lower) / scale - _MARGIN]))
         return Polytope(np.vstack(A), np.concatenate(b), np.vstack(C), np.concatenate(e))
 
     def normalize(self, points: npt.ArrayLike) -> FloatArray:
@@ -293,7 +307,11 @@ class Box:
         """
         columns = []
         for variable in self.variables:
-            found = next((c for c in (variable.label, variable.name) if c in frame.columns), None)
+            names = dict.fromkeys((variable.label, variable.name))
+            matching = [c for c in frame.columns if c in names]
+            if len(matching) > 1:
+                raise ValueError(f"the table has several columns {matching} for {variable.name!r}; keep one")
+            found = matching[0] if matching else None
             if found is None:
                 similar = [c for c in frame.columns if str(c).split(" (")[0].split("(")[0].strip() == variable.name]
                 hint = f"; found {similar[0]!r}: convert it to {variable.unit or 'a pure number'}" if similar else ""
@@ -337,8 +355,22 @@ class Box:
                 {"name": v.name, "low": v.low, "high": v.high, "unit": v.unit, "hardware": list(v.limits)}
                 for v in self.variables
             ],
-            "constraints": [str(c) for c in self.constraints],
+            "constraints": [
+                {
+                    "coefficients": dict(c.coefficients),
+                    "lower": c.lower if np.isfinite(c.lower) else None,
+                    "upper": c.upper if np.isfinite(c.upper) else None,
+                }
+                for c in self.constraints
+            ],
         }
+
+
+def _number(name: str, field_name: str, value: object) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"variable {name!r}: {field_name}={value!r} is not a number; correct it") from error
 
 
 def _count(n: int) -> int:

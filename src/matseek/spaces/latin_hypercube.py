@@ -11,6 +11,7 @@ from matseek.spaces.polytope import Polytope
 FloatArray = npt.NDArray[np.float64]
 
 _POOL_PER_POINT = 40
+_LEAST_POOL = 5000
 _SWAPS_PER_POINT = 20
 
 
@@ -31,7 +32,7 @@ def latin_hypercube(polytope: Polytope, n: int, rng: np.random.Generator) -> Flo
     Returns:
         Feasible points, shape ``(n, d)``.
     """
-    pool = polytope.sample(max(_POOL_PER_POINT * n, 2000), rng)
+    pool = polytope.sample(max(_POOL_PER_POINT * n, _LEAST_POOL), rng)
     design = _strata_values(polytope, pool, n, rng)
     design = _swap_until_feasible(polytope, design, rng)
     bad = _violations(polytope, design) > 1e-12
@@ -45,7 +46,7 @@ def _strata_values(polytope: Polytope, pool: FloatArray, n: int, rng: np.random.
     levels = (np.arange(n)[:, None] + rng.random((n, pool.shape[1]))) / n
     columns = []
     for j in range(pool.shape[1]):
-        low, high = _free_range(polytope, j, pool)
+        low, high = polytope.extent[0][j], polytope.extent[1][j]
         # The ends belong to the marginal too: without them the outermost strata would shrink to the pool's extremes.
         marginal = np.concatenate([[low], np.sort(pool[:, j]), [high]])
         if _is_unconstrained(polytope, j):
@@ -64,16 +65,6 @@ def _is_unconstrained(polytope: Polytope, j: int) -> bool:
     """Whether only its own two bounds limit coordinate ``j``."""
     alone = (polytope.A[_rows_of(polytope, j)] != 0).sum(axis=1) == 1
     return bool(alone.all()) and not (len(polytope.C) and np.any(polytope.C[:, j] != 0))
-
-
-def _free_range(polytope: Polytope, j: int, pool: FloatArray) -> tuple[float, float]:
-    """Lowest and highest value of coordinate ``j``: its bounds where they alone count, else the samples' range."""
-    if _is_unconstrained(polytope, j):
-        rows = _rows_of(polytope, j)
-        limits = polytope.b[rows] / polytope.A[rows, j]
-        signs = polytope.A[rows, j]
-        return float(limits[signs < 0].max()), float(limits[signs > 0].min())
-    return float(pool[:, j].min()), float(pool[:, j].max())
 
 
 def _violations(polytope: Polytope, points: FloatArray) -> FloatArray:

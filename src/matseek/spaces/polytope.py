@@ -13,9 +13,13 @@ from scipy.optimize import linprog
 FloatArray = npt.NDArray[np.float64]
 
 _STEPS_PER_DIMENSION = 12
-"""Hit-and-run steps of a round, per dimension; a round in rounded coordinates about forgets where a chain began."""
+"""Hit-and-run steps of a round, per dimension; in rounded coordinates a chain has then about lost its start."""
 
 _MIXING_ROUNDS = 4
+
+_SETTLED = 1.5
+"""Largest variance, in the coordinates of the round before, that counts as no growth; sampling noise is below it."""
+
 _MOST_ROUNDING_ROUNDS = 60
 
 
@@ -60,6 +64,26 @@ class Polytope:
         if not result.success or result.x is None:
             return None
         return np.asarray(result.x[:d], dtype=np.float64), float(result.x[d])
+
+    @cached_property
+    def extent(self) -> tuple[FloatArray, FloatArray]:
+        """Least and largest value of each coordinate, shape ``(d,)`` each, by linear programs."""
+        if self.chebyshev is None:
+            raise ValueError("the polytope is empty")
+        d = self.A.shape[1]
+        ends = np.empty((2, d))
+        for j in range(d):
+            for side, sign in enumerate((1.0, -1.0)):
+                result = linprog(
+                    c=sign * np.eye(d)[j],
+                    A_ub=self.A,
+                    b_ub=self.b,
+                    A_eq=self.C if len(self.C) else None,
+                    b_eq=self.e if len(self.C) else None,
+                    bounds=[(None, None)] * d,
+                )
+                ends[side, j] = result.x[j] if result.success and result.x is not None else self.chebyshev[0][j]
+        return ends[0], ends[1]
 
     def sample(self, n: int, rng: np.random.Generator) -> FloatArray:
         """Uniform samples by hit-and-run, many chains at once, with directions drawn from the body's own covariance.
@@ -143,19 +167,18 @@ def _round(
 ) -> tuple[FloatArray, FloatArray]:
     """Pilot chains and the Cholesky factor of their covariance, in which a thin body mixes as fast as a ball.
 
-    Each round walks in the coordinates that the round before found; the rounds end when the covariance's volume does
-    not grow any more.
+    Each round walks in the coordinates that the round before found. The rounds end when the chains have not outgrown
+    those coordinates in any direction: in a needle the long one still grows while the short ones have settled.
     """
     chains = np.zeros((64 * k, k))
     root = np.eye(k) * radius
-    for _ in range(_MOST_ROUNDING_ROUNDS):
+    for round_number in range(_MOST_ROUNDING_ROUNDS):
         for _ in range(_STEPS_PER_DIMENSION * k):
             chains = _hit_and_run(chains, walls, root, rng)
         covariance = np.atleast_2d(np.cov(chains, rowvar=False))
-        grown: FloatArray = np.linalg.cholesky(covariance + 1e-12 * np.diag(np.diag(covariance))).astype(np.float64)
-        stable = np.log(np.diag(grown)).sum() < np.log(np.diag(root)).sum() + 0.1
-        root = grown
-        if stable:
+        growth = np.linalg.eigvalsh(np.cov(np.linalg.solve(root, chains.T)).reshape(k, k)).max()
+        root = np.linalg.cholesky(covariance + 1e-12 * np.diag(np.diag(covariance))).astype(np.float64)
+        if round_number > 0 and growth < _SETTLED:
             break
     return chains, root
 

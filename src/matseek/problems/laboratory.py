@@ -1,0 +1,72 @@
+"""A problem that people measure: variables from a config, results by ask and tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from matseek.problems.recipe import RecipeProblem
+from matseek.problems.spectra import SpectralMatch
+from matseek.spaces import Box, LinearConstraint, Variable
+
+
+def laboratory(
+    name: str,
+    variables: Mapping[str, Mapping[str, Any]],
+    constraints: Sequence[Mapping[str, Any]] = (),
+    target: str | Path | None = None,
+    success_below: float | None = None,
+) -> RecipeProblem:
+    """A recipe problem without an oracle.
+
+    Args:
+        name: Name for records and titles.
+        variables: By name: ``low``, ``high``, and optionally ``unit`` and ``hardware`` (two numbers).
+        constraints: Each with ``coefficients`` by variable name, and ``lower``, ``upper`` or both.
+        target: CSV with the columns ``wavelength`` (nm) and ``absorbance`` of the wanted spectrum; None where the value
+            itself is told.
+        success_below: Value under which the problem counts as solved; None for no such level.
+
+    Raises:
+        ValueError: If a variable, a constraint or the target is not as described.
+        FileNotFoundError: If there is no such target file.
+    """
+    members = [_variable(key, settings) for key, settings in variables.items()]
+    rules = [_constraint(settings) for settings in constraints]
+    objective = None if target is None else _target(Path(target))
+    return RecipeProblem(Box(members, rules), None, objective, name=name, success_below=success_below)
+
+
+def _variable(name: str, settings: Mapping[str, Any]) -> Variable:
+    unknown = sorted(set(settings) - {"low", "high", "unit", "hardware"})
+    missing = sorted({"low", "high"} - set(settings))
+    if unknown or missing:
+        raise ValueError(
+            f"variable {name!r}: unknown settings {unknown}, missing settings {missing}; "
+            "give low and high, and optionally unit and hardware"
+        )
+    hardware = settings.get("hardware")
+    limits = None if hardware is None else (hardware[0], hardware[1])
+    return Variable(name, settings["low"], settings["high"], settings.get("unit", ""), limits)
+
+
+def _constraint(settings: Mapping[str, Any]) -> LinearConstraint:
+    try:
+        return LinearConstraint(**settings)
+    except TypeError as error:
+        raise ValueError(
+            f"constraint {dict(settings)}: {error}; give coefficients, and lower, upper or both"
+        ) from error
+
+
+def _target(path: Path) -> SpectralMatch:
+    if not path.is_file():
+        raise FileNotFoundError(f"target={str(path)!r} is not a file; give a CSV with wavelength and absorbance")
+    frame = pd.read_csv(path)
+    missing = [c for c in ("wavelength", "absorbance") if c not in frame.columns]
+    if missing:
+        raise ValueError(f"target={str(path)!r} lacks the columns {missing}; it has {list(frame.columns)}")
+    return SpectralMatch(frame["wavelength"].to_numpy(), frame["absorbance"].to_numpy())

@@ -1,0 +1,72 @@
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from matseek.cli import app
+from matseek.desk import read_table, write_table
+
+FRAME = pd.DataFrame({"evaluation": [1, 2], "x (%)": [0.5, 1 / 3]})
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.xlsx", "T.XLSX", "deep/er/t.csv"])
+def test_tables_survive(tmp_path, name):
+    write_table(FRAME, tmp_path / name)
+    pd.testing.assert_frame_equal(read_table(tmp_path / name), FRAME)
+
+
+def test_what_may_hold_measurements_is_not_overwritten(tmp_path):
+    write_table(FRAME, tmp_path / "t.csv")
+    with pytest.raises(FileExistsError, match="may hold measurements"):
+        write_table(FRAME, tmp_path / "t.csv")
+
+
+def test_other_files_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="read and written as .csv or .xlsx"):
+        write_table(FRAME, tmp_path / "t.ods")
+    with pytest.raises(FileNotFoundError, match="there is no file"):
+        read_table(tmp_path / "t.csv")
+
+
+@pytest.fixture
+def matseek(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def invoke(*arguments):
+        result = CliRunner().invoke(app, list(arguments))
+        return result.exit_code, " ".join(result.output.split())
+
+    return invoke
+
+
+@pytest.mark.parametrize("suffix", ["csv", "xlsx"])
+def test_a_campaign_at_the_desk(matseek, tmp_path, suffix):
+    code, output = matseek("ask", "my lab", "problem=laboratory", "searcher.batch_size=4", "-o", f"first.{suffix}")
+    assert code == 0, output
+    asked = read_table(tmp_path / f"first.{suffix}")
+    assert list(asked["evaluation"]) == [1, 2, 3, 4]
+    write_table(asked.assign(value=[0.4, 0.1, None, 0.3]), tmp_path / f"results.{suffix}")
+    code, output = matseek("tell", "my lab", f"results.{suffix}")
+    assert code == 0, output
+    assert "4 measured (1 failed), 0 to be measured" in output
+    assert (tmp_path / "my lab" / "report.html").is_file()
+    code, output = matseek("ask", "my lab", "-n", "3")
+    assert code == 0, output
+    assert list(read_table(tmp_path / "my lab" / "batch-2.csv")["evaluation"]) == [5, 6, 7]
+    code, output = matseek("status", "my lab")
+    assert "3 to be measured" in output
+
+
+def test_mistakes_at_the_desk(matseek, tmp_path):
+    assert matseek("status", "nowhere")[0] == 2
+    assert "holds no campaign" in matseek("ask", "nowhere")[1]
+    assert matseek("ask", "lab", "problem=laboratory")[0] == 0
+    code, output = matseek("ask", "lab", "problem=silver")
+    assert code == 2
+    assert "holds a campaign already" in output
+    code, output = matseek("tell", "lab", "results.csv")
+    assert code == 2
+    assert "there is no file results.csv" in output
+    code, output = matseek("run", "problem=laboratory")
+    assert code == 2
+    assert "has no oracle to run" in output
+    assert not (tmp_path / "runs").exists()
