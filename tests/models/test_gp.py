@@ -86,3 +86,14 @@ def test_cross_validates_on_the_measured_droplets(droplets_csv):
         predicted[~train] = gp.predict(droplets.conditions[~train])[0]
     assert spearmanr(predicted, droplets.medians).statistic > 0.93
     assert np.abs(predicted - droplets.medians).mean() < 0.05
+
+
+@pytest.mark.parametrize("kernel", ["ard", "isotropic"])
+@pytest.mark.parametrize("noise", [np.nan, 1e-4])
+def test_the_mean_alone_is_that_of_the_posterior(box, data, kernel, noise):
+    points, values = data
+    gp = GaussianProcess.fit(box, points, 3 + 10 * values, np.full(len(values), noise), kernel=kernel)
+    new = box.sample_uniform(50, np.random.default_rng(1))
+    alone = gp.mean(new)  # before predict() has filled any cache
+    np.testing.assert_allclose(alone, gp.predict(new)[0], rtol=1e-9)
+    assert gp.mean(box.sample_uniform(30_000, np.random.default_rng(2))).shape == (30_000,)

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matseek.evaluation import Evaluation
 from matseek.problems import RecipeProblem, SpectralMatch
 from matseek.report import batches, convergence, recipe_figures, recipes, spectra
-from matseek.report.figures import _looks
+from matseek.report.figures.house import looks_of
 from matseek.spaces import Box, Variable
 
 WAVELENGTHS = np.linspace(380.0, 800.0, 43)
@@ -289,7 +289,7 @@ def test_long_names_and_a_dollar_are_drawn_as_they_are():
 
 def test_a_proposer_looks_the_same_in_every_figure():
     evaluations = campaign()
-    assert _looks(evaluations) == {"lhs": ("#8c8c8c", "o"), "bayesian": ("#0072B2", "s"), "network": ("#D55E00", "^")}
+    assert looks_of(evaluations) == {"lhs": ("#8c8c8c", "o"), "bayesian": ("#0072B2", "s"), "network": ("#D55E00", "^")}
     for make in (convergence, batches):
         ax = make(problem_of(), evaluations).axes[0]
         marks = next(c for c in ax.collections if c.get_label() == "network")

@@ -95,6 +95,7 @@ def history_of(problem: Problem, ledger: Ledger, seed: int) -> History:
         iteration=len(ledger.seconds_asking()) + 1,
         evaluations=ledger.evaluations(),
         events=ledger.events(),
+        objective=getattr(problem, "objective", None),
     )
 
 

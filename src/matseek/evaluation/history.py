@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from matseek.problems import Objective
 from matseek.spaces import Box
 
 FloatArray = npt.NDArray[np.float64]
@@ -115,6 +116,7 @@ class History:
         iteration: Number of the batch that is asked for, 1 for the first.
         evaluations: All evaluations so far, by number, pending ones among them.
         events: All events so far, in order.
+        objective: What the problem makes of a spectrum; None where its response is the value itself.
     """
 
     space: Box
@@ -122,6 +124,7 @@ class History:
     iteration: int
     evaluations: tuple[Evaluation, ...]
     events: tuple[Event, ...]
+    objective: Objective | None = None
 
     @cached_property
     def window(self) -> Box:
@@ -170,6 +173,26 @@ class History:
     def after(self, events: tuple[Event, ...]) -> History:
         """The history with some events added."""
         return replace(self, events=self.events + events)
+
+    def with_pending(self, proposal: Proposal) -> History:
+        """The history as if a proposal had been asked for already: its events happened, its points are pending."""
+        asked = tuple(
+            Evaluation(
+                number=len(self.evaluations) + i,
+                iteration=self.iteration,
+                proposer=proposer,
+                point=point,
+                status="pending",
+                value=float("nan"),
+                replicates=np.empty(0),
+                error=None,
+                asked_at=datetime.now(UTC),
+                finished_at=None,
+                load_response=lambda: None,
+            )
+            for i, (point, proposer) in enumerate(zip(proposal.points, proposal.proposers, strict=True), start=1)
+        )
+        return replace(self, evaluations=self.evaluations + asked, events=self.events + proposal.events)
 
     def rng(self) -> np.random.Generator:
         """Source of randomness of this iteration: a campaign that goes on after a crash draws the same numbers."""

@@ -1,5 +1,7 @@
 """What is learnt from evaluations."""
 
 from matseek.models.gp import GaussianProcess
+from matseek.models.spectrum_net import SpectrumNet
+from matseek.models.training import Training
 
-__all__ = ["GaussianProcess"]
+__all__ = ["GaussianProcess", "SpectrumNet", "Training"]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, overload, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from matseek.spaces import Box
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -33,6 +36,33 @@ class Measurement:
     def failed(cls, error: str, response: npt.NDArray[np.floating[Any]] | None = None) -> Measurement:
         """A measurement that was paid for and gave no value."""
         return cls(float("nan"), np.empty(0), response, error)
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """Turns a spectrum into a value to minimise; defined for every input, NaN where a spectrum is not finite."""
+
+    @property
+    def wavelengths(self) -> FloatArray:
+        """Wavelengths in nm, shape ``(m,)``, strictly increasing."""
+        ...
+
+    @property
+    def response_size(self) -> int:
+        """Number of wavelengths, m."""
+        ...
+
+    @overload
+    def __call__(self, spectra: Tensor) -> Tensor: ...
+    @overload
+    def __call__(self, spectra: npt.ArrayLike) -> FloatArray: ...
+    def __call__(self, spectra: Tensor | npt.ArrayLike) -> Tensor | FloatArray:
+        """Values, shape ``(...)``, of spectra ``(..., m)``; tensors give tensors with gradients."""
+        ...
+
+    def describe(self) -> str:
+        """A name that is the same in every process and differs where two objectives do."""
+        ...
 
 
 @runtime_checkable

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass
@@ -14,8 +13,7 @@ import numpy.typing as npt
 import torch
 
 from matseek.errors import ResponseError
-from matseek.problems.base import Measurement
-from matseek.problems.spectra import SpectralMatch
+from matseek.problems.base import Measurement, Objective
 from matseek.spaces import Box
 
 FloatArray = npt.NDArray[np.float64]
@@ -33,14 +31,15 @@ class RecipeProblem:
             may take a keyword ``rng``, a ``numpy.random.Generator`` that depends only on the campaign's seed and the
             number of the evaluation: a campaign that goes on after a crash then meets the same noise. None where
             people measure: such a problem is asked and told, not run.
-        objective: Turns spectra into values; None where the oracle gives the values itself.
+        objective: Turns spectra into values, see :class:`matseek.problems.base.Objective`; None where the oracle
+            gives the values itself.
         name: Name for records and titles.
         success_below: Value under which the problem counts as solved; None if there is no such level.
     """
 
     space: Box
     oracle: Callable[..., npt.ArrayLike] | None = None
-    objective: SpectralMatch | None = None
+    objective: Objective | None = None
     name: str = "recipe"
     success_below: float | None = None
 
@@ -138,14 +137,10 @@ class RecipeProblem:
 
     def describe(self) -> dict[str, Any]:
         """Name, space, objective and oracle as plain data; the success level changes no evaluation and is left out."""
-        objective = None
-        if self.objective is not None:
-            digest = hashlib.sha256(self.objective.wavelengths.tobytes() + self.objective.target.tobytes())
-            objective = f"{type(self.objective).__name__} {digest.hexdigest()[:16]}"
         return {
             "name": self.name,
             "space": self.space.describe(),
-            "objective": objective,
+            "objective": None if self.objective is None else self.objective.describe(),
             "oracle": None if self.oracle is None else _oracle_name(self.oracle),
         }
 

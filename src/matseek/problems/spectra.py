@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import overload
 
@@ -103,6 +104,11 @@ class SpectralMatch:
     def response_size(self) -> int:
         """Number of wavelengths that a spectrum must have."""
         return int(self.wavelengths.size)
+
+    def describe(self) -> str:
+        """A name that differs where wavelengths or target do."""
+        digest = hashlib.sha256(self.wavelengths.tobytes() + self.target.tobytes())
+        return f"{type(self).__name__} {digest.hexdigest()[:16]}"
 
     @overload
     def __call__(self, spectra: Tensor) -> Tensor: ...

@@ -45,6 +45,41 @@ CAPTIONS: Mapping[str, tuple[str, str]] = {
         "dark dots that gather low in a narrow range tell where that variable should be, and a star at the edge of a "
         "panel that better recipes may lie beyond.",
     ),
+    "loss_maps": (
+        "What the models expect where",
+        "Each map shows the lowest loss that a model expects for given amounts of two ingredients when all others are "
+        "chosen as well as possible. Dark is good, white dots were measured and the star is the model's favourite. "
+        "Where both maps are dark they agree, so trust it; where only one is, measure before you believe.",
+    ),
+    "stability": (
+        "Have the models made up their minds?",
+        "How much each model's map resembles its own map one batch earlier: 1 is unchanged. A curve that stays close "
+        "to 1 says that new measurements no longer surprise that model; it does not say that the model is right.",
+    ),
+    "attribution": (
+        "Which ingredient matters",
+        "How far each ingredient moves the loss on average, over the whole range of recipes: long bars deserve careful "
+        "dosing, short ones can be chosen for convenience. Thin lines are standard errors; models that disagree by "
+        "more than these have not learnt the same chemistry.",
+    ),
+    "spectrum_attribution": (
+        "What each ingredient does to the spectrum",
+        "Below the mean spectrum, dark bands tell at which wavelengths an ingredient changes the absorbance; in the "
+        "lowest panel red means that more of it absorbs more there and blue less. A row that is blue on one side and "
+        "red on the other shifts the band. Pale in the lowest panel but dark above: it goes both ways.",
+    ),
+    "predicted_against_measured": (
+        "Did the network foresee the spectra?",
+        "Dashed is what the network predicted before the condition was measured and before it learnt from it, black is "
+        "what was measured. The number is their cosine similarity: 1 is the same shape, and well below 0.9 means that "
+        "the network's proposals are still guesses.",
+    ),
+    "palette": (
+        "Colours within reach",
+        "The colour of the droplets in transmitted daylight, as predicted, for all amounts of two ingredients with the "
+        "others as in the starred recipe; hatched recipes are not feasible. The chips are the most different colours "
+        "that any recipe is predicted to give. A screen shows them only approximately.",
+    ),
 }
 """Title of each figure, and how to read it."""
 

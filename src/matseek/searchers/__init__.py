@@ -2,7 +2,19 @@
 
 from matseek.searchers.base import BatchSearcher, Searcher
 from matseek.searchers.bayesian import BayesianSearcher
+from matseek.searchers.network import NetworkSearcher
 from matseek.searchers.random import LatinHypercube, RandomSearcher
+from matseek.searchers.two_step import Stage, TwoStepSearcher
 from matseek.searchers.widening import Widening
 
-__all__ = ["BatchSearcher", "BayesianSearcher", "LatinHypercube", "RandomSearcher", "Searcher", "Widening"]
+__all__ = [
+    "BatchSearcher",
+    "BayesianSearcher",
+    "LatinHypercube",
+    "NetworkSearcher",
+    "RandomSearcher",
+    "Searcher",
+    "Stage",
+    "TwoStepSearcher",
+    "Widening",
+]

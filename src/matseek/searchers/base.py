@@ -61,11 +61,16 @@ class BatchSearcher(Searcher):
             history: Everything so far; points must lie in ``history.window``.
         """
 
+    def size(self, history: History) -> int:  # noqa: ARG002 -- for those whose batches differ
+        """Points of the next batch, as far as the budget allows."""
+        return self.batch_size
+
     def search(self, evaluator: Evaluator) -> None:
         """Ask and evaluate, batch after batch."""
         evaluator.evaluate_pending()
         while (remaining := evaluator.remaining) > 0:
-            evaluator.ask(partial(self.ask, min(self.batch_size, remaining)))
+            size = self.size(evaluator.history())
+            evaluator.ask(partial(self.ask, min(size, remaining)))
             evaluator.evaluate_pending()
 
 

@@ -1,0 +1,50 @@
+"""Figures of a recipe campaign: how it got better, what it found, and what its models understood.
+
+Figures are made without pyplot, so that nothing has to be closed and no global state changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from matseek.evaluation import Evaluation
+from matseek.problems import Problem
+from matseek.report.figures.colours import palette
+from matseek.report.figures.house import PROPOSER_LABELS, spectral_match, value_name
+from matseek.report.figures.progress import batches, convergence
+from matseek.report.figures.recipe_panels import recipes
+from matseek.report.figures.spectral import predicted_against_measured, spectra
+from matseek.report.figures.understanding import attribution, loss_maps, spectrum_attribution, stability
+
+__all__ = [
+    "PROPOSER_LABELS",
+    "attribution",
+    "batches",
+    "convergence",
+    "loss_maps",
+    "palette",
+    "predicted_against_measured",
+    "recipe_figures",
+    "recipes",
+    "spectra",
+    "spectrum_attribution",
+    "stability",
+    "value_name",
+]
+
+
+def recipe_figures(problem: Problem, evaluations: Sequence[Evaluation]) -> dict[str, Figure]:
+    """The figures that apply to a campaign, by file stem; none before the first evaluation.
+
+    Args:
+        problem: The problem.
+        evaluations: The campaign's evaluations.
+    """
+    if not evaluations:
+        return {}
+    drawn = {"convergence": convergence(problem, evaluations), "batches": batches(problem, evaluations)}
+    if spectral_match(problem) is not None:
+        drawn["spectra"] = spectra(problem, evaluations)
+    return {**drawn, "recipes": recipes(problem, evaluations)}

@@ -1,0 +1,311 @@
+"""Inverse design: a network predicts responses, and the recipes that it predicts to be best are proposed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from matseek.acquisition.optimize import maximize
+from matseek.data import SpectraDataModule
+from matseek.errors import ResponseError
+from matseek.evaluation import Event, History, Proposal
+from matseek.models.spectrum_net import SpectrumNet
+from matseek.models.training import Training
+from matseek.searchers.base import BatchSearcher
+from matseek.searchers.widening import Widening
+from matseek.spaces import Box
+
+logger = logging.getLogger(__name__)
+
+FloatArray = npt.NDArray[np.float64]
+SearchName = Literal["gradient", "grid"]
+SEARCHES: tuple[SearchName, ...] = ("gradient", "grid")
+NETWORK_WAITS = "network_waits"
+
+_SAME = 1e-3
+"""Points closer than this count as the same recipe."""
+
+_POOL = 2048
+_LOCAL = 256
+_AROUND = 1024
+_STEPS = 40
+_MOST_GRID_POINTS = 10**9
+_GRID_CANDIDATES = 100_000
+
+
+@dataclass(frozen=True)
+class NetworkSearcher(BatchSearcher):
+    """Train an ensemble on everything measured, and propose what it predicts to be best.
+
+    The score of a recipe is ``mean - kappa std`` of the values that the members predict, a lower confidence bound
+    (Cox and John, 1992; Lakshminarayanan et al., NeurIPS 2017, for the ensemble's spread). With spectra, a value is
+    the problem's own objective on a predicted spectrum; without an objective the network is a plain regressor. The
+    first batch is a feasible Latin hypercube, and so is every batch for which there is too little to learn from.
+
+    Args:
+        batch_size: Points in a batch.
+        search_by: ``gradient``: ascent from many starts, through the objective and the network; ``grid``: the best of a
+            regular grid, as in Mekki-Berrada et al. 2021.
+        levels: Grid points along each variable; the paper's 20 make 3.2 million recipes of five variables.
+        chunk: Recipes that are predicted at once, which bounds the memory.
+        starts: Starts of the ascent.
+        kappa: How much the ensemble's spread counts in favour of a recipe; 0 trusts the mean.
+        spacing: Least distance between the proposals of a batch, in window widths; it gives way if there is no room.
+        least: Conditions with a response that it takes to train; below, a hypercube is proposed.
+        repeats: Whether a recipe may be proposed twice.
+        training: How the network is made and trained.
+        widening: Rule by which windows widen toward the hardware limits; None leaves them as they are.
+    """
+
+    name: ClassVar[str] = "network"
+    search_by: SearchName = "gradient"
+    levels: int = 20
+    chunk: int = 2048
+    starts: int = 64
+    kappa: float = 0.5
+    spacing: float = 0.1
+    least: int = 10
+    repeats: bool = False
+    training: Training = field(default_factory=Training)
+    widening: Widening | None = field(default_factory=Widening)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.search_by not in SEARCHES:
+            raise ValueError(f"search_by={self.search_by!r} is unknown; choose one of {list(SEARCHES)}")
+        for name, low in (("levels", 2), ("chunk", 1), ("starts", 1), ("least", 2)):
+            if int(getattr(self, name)) != getattr(self, name) or getattr(self, name) < low:
+                raise ValueError(f"{name}={getattr(self, name)} must be a whole number of at least {low}")
+        for name in ("kappa", "spacing"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 0")
+
+    def ask(self, n: int, history: History) -> Proposal:
+        """Choose n points: a hypercube as long as nothing can be learnt, then the best that the network predicts."""
+        reason = self.reason_to_wait(history)
+        if reason is not None:
+            points = history.window.sample_latin_hypercube(n, history.rng())
+            return Proposal(points, ("lhs",) * n, waiting(reason, history))
+        events = () if self.widening is None else self.widening.events(history, self.name)
+        widened = history.after(events)
+        return Proposal(self.propose(self.learn(widened), n, widened), (self.name,) * n, events)
+
+    def reason_to_wait(self, history: History) -> str | None:
+        """Why the network cannot learn from a history yet; None if it can.
+
+        Raises:
+            ResponseError: If a response does not fit the objective; no further measurement would mend that.
+        """
+        if len(history.done) < self.least:
+            return f"it needs {self.least} conditions with a response to learn from, there are {len(history.done)}"
+        try:
+            self._data(history)
+        except ResponseError:
+            raise
+        except ValueError as error:
+            return str(error)
+        return None
+
+    def learn(self, history: History) -> SpectrumNet:
+        """Train a network on everything that has a response; the same history gives the same network.
+
+        Raises:
+            ValueError: If there is too little to learn from.
+        """
+        return self.training.fit(history.window, self._data(history), seed=_seed(history))
+
+    def _data(self, history: History) -> SpectraDataModule:
+        objective = history.objective
+        if objective is None:
+            values = [e.finite_replicates for e in history.done]
+            return self.training.data(history.points, values, seed=_seed(history))
+        kept = [e for e in history.done if e.response is not None]
+        points = np.array([e.point for e in kept]).reshape(-1, history.space.dim)
+        responses = [np.asarray(e.response) for e in kept]
+        return self.training.data(points, responses, objective.wavelengths, seed=_seed(history))
+
+    def propose(self, net: SpectrumNet, n: int, history: History) -> FloatArray:
+        """The n best recipes that keep apart, by a network that is there already.
+
+        Args:
+            net: A network of this problem, see :meth:`SpectrumNet.require`.
+            n: Number of recipes.
+            history: What has been tried, and the window.
+
+        Returns:
+            Feasible recipes, shape ``(n, d)``, in the variables' units.
+        """
+        net.require(history.space, None if history.objective is None else history.objective.wavelengths)
+        window = history.window
+        score = lower_confidence_bound(net, window, history.objective, self.kappa)
+        if self.search_by == "grid":
+            candidates, _ = best_of_grid(score, window, self.levels, self.chunk, keep=_GRID_CANDIDATES)
+        else:
+            candidates = self._ascend(score, history)
+        tried = history.tried[:0] if self.repeats else history.tried
+        return window.unnormalize(_spread_out(candidates, n, self.spacing, window, window.normalize(tried), history))
+
+    def _ascend(self, score: Callable[[Tensor], Tensor], history: History) -> FloatArray:
+        """Candidates by ascent of minus the score, and some around them, best first, in unit coordinates."""
+        window, rng = history.window, history.rng()
+        polytope = window.unit_polytope
+        uniform = polytope.sample(_POOL, rng)
+        observed = window.normalize(history.points[history.values.argsort()[:5]])
+        pool = _ranked(score, np.vstack([uniform, _scatter(observed, _LOCAL, self.spacing, window, rng)]), self.chunk)
+        starts = torch.as_tensor(_keep_apart(pool, self.starts, self.spacing))
+        ascended, _ = maximize(lambda x: -score(x), polytope, starts, steps=_STEPS)
+        best = ascended.numpy()
+        around = _scatter(best, _AROUND, self.spacing, window, rng)
+        return _ranked(score, np.vstack([best, around, pool]), self.chunk)
+
+
+def waiting(reason: str, history: History) -> tuple[Event, ...]:
+    """What the record tells where the network is asked too early; nothing before the first batch, which is nobody's."""
+    if not len(history.tried):
+        return ()
+    message = f"the network does not propose in batch {history.iteration}: {reason}"
+    logger.warning("%s", message)
+    return (Event(NETWORK_WAITS, message, {"reason": reason}),)
+
+
+def lower_confidence_bound(
+    net: SpectrumNet, window: Box, objective: Callable[[Tensor], Tensor] | None, kappa: float
+) -> Callable[[Tensor], Tensor]:
+    """Score to minimise: ``mean - kappa std`` of the members' values.
+
+    Args:
+        net: The ensemble.
+        window: Box whose unit coordinates the score takes; it may be wider than the network's own.
+        objective: Turns spectra into values; None where the response is the value.
+        kappa: Weight of the spread.
+
+    Returns:
+        A function from unit coordinates ``(n, d)`` to scores ``(n,)``, differentiable, in the input's precision.
+    """
+    low = torch.as_tensor(window.lower)
+    extent = torch.as_tensor(window.upper - window.lower)
+
+    def score(unit: Tensor) -> Tensor:
+        values = net.values(low + unit * extent, objective).to(unit.dtype)
+        mean = values.mean(dim=0)
+        if kappa == 0 or net.members == 1:
+            return mean
+        # The floor keeps the gradient finite where all members agree.
+        return mean - kappa * values.var(dim=0, unbiased=False).clamp_min(1e-12).sqrt()
+
+    return score
+
+
+def best_of_grid(
+    score: Callable[[Tensor], Tensor], window: Box, levels: int, chunk: int, keep: int
+) -> tuple[FloatArray, FloatArray]:
+    """The best feasible points of a regular grid over a window.
+
+    Args:
+        score: From unit coordinates ``(n, d)`` to scores ``(n,)``, to be minimised.
+        window: The window; grid points that violate a constraint are not scored.
+        levels: Points along each variable, both ends among them.
+        chunk: Points that are scored at once.
+        keep: Most points to return.
+
+    Returns:
+        Points in unit coordinates ``(p, d)``, best first, and their scores ``(p,)``.
+
+    Raises:
+        ValueError: If the grid is too large, or none of it is feasible.
+    """
+    if levels**window.dim > _MOST_GRID_POINTS:
+        raise ValueError(
+            f"a grid of levels={levels} in {window.dim} variables has {levels**window.dim:.1g} points; "
+            "lower levels, or take search_by=gradient"
+        )
+    kept, scores = [np.zeros((0, window.dim))], [np.zeros(0)]
+    with torch.no_grad():
+        for points in _grid(window, levels, chunk):
+            kept.append(points)
+            scores.append(score(torch.as_tensor(points)).numpy())
+            if len(kept) * chunk > 4 * keep:
+                kept, scores = _best(kept, scores, keep)
+    (points, values) = (np.concatenate(part) for part in _best(kept, scores, keep))
+    if not len(points):
+        raise ValueError(
+            f"no point of the grid of {levels} levels satisfies the constraints; raise levels, or take "
+            "search_by=gradient"
+        )
+    return points, values
+
+
+def _grid(window: Box, levels: int, chunk: int) -> Iterator[FloatArray]:
+    """Feasible grid points, in unit coordinates, at most a chunk at a time."""
+    polytope = window.unit_polytope
+    shape = (levels,) * window.dim
+    for start in range(0, levels**window.dim, chunk):
+        index = np.arange(start, min(start + chunk, levels**window.dim))
+        points = np.stack(np.unravel_index(index, shape), axis=1) / (levels - 1)
+        inside = (points @ polytope.A.T <= polytope.b + 1e-9).all(axis=1)
+        inside &= (np.abs(points @ polytope.C.T - polytope.e) <= 1e-9).all(axis=1)
+        if inside.any():
+            yield points[inside]
+
+
+def _best(points: list[FloatArray], scores: list[FloatArray], keep: int) -> tuple[list[FloatArray], list[FloatArray]]:
+    every, values = np.concatenate(points), np.concatenate(scores)
+    order = values.argsort(kind="stable")[:keep]
+    return [every[order]], [values[order]]
+
+
+def _ranked(score: Callable[[Tensor], Tensor], points: FloatArray, chunk: int) -> FloatArray:
+    """Points sorted by score, best first; those without a finite score last."""
+    with torch.no_grad():
+        scores = torch.cat([score(part) for part in torch.split(torch.as_tensor(points), chunk)])
+    return np.asarray(points[torch.nan_to_num(scores, nan=torch.inf).argsort(stable=True).numpy()])
+
+
+def _scatter(centres: FloatArray, n: int, reach: float, window: Box, rng: np.random.Generator) -> FloatArray:
+    """Feasible points around some centres, about a reach away, shape ``(n, d)``."""
+    steps = rng.standard_normal((n, window.dim)) * (max(reach, _SAME) / np.sqrt(window.dim))
+    scale = rng.choice([0.5, 1.0, 2.0], size=(n, 1))
+    return window.unit_polytope.project(centres[rng.integers(len(centres), size=n)] + scale * steps)
+
+
+def _keep_apart(candidates: FloatArray, n: int, spacing: float) -> FloatArray:
+    """First candidates, each at a distance from those before it, at most n."""
+    chosen: list[int] = []
+    left = np.ones(len(candidates), dtype=np.bool_)
+    while left.any() and len(chosen) < n:
+        index = int(left.argmax())
+        chosen.append(index)
+        left &= np.linalg.norm(candidates - candidates[index], axis=1) > spacing
+    return candidates[chosen]
+
+
+def _spread_out(
+    candidates: FloatArray, n: int, spacing: float, window: Box, taken: FloatArray, history: History
+) -> FloatArray:
+    """The n best candidates that keep apart and repeat nothing; the distance is halved until they are enough."""
+    # A finished candidate list can be shorter than a batch (a coarse grid); uniform points fill it up.
+    fill = window.unit_polytope.sample(max(4 * n, 64), history.rng())
+    every = np.vstack([candidates, fill])
+    fresh = np.ones(len(every), dtype=np.bool_)
+    for point in taken:
+        fresh &= np.abs(every - point).max(axis=1) > _SAME
+    new = every[fresh] if fresh.any() else every
+    while spacing > _SAME:
+        chosen = _keep_apart(new[: len(candidates)], n, spacing)
+        if len(chosen) == n:
+            return chosen
+        spacing /= 2
+    chosen = _keep_apart(new, n, _SAME)
+    short = n - len(chosen)
+    return np.vstack([chosen, every[np.arange(short) % len(every)]])
+
+
+def _seed(history: History) -> int:
+    return int(history.rng().integers(2**31))

@@ -1,0 +1,104 @@
+"""The two steps of the silver paper: Bayesian optimisation first, then a network beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from matseek.evaluation import Event, History, Proposal
+from matseek.searchers.base import BatchSearcher
+from matseek.searchers.bayesian import BayesianSearcher
+from matseek.searchers.network import NetworkSearcher, waiting
+from matseek.searchers.random import LatinHypercube
+
+PROPOSERS = ("lhs", "bayesian", "network")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Who proposes from a run on.
+
+    Args:
+        first_run: The first run of this stage; 1 is a campaign's first batch.
+        proposers: One or more of ``lhs``, ``bayesian`` and ``network``; several propose side by side, in this order.
+    """
+
+    first_run: int
+    proposers: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "proposers", tuple(self.proposers))
+        unknown = [p for p in self.proposers if p not in PROPOSERS]
+        if unknown or not self.proposers or len(set(self.proposers)) < len(self.proposers):
+            raise ValueError(f"proposers={list(self.proposers)} must name one or more of {list(PROPOSERS)}, each once")
+        if int(self.first_run) != self.first_run or self.first_run < 1:
+            raise ValueError(f"first_run={self.first_run} must be a whole number of at least 1")
+
+
+@dataclass(frozen=True)
+class TwoStepSearcher(BatchSearcher):
+    """A Latin hypercube, then Bayesian optimisation, then Bayesian optimisation and a network side by side.
+
+    The default schedule is that of Mekki-Berrada et al. 2021: run 1, runs 2-6, from run 7 on. The ledger says who
+    proposed what, and both learn from everything. While the network has too little to learn from, Bayesian
+    optimisation takes its share.
+
+    Args:
+        batch_size: Points of a run, or, with ``side_by_side="full"``, of each proposer in a run.
+        schedule: Stages, in the order of their first runs; the first begins with run 1.
+        side_by_side: ``split``: proposers share a run's points (of 15, the first gets 8 and the second 7), so that
+            nine runs of 15 cost 135; ``full``: each proposes a whole batch, as in the paper (nine runs cost 180).
+        bayesian: How Bayesian optimisation proposes; its batch size and its own first hypercube are the schedule's.
+        network: How the network proposes; its batch size is the schedule's.
+    """
+
+    name: ClassVar[str] = "two_step"
+    schedule: Sequence[Stage] = (Stage(1, ("lhs",)), Stage(2, ("bayesian",)), Stage(7, ("bayesian", "network")))
+    side_by_side: Literal["split", "full"] = "split"
+    bayesian: BayesianSearcher = field(default_factory=BayesianSearcher)
+    network: NetworkSearcher = field(default_factory=NetworkSearcher)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "schedule", tuple(self.schedule))
+        runs = [stage.first_run for stage in self.schedule]
+        if not runs or runs[0] != 1 or any(later <= earlier for earlier, later in pairwise(runs)):
+            raise ValueError(f"schedule begins its stages with runs {runs}; they must rise, and the first must be 1")
+        if self.side_by_side not in ("split", "full"):
+            raise ValueError(f"side_by_side={self.side_by_side!r} is unknown; choose split or full")
+
+    def size(self, history: History) -> int:
+        """A batch, or one for each proposer."""
+        return self.batch_size * (len(self.stage(history).proposers) if self.side_by_side == "full" else 1)
+
+    def stage(self, history: History) -> Stage:
+        """The stage that the next run belongs to."""
+        return [stage for stage in self.schedule if stage.first_run <= history.iteration][-1]
+
+    def ask(self, n: int, history: History) -> Proposal:
+        """Choose n points, in equal shares of the stage's proposers; each sees the points of those before it."""
+        proposers = list(self.stage(history).proposers)
+        events: tuple[Event, ...] = ()
+        if "network" in proposers and (reason := self.network.reason_to_wait(history)) is not None:
+            events = waiting(reason, history)
+            proposers = [p for p in proposers if p != "network"] or ["bayesian"]
+        proposal = Proposal(np.zeros((0, history.space.dim)), (), events)
+        for i, proposer in enumerate(proposers):
+            share = n // len(proposers) + (i < n % len(proposers))
+            if share:
+                proposal = _join(proposal, self._searcher(proposer).ask(share, history.with_pending(proposal)))
+        return proposal
+
+    def _searcher(self, proposer: str) -> BatchSearcher:
+        if proposer == "network":
+            return self.network
+        # The schedule says when there is a hypercube; Bayesian optimisation learns from whatever is there.
+        return replace(self.bayesian, batch_size=1) if proposer == "bayesian" else LatinHypercube()
+
+
+def _join(a: Proposal, b: Proposal) -> Proposal:
+    return Proposal(np.vstack([a.points, b.points]), a.proposers + b.proposers, a.events + b.events)
