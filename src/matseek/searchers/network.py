@@ -249,8 +249,7 @@ def _grid(window: Box, levels: int, chunk: int) -> Iterator[FloatArray]:
     for start in range(0, levels**window.dim, chunk):
         index = np.arange(start, min(start + chunk, levels**window.dim))
         points = np.stack(np.unravel_index(index, shape), axis=1) / (levels - 1)
-        inside = (points @ polytope.A.T <= polytope.b + 1e-9).all(axis=1)
-        inside &= (np.abs(points @ polytope.C.T - polytope.e) <= 1e-9).all(axis=1)
+        inside = polytope.contains(points, tolerance=1e-9)
         if inside.any():
             yield points[inside]
 

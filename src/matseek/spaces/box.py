@@ -263,12 +263,7 @@ class Box:
         Raises:
             ValueError: If the points do not have d coordinates.
         """
-        unit = self.normalize(self.as_points(points))
-        polytope = self.unit_polytope
-        inside = (unit @ polytope.A.T <= polytope.b + _TOLERANCE).all(axis=1)
-        if len(polytope.C):
-            inside &= (np.abs(unit @ polytope.C.T - polytope.e) <= _TOLERANCE).all(axis=1)
-        return np.asarray(inside, dtype=np.bool_)
+        return self.unit_polytope.contains(self.normalize(self.as_points(points)), _TOLERANCE)
 
     def as_points(self, points: npt.ArrayLike) -> FloatArray:
         """Points as a float64 array of shape ``(n, d)``.

@@ -65,6 +65,12 @@ class Polytope:
             return None
         return np.asarray(result.x[:d], dtype=np.float64), float(result.x[d])
 
+    def contains(self, points: FloatArray, tolerance: float) -> npt.NDArray[np.bool_]:
+        """Whether each point, shape ``(n, d)``, is inside, up to a tolerance; NaN never is. Shape ``(n,)``."""
+        inside = (points @ self.A.T <= self.b + tolerance).all(axis=1)
+        inside &= (np.abs(points @ self.C.T - self.e) <= tolerance).all(axis=1)
+        return np.asarray(inside, dtype=np.bool_)
+
     @cached_property
     def extent(self) -> tuple[FloatArray, FloatArray]:
         """Least and largest value of each coordinate, shape ``(d,)`` each, by linear programs."""
