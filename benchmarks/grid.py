@@ -62,7 +62,9 @@ def measure_grid() -> dict[str, Any]:
     from matseek.spaces import Box
 
     history, searcher = history_and_searcher()
-    net = searcher.learn(history)
+    from matseek.insight.learning import fit_network
+
+    net = fit_network(history, searcher.training)
     window = history.window
     before = peak_megabytes()
     score = lower_confidence_bound(net, window, history.objective, searcher.kappa)
@@ -99,7 +101,9 @@ def measure_grid() -> dict[str, Any]:
 def measure_loop() -> dict[str, Any]:
     """Seconds per point of the network's own predict and the objective."""
     history, searcher = history_and_searcher()
-    net = searcher.learn(history)
+    from matseek.insight.learning import fit_network
+
+    net = fit_network(history, searcher.training)
     points = history.window.sample_uniform(POINTS, np.random.default_rng(0))
 
     def loop() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,16 @@ from matseek.evaluation.batch import Batch, read_results
 from matseek.evaluation.evaluator import history_of, write_down
 from matseek.evaluation.executors import Executor, SerialExecutor
 from matseek.insight.convergence import best_so_far, evaluations_to_success
+from matseek.insight.stopping import Figures, StopCriterion
+from matseek.insight.understanding import Understanding
 from matseek.problems import Problem, RecipeProblem
 from matseek.report.figures import recipe_figures
+from matseek.report.outlook import Outlook
 from matseek.report.page import write_page
 from matseek.searchers import BatchSearcher, Searcher
 
 STOPPED = "stopped"
+JUDGED = "judged"
 
 
 class Campaign:
@@ -33,8 +38,11 @@ class Campaign:
         ledger: Path of the ledger's SQLite file, any SQLAlchemy URL, or None to keep the record in memory.
         seed: Seed of everything random; the same seed gives the same campaign.
         executor: How the truth is called; one call after the other by default.
+        stop: When to stop before the budget is spent: any criterion whose level is reached ends the campaign. Their
+            figures are recorded after every run.
 
     Raises:
+        ValueError: If the seed is no whole number, or a stop criterion could never be met.
         LedgerMismatchError: If the ledger holds another campaign.
         LedgerError: If the ledger cannot be opened and written.
     """
@@ -46,6 +54,7 @@ class Campaign:
         ledger: str | Path | None = None,
         seed: int = 0,
         executor: Executor | None = None,
+        stop: Sequence[StopCriterion] = (),
     ) -> None:
         if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63:
             raise ValueError(f"seed={seed!r} must be a whole number from 0 to 2^63 - 1")
@@ -53,6 +62,8 @@ class Campaign:
         self.searcher = searcher
         self.seed = seed
         self.executor = executor or SerialExecutor()
+        self.stop = _checked(stop, problem, searcher)
+        self._understood: dict[int, Understanding] = {}
         self.ledger = Ledger(ledger)
         with self.ledger.locked():
             self.ledger.claim(problem.describe(), searcher.name, self.seed)
@@ -75,8 +86,17 @@ class Campaign:
         self.problem.require_oracle()
         with self.ledger.locked():
             self.ledger.begin_session()
-            evaluator = Evaluator(self.problem, self.ledger, budget, self.seed, self.executor, on_evaluation)
+            evaluator = Evaluator(
+                self.problem,
+                self.ledger,
+                budget,
+                self.seed,
+                self.executor,
+                on_evaluation,
+                judge=lambda history: self._judge(history) is not None,
+            )
             self.searcher.search(evaluator)
+            self._conclude()
             if self.stopped_by is None:
                 spent = len(self.ledger.evaluations())
                 data = {"by": "budget", "evaluations": spent}
@@ -98,12 +118,13 @@ class Campaign:
             asked = write_down(self.ledger, self.history(), lambda history: searcher.ask(n, history))
         return Batch.of(self.problem.space, asked)
 
-    def tell(self, results: Batch | pd.DataFrame) -> None:
+    def tell(self, results: Batch | pd.DataFrame, *, resampling: bool = False) -> None:
         """Write down results of points that were asked; all of them or, if one is wrong, none.
 
         Args:
             results: ``batch.with_responses(...)``, or a table, see :func:`matseek.evaluation.batch.read_results`. A
                 condition whose results are all NaN is recorded as failed.
+            resampling: Whether a table's spectra on other wavelengths are interpolated on the objective's.
 
         Raises:
             UnknownEvaluationError: If a result belongs to nothing that was asked.
@@ -113,11 +134,62 @@ class Campaign:
             raise ValueError(f"problem {self.problem.name!r} is evaluated by its calculator; use run()")
         with self.ledger.locked():
             pending = [e for e in self.ledger.evaluations() if e.status == "pending"]
-            self.ledger.record(read_results(results, self.problem, pending))
+            self.ledger.record(read_results(results, self.problem, pending, resampling=resampling))
+            self._conclude()
 
     def history(self) -> History:
         """Everything so far."""
         return history_of(self.problem, self.ledger, self.seed)
+
+    def understanding(self, run: int | None = None) -> Understanding:
+        """What the searcher's models make of everything until a run; they are trained when first looked at.
+
+        Args:
+            run: The run, 1 for the first; None for the last.
+        """
+        history = self.history()
+        run = history.iteration - 1 if run is None else run
+        if run not in self._understood:
+            axes = getattr(self.problem, "axes", None)
+            # Models are heavy: those of the last two runs are all that a verdict needs.
+            kept = {k: u for k, u in self._understood.items() if k == run - 1}
+            self._understood = {**kept, run: Understanding(history.until(run), self.searcher.learners, axes)}
+        return self._understood[run]
+
+    def judgements(self) -> dict[str, dict[int, dict[str, float]]]:
+        """What the stop criteria measured: by criterion and run, NaN where there was nothing to measure."""
+        found: dict[str, dict[int, dict[str, float]]] = {}
+        for event in self.ledger.events():
+            if event.kind == JUDGED:
+                figures = {k: math.nan if v is None else v for k, v in event.data["figures"].items()}
+                found.setdefault(event.data["criterion"], {})[event.data["run"]] = figures
+        return found
+
+    def _judge(self, history: History) -> StopCriterion | None:
+        """Measure the last run where that is missing; gives the criterion that ends the campaign, if one does."""
+        run = history.iteration - 1
+        if not self.stop or run < 1 or any(e.status == "pending" for e in history.evaluations):
+            return None
+        recorded = self.judgements()
+        for criterion in self.stop:
+            if criterion.applies(self.searcher.learners) and run not in recorded.get(criterion.name, {}):
+                before = self.understanding(run - 1) if run > 1 else None
+                figures = criterion.measure(self.understanding(run), before)
+                self.ledger.note(_judgement(criterion, run, figures))
+                recorded.setdefault(criterion.name, {})[run] = figures
+        met = (c for c in self.stop if c.met([f for _, f in sorted(recorded.get(c.name, {}).items())]))
+        return next(met, None)
+
+    def _conclude(self) -> None:
+        """Judge the last run, and write down what ends the campaign, if anything does."""
+        criterion = self._judge(self.history())
+        if criterion is not None and self.stopped_by != criterion.name:
+            spent = len(self.ledger.evaluations())
+            data = {"by": criterion.name, "evaluations": spent}
+            message = (
+                f"after {spent} evaluations {criterion.name.replace('_', ' ')} ends the campaign: {criterion.level}"
+            )
+            self.ledger.note(Event(STOPPED, message, data))
 
     @property
     def best(self) -> Evaluation:
@@ -187,7 +259,8 @@ class Campaign:
             "seconds_asking": self.ledger.seconds_asking(),
             "wall_seconds": self.ledger.wall_seconds(),
             "stopped_by": self.stopped_by,
-            "events": [e.message for e in self.ledger.events()],
+            "criteria": {name: _plain(runs) for name, runs in self.judgements().items()},
+            "events": [e.message for e in self.ledger.events() if e.kind != JUDGED],
         }
 
     def write(self, run_dir: str | Path) -> Path:
@@ -205,9 +278,48 @@ class Campaign:
         trace = frame.loc[frame["status"] != "pending", ["evaluation", "value", "best_value", "iteration", "proposer"]]
         trace.rename(columns={"proposer": "searcher"}).to_csv(folder / "trace.csv", index=False)
         (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
-        figures = recipe_figures(self.problem, evaluations)
+        outlook = self._outlook()
+        figures = recipe_figures(self.problem, evaluations) | ({} if outlook is None else outlook.figures())
         for name, figure in figures.items():
             figure.savefig(folder / "figures" / f"{name}.png", dpi=150)
         page = folder / "report.html"
-        write_page(page, self.problem, summary, evaluations, frame, figures)
+        write_page(page, self.problem, summary, evaluations, frame, figures, outlook)
         return page
+
+    def _outlook(self) -> Outlook | None:
+        """What the models say after the last run; None for a searcher without models, or before the first result."""
+        history, searcher = self.history(), self.searcher
+        if not isinstance(self.problem, RecipeProblem) or not searcher.learners.names or not history.done:
+            return None
+        run = history.done[-1].iteration
+        before = self.understanding(run - 1) if run > 1 else None
+        proposal = None
+        if isinstance(searcher, BatchSearcher) and not len(history.pending):
+            proposal = searcher.ask(searcher.size(history), history)
+        return Outlook(
+            self.problem, history.evaluations, self.understanding(run), before, self.judgements(), self.stop, proposal
+        )
+
+
+def _checked(stop: Sequence[StopCriterion], problem: Problem, searcher: Searcher) -> tuple[StopCriterion, ...]:
+    names = [criterion.name for criterion in stop]
+    if len(set(names)) < len(names):
+        raise ValueError(f"stop has the criteria {names}; give each at most once")
+    for criterion in stop:
+        criterion.require(searcher.learners, spectra=getattr(problem, "objective", None) is not None)
+    return tuple(stop)
+
+
+def _judgement(criterion: StopCriterion, run: int, figures: Figures) -> Event:
+    told = ", ".join(f"{key.replace('_', ' ')} {value:.4g}" for key, value in figures.items())
+    goal = f" (ends the campaign: {criterion.level})" if criterion.level else ""
+    return Event(
+        JUDGED,
+        f"run {run}, {criterion.name.replace('_', ' ')}: {told}{goal}",
+        {"criterion": criterion.name, "run": run, "figures": _plain({run: figures})[run]},
+    )
+
+
+def _plain(runs: Mapping[int, Mapping[str, float]]) -> dict[int, dict[str, float | None]]:
+    """Figures as JSON holds them: what is not a number is null."""
+    return {run: {k: v if math.isfinite(v) else None for k, v in figures.items()} for run, figures in runs.items()}

@@ -90,15 +90,28 @@ def tell(
     results: Annotated[
         Path, typer.Argument(help="CSV or XLSX: the asked table with a value, or a column per wavelength.")
     ],
+    resample: Annotated[
+        bool, typer.Option("--resample", help="Interpolate spectra on other wavelengths than the target's.")
+    ] = False,
 ) -> None:
     """Take in measured results, and bring the page up to date."""
     with _told_plainly():
         from matseek.desk import read_table
 
         campaign = _at_the_desk(run_dir, [])
-        campaign.tell(read_table(results))
+        campaign.tell(read_table(results), resampling=resample)
         page = campaign.write(run_dir)
         _show_status(campaign)
+        _out.print(f"open {page.resolve()}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def report(run_dir: Annotated[Path, typer.Argument(help="Folder of the campaign.")]) -> None:
+    """Put everything about a campaign into one HTML page that opens from disk."""
+    with _told_plainly():
+        campaign = _at_the_desk(run_dir, [])
+        with _out.status("training the models on everything measured, drawing"):
+            page = campaign.write(run_dir)
         _out.print(f"open {page.resolve()}", highlight=False, soft_wrap=True)
 
 
@@ -166,8 +179,10 @@ def _run(overrides: Sequence[str]) -> None:
     campaign = _open(Campaign, settings)
     with _progress(campaign, settings.budget) as told:
         campaign.run(settings.budget, on_evaluation=told)
-    page = campaign.write(settings.run_dir)
+    with _out.status("drawing"):
+        page = campaign.write(settings.run_dir)
     _show_best(campaign)
+    _out.print(f"stopped by {(campaign.stopped_by or '').replace('_', ' ')}", highlight=False)
     _out.print(f"ledger, trace, summary and figures: {settings.run_dir}", highlight=False)
     _out.print(f"open {page.resolve()}", highlight=False, soft_wrap=True)
 
@@ -183,6 +198,7 @@ def _open(kind: type[Campaign], settings: RunSettings) -> Campaign:
         ledger=settings.run_dir / "ledger.db",
         seed=settings.seed,
         executor=settings.executor,
+        stop=settings.stop,
     )
     OmegaConf.save(settings.config, settings.run_dir / "config.yaml")
     return campaign

@@ -17,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from matseek.errors import ConfigurationError
 from matseek.evaluation.executors import Executor
+from matseek.insight.stopping import StopCriterion
 from matseek.problems import Problem
 from matseek.searchers import Searcher
 
@@ -29,6 +30,7 @@ class RunSettings:
         problem: What is minimised.
         searcher: Who chooses.
         executor: How the truth is called.
+        stop: When to stop before the budget is spent.
         budget: Evaluations in all.
         seed: Seed of the campaign.
         run_dir: Where results go.
@@ -38,6 +40,7 @@ class RunSettings:
     problem: Problem
     searcher: Searcher
     executor: Executor
+    stop: tuple[StopCriterion, ...]
     budget: int
     seed: int
     run_dir: Path
@@ -95,6 +98,7 @@ def _settings(config: DictConfig, run_dir: Path) -> RunSettings:
         problem=_made(config, "problem"),
         searcher=_made(config, "searcher"),
         executor=_made(config, "evaluator"),
+        stop=tuple(_made(config.stop, str(name)) for name in config.get("stop") or ()),
         budget=_whole(config, "budget"),
         seed=_whole(config, "seed"),
         run_dir=run_dir,

@@ -156,7 +156,7 @@ def test_bad_targets_are_refused(arguments, message):
 
 
 def test_wrong_length_says_what_and_what_to_do():
-    with pytest.raises(ResponseError, match="40 absorbances each, but the colour is computed from 43"):
+    with pytest.raises(ResponseError, match="40 absorbances each, but the target has 43"):
         MATCH(np.ones(40))
 
 

@@ -79,7 +79,7 @@ def test_float32_stays_float32():
 
 
 def test_wrong_length_says_what_and_what_to_do():
-    with pytest.raises(ResponseError, match=r"40 absorbances each, but the target has 43 \(380-800 nm\); measure or"):
+    with pytest.raises(ResponseError, match=r"40 absorbances each, but the target has 43 \(380-800 nm\); measure on"):
         MATCH(np.ones(40))
 
 

@@ -7,6 +7,7 @@ import torch
 from matseek import Campaign
 from matseek.errors import ResponseError
 from matseek.evaluation import Event, History
+from matseek.insight.learning import fit_network
 from matseek.models import SpectrumNet, Training
 from matseek.problems import RecipeProblem, SpectralMatch
 from matseek.searchers import LatinHypercube, NetworkSearcher, RandomSearcher
@@ -75,7 +76,7 @@ def test_proposals_are_better_than_what_they_learnt_from(spectral):
 
 def test_the_ascent_is_at_least_as_good_as_the_grid(history):
     searcher = NetworkSearcher(**SETTINGS)
-    net = searcher.learn(history)
+    net = fit_network(history, searcher.training)
     window = history.window
     score = lower_confidence_bound(net, window, history.objective, searcher.kappa)
     points, values = best_of_grid(score, window, levels=9, chunk=100, keep=50)

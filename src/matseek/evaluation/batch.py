@@ -13,6 +13,7 @@ import pandas as pd
 from matseek.errors import ResponseError, UnknownEvaluationError
 from matseek.evaluation.history import Evaluation
 from matseek.problems.base import Measurement
+from matseek.problems.objective import resample
 from matseek.problems.recipe import RecipeProblem
 from matseek.spaces import Box
 
@@ -78,7 +79,7 @@ class Batch:
 
 
 def read_results(
-    told: Batch | pd.DataFrame, problem: RecipeProblem, pending: Sequence[Evaluation]
+    told: Batch | pd.DataFrame, problem: RecipeProblem, pending: Sequence[Evaluation], *, resampling: bool = False
 ) -> list[tuple[int, Measurement]]:
     """Results that were told, checked against what was asked.
 
@@ -88,6 +89,8 @@ def read_results(
             ``value``, or one column per wavelength where the problem has a spectral objective.
         problem: The problem, which turns responses into values.
         pending: Evaluations that wait for results.
+        resampling: Whether a table's spectra on other wavelengths than the objective's are interpolated on these;
+            else they are refused.
 
     Returns:
         Number of each evaluation and its measurement.
@@ -105,7 +108,7 @@ def read_results(
         responses: Mapping[int, npt.ArrayLike] = dict(zip(told.numbers, told.responses, strict=True))
         _require_asked(told.numbers, told.points, told.space, asked)
     else:
-        responses = _responses_of(told, problem, asked)
+        responses = _responses_of(told, problem, asked, resampling)
     return [(number, problem.reduce(response)) for number, response in responses.items()]
 
 
@@ -126,11 +129,15 @@ def _require_asked(numbers: Sequence[int], points: FloatArray, space: Box, asked
 
 
 def _responses_of(
-    frame: pd.DataFrame, problem: RecipeProblem, asked: Mapping[int, Evaluation]
+    frame: pd.DataFrame, problem: RecipeProblem, asked: Mapping[int, Evaluation], resampling: bool
 ) -> dict[int, npt.ArrayLike]:
     numbers = _numbers_of(frame, problem.space, asked)
-    columns = _result_columns(frame, problem)
-    results = np.column_stack([_numbers(frame, column) for column in columns])
+    if problem.objective is None:
+        if VALUE not in frame.columns:
+            raise ResponseError(f"the table has no column {VALUE!r} with the results; it has {list(frame.columns)}")
+        results = _numbers(frame, VALUE)[:, None]
+    else:
+        results = _spectra(frame, problem.objective.wavelengths, resampling)
     responses: dict[int, npt.ArrayLike] = {}
     for number in dict.fromkeys(numbers.tolist()):
         rows = results[numbers == number]
@@ -176,23 +183,22 @@ def _listed(asked: Mapping[int, Evaluation]) -> str:
     return ", ".join(str(n) for n in asked) or "nothing"
 
 
-def _result_columns(frame: pd.DataFrame, problem: RecipeProblem) -> list[Any]:
-    if problem.objective is None:
-        if VALUE not in frame.columns:
-            raise ResponseError(f"the table has no column {VALUE!r} with the results; it has {list(frame.columns)}")
-        return [VALUE]
-    wavelengths = problem.objective.wavelengths
+def _spectra(frame: pd.DataFrame, wavelengths: FloatArray, resampling: bool) -> FloatArray:
+    """The table's spectra on the objective's wavelengths, shape ``(rows, m)``."""
     found = {w: c for c in frame.columns if (w := _as_number(c)) is not None}
     if len(found) < sum(_as_number(c) is not None for c in frame.columns):
         raise ResponseError("the table has several columns for the same wavelength; keep one each")
     given = np.array(sorted(found))
-    if given.shape != wavelengths.shape or np.abs(given - wavelengths).max() > 1e-6:
+    same = given.shape == wavelengths.shape and np.abs(given - wavelengths).max() <= 1e-6
+    if not same and not (resampling and len(given) > 1):
         extent = f"{given[0]:g}-{given[-1]:g} nm" if len(given) else "none"
         raise ResponseError(
             f"the table has {len(given)} wavelength columns ({extent}), but the target has {len(wavelengths)} "
-            f"({wavelengths[0]:g}-{wavelengths[-1]:g} nm); interpolate the spectra on the target's wavelengths"
+            f"({wavelengths[0]:g}-{wavelengths[-1]:g} nm); measure on the target's wavelengths, or ask for resampling: "
+            "matseek tell --resample, tell(..., resampling=True)"
         )
-    return [found[w] for w in given]
+    spectra = np.column_stack([_numbers(frame, found[w]) for w in given])
+    return spectra if same else resample(spectra, given, wavelengths)
 
 
 def _numbers(frame: pd.DataFrame, column: object) -> FloatArray:

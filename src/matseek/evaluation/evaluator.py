@@ -27,6 +27,7 @@ class Evaluator:
         seed: The campaign's seed.
         executor: How the truth is called.
         on_evaluation: Told each evaluation as soon as it is written down.
+        judge: Looks at everything after a run and says whether the campaign ends; None for never before the budget.
     """
 
     problem: Problem
@@ -35,11 +36,16 @@ class Evaluator:
     seed: int = 0
     executor: Executor = field(default_factory=SerialExecutor)
     on_evaluation: Callable[[Evaluation], None] | None = None
+    judge: Callable[[History], bool] | None = None
 
     @property
     def remaining(self) -> int:
         """Evaluations that may still be asked for."""
         return self.budget - len(self.ledger.evaluations())
+
+    def stops(self) -> bool:
+        """Whether the campaign has reached what it was after; to be asked between runs."""
+        return self.judge is not None and self.judge(self.history())
 
     def history(self) -> History:
         """Everything so far, as searchers see it."""

@@ -170,6 +170,15 @@ class History:
         """Variances of the values, shape ``(n,)``; NaN without replicates."""
         return np.array([e.variance for e in self.done])
 
+    def until(self, run: int) -> History:
+        """The history as it was when a run's last result had come in."""
+        return replace(
+            self,
+            iteration=run + 1,
+            evaluations=tuple(e for e in self.evaluations if e.iteration <= run),
+            events=tuple(e for e in self.events if e.data.get("iteration", 0) <= run),
+        )
+
     def after(self, events: tuple[Event, ...]) -> History:
         """The history with some events added."""
         return replace(self, events=self.events + events)

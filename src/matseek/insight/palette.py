@@ -10,7 +10,14 @@ import numpy.typing as npt
 import torch
 
 from matseek.insight.loss_map import map_grid
-from matseek.problems.colour import JUST_NOTICEABLE, lab_from_xyz, srgb_from_xyz, transmitted_xyz, tristimulus_weights
+from matseek.problems.colour import (
+    JUST_NOTICEABLE,
+    lab_from_xyz,
+    srgb_from_xyz,
+    transmitted_xyz,
+    tristimulus_weights,
+    xyz_from_lab,
+)
 from matseek.spaces import Box, Variable
 
 FloatArray = npt.NDArray[np.float64]
@@ -111,6 +118,13 @@ def transmitted_colours(wavelengths: npt.ArrayLike, absorbances: npt.ArrayLike) 
     xyz = xyz.reshape(*array.shape[:-1], 3)
     lab = lab_from_xyz(torch.from_numpy(xyz), weights.sum(dim=0)).numpy()
     return Colours(xyz, lab, *srgb_from_xyz(xyz))
+
+
+def colours_of_lab(lab: npt.ArrayLike) -> Colours:
+    """Colours from CIE Lab under D65, shape ``(..., 3)``."""
+    array = np.asarray(lab, dtype=np.float64)
+    xyz = xyz_from_lab(array)
+    return Colours(xyz, array, *srgb_from_xyz(xyz))
 
 
 def colour_map(

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import overload
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from matseek.errors import ResponseError
+from matseek.problems.objective import SpectralObjective, require_wavelengths
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -74,12 +72,7 @@ def tristimulus_weights(wavelengths: npt.ArrayLike) -> FloatArray:
     Raises:
         ValueError: If the wavelengths are not increasing, or leave out visible light.
     """
-    grid = np.array(wavelengths, dtype=np.float64)
-    if grid.ndim != 1 or grid.size < 2 or not np.all(np.isfinite(grid)) or not np.all(np.diff(grid) > 0):
-        raise ValueError(
-            f"wavelengths must be at least two strictly increasing numbers in nm, got an array of shape {grid.shape}; "
-            "sort them and drop repeats"
-        )
+    grid = require_wavelengths(wavelengths)
     low, high = NEEDED_WAVELENGTHS
     if grid[0] > low or grid[-1] < high:
         raise ValueError(
@@ -126,6 +119,21 @@ def lab_from_xyz(xyz: Tensor, white: Tensor) -> Tensor:
     return torch.stack([116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)], dim=-1)
 
 
+def xyz_from_lab(lab: FloatArray) -> FloatArray:
+    """Tristimulus values of CIE 1976 L*a*b* under D65, the inverse of :func:`lab_from_xyz`.
+
+    Args:
+        lab: Shape ``(..., 3)``.
+
+    Returns:
+        Shape ``(..., 3)``, Y = 100 for white.
+    """
+    y = (lab[..., 0] + 16.0) / 116.0
+    f = np.stack([y + lab[..., 1] / 500.0, y, y - lab[..., 2] / 200.0], axis=-1)
+    ratio = np.where(f > _CORNER, f**3, 3.0 * _CORNER**2 * (f - 4.0 / 29.0))
+    return np.asarray(ratio * _observer()[1].sum(axis=0))
+
+
 def srgb_from_xyz(xyz: FloatArray) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """Screen colours, IEC 61966-2-1:1999; what no screen shows is clipped channel by channel.
 
@@ -158,13 +166,12 @@ def lab_from_hex(color: str) -> FloatArray:
 
 
 @dataclass(frozen=True, eq=False)
-class ColourMatch:
+class ColourMatch(SpectralObjective):
     """How far the colour of a sample, seen in transmitted daylight, is from the one that is wanted.
 
     The loss is the CIE 1976 colour difference (CIE76, the distance in CIE Lab; CIE 015:2018, equation 8.21) over a
     scale. CIE76 is chosen over CIEDE2000 because it has a gradient everywhere but at the target, where it is taken as
-    zero; CIEDE2000 jumps where hue differences wrap around. The loss is defined for every input: a spectrum that
-    holds NaN or infinity has the loss NaN. NumPy arrays give NumPy arrays, tensors give tensors with gradients.
+    zero; CIEDE2000 jumps where hue differences wrap around. A spectrum that is not finite has the loss NaN.
 
     Args:
         wavelengths: Wavelengths in nm, shape ``(m,)``, strictly increasing, covering 400 to 700.
@@ -176,7 +183,6 @@ class ColourMatch:
         ValueError: If the wavelengths leave out visible light, the target is no colour or the scale not positive.
     """
 
-    wavelengths: FloatArray
     target: FloatArray
     scale: float = 100.0
     weights: FloatArray = field(init=False, repr=False)
@@ -201,48 +207,13 @@ class ColourMatch:
         object.__setattr__(self, "scale", float(scale))
         object.__setattr__(self, "weights", weights)
 
-    @property
-    def response_size(self) -> int:
-        """Number of wavelengths that a spectrum must have."""
-        return int(self.wavelengths.size)
+    def _identity(self) -> bytes:
+        return self.target.tobytes() + np.float64(self.scale).tobytes()
 
-    def describe(self) -> str:
-        """A name that differs where wavelengths, target or scale do."""
-        digest = hashlib.sha256(self.wavelengths.tobytes() + self.target.tobytes() + np.float64(self.scale).tobytes())
-        return f"{type(self).__name__} {digest.hexdigest()[:16]}"
-
-    @overload
-    def __call__(self, spectra: Tensor) -> Tensor: ...
-    @overload
-    def __call__(self, spectra: npt.ArrayLike) -> FloatArray: ...
-    def __call__(self, spectra: Tensor | npt.ArrayLike) -> Tensor | FloatArray:
-        """Losses of spectra.
-
-        Args:
-            spectra: Absorbances, shape ``(..., m)``.
-
-        Returns:
-            Losses of at least 0 (NaN where a spectrum is not finite), shape ``(...)``, in the library of the input.
-
-        Raises:
-            ResponseError: If the last dimension is not the number of wavelengths.
-        """
-        if isinstance(spectra, Tensor):
-            return self._loss(spectra)
-        return self._loss(torch.tensor(np.asarray(spectra, dtype=np.float64))).numpy()
-
-    def _loss(self, spectra: Tensor) -> Tensor:
-        if spectra.ndim == 0 or spectra.shape[-1] != self.response_size:
-            raise ResponseError(
-                f"spectra have {spectra.shape[-1] if spectra.ndim else 0} absorbances each, but the colour is computed "
-                f"from {self.response_size} ({self.wavelengths[0]:g}-{self.wavelengths[-1]:g} nm); "
-                "measure or interpolate on these wavelengths"
-            )
-        finite = torch.isfinite(spectra).all(dim=-1)
-        safe = torch.where(finite.unsqueeze(-1), spectra, torch.zeros_like(spectra))
+    def _finite_loss(self, spectra: Tensor) -> Tensor:
         weights = torch.tensor(self.weights, dtype=spectra.dtype, device=spectra.device)
-        lab = lab_from_xyz(transmitted_xyz(safe, weights), weights.sum(dim=0))
+        lab = lab_from_xyz(transmitted_xyz(spectra, weights), weights.sum(dim=0))
         apart = lab - torch.tensor(self.target, dtype=spectra.dtype, device=spectra.device)
         # The floor makes the gradient at the target zero instead of undefined.
         difference = apart.square().sum(dim=-1).clamp_min(torch.finfo(spectra.dtype).tiny).sqrt()
-        return torch.where(finite, difference / self.scale, torch.full_like(difference, torch.nan))
+        return difference / self.scale

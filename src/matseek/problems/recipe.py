@@ -14,6 +14,7 @@ import torch
 
 from matseek.errors import ResponseError
 from matseek.problems.base import Measurement, Objective
+from matseek.problems.objective import require_wavelengths, resample
 from matseek.spaces import Box
 
 FloatArray = npt.NDArray[np.float64]
@@ -35,6 +36,12 @@ class RecipeProblem:
             gives the values itself.
         name: Name for records and titles.
         success_below: Value under which the problem counts as solved; None if there is no such level.
+        axes: Names of the two variables over which maps are drawn, x and y; None for the first two of the space.
+        measured_at: Wavelengths in nm, shape ``(p,)``, of the oracle's spectra, which are then resampled on the
+            objective's; None where they are measured on these, and any others are refused.
+
+    Raises:
+        ValueError: If a setting is not as described.
     """
 
     space: Box
@@ -42,6 +49,8 @@ class RecipeProblem:
     objective: Objective | None = None
     name: str = "recipe"
     success_below: float | None = None
+    axes: tuple[str, str] | None = None
+    measured_at: npt.ArrayLike | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.space, Box):
@@ -50,6 +59,16 @@ class RecipeProblem:
             raise ValueError(f"oracle must be callable on an (n, d) array, got {type(self.oracle).__name__}")
         if self.success_below is not None and not isinstance(self.success_below, (int, float)):
             raise ValueError(f"success_below={self.success_below!r} must be a number, or None for no such level")
+        if self.axes is None:
+            object.__setattr__(self, "axes", self.space.names[:2] if self.space.dim > 1 else None)
+        elif len(self.axes) != 2 or len(set(self.axes)) != 2 or not set(self.axes) <= set(self.space.names):
+            raise ValueError(f"axes={self.axes!r} must name two variables of the space, {list(self.space.names)}")
+        if self.measured_at is not None:
+            if self.objective is None:
+                raise ValueError(
+                    "measured_at needs an objective on spectra; leave it out where the oracle gives values"
+                )
+            object.__setattr__(self, "measured_at", require_wavelengths(self.measured_at))
 
     @cached_property
     def _oracle_takes_rng(self) -> bool:
@@ -86,7 +105,7 @@ class RecipeProblem:
         answer = self.oracle(points, rng=rng) if self._oracle_takes_rng else self.oracle(points)
         response = _as_floats(answer)
         try:
-            return self.reduce(self._single(response))
+            return self.reduce(self._on_wavelengths(self._single(response)))
         except ResponseError as error:
             raise ResponseError(str(error), response) from error
 
@@ -99,6 +118,11 @@ class RecipeProblem:
                 f"the oracle answered one condition with an array of shape {response.shape}; it must give {wanted}"
             )
         return np.asarray(response[0])
+
+    def _on_wavelengths(self, response: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.floating[Any]]:
+        if self.measured_at is None or self.objective is None:
+            return response
+        return resample(response, self.measured_at, self.objective.wavelengths)
 
     def reduce(self, response: npt.ArrayLike) -> Measurement:
         """Value of one condition: the median over its replicates, those without a finite value left out.
@@ -137,12 +161,13 @@ class RecipeProblem:
 
     def describe(self) -> dict[str, Any]:
         """Name, space, objective and oracle as plain data; the success level changes no evaluation and is left out."""
-        return {
+        plain = {
             "name": self.name,
             "space": self.space.describe(),
             "objective": None if self.objective is None else self.objective.describe(),
             "oracle": None if self.oracle is None else _oracle_name(self.oracle),
         }
+        return plain if self.measured_at is None else {**plain, "measured_at": np.asarray(self.measured_at).tolist()}
 
 
 def _as_floats(answer: npt.ArrayLike) -> npt.NDArray[np.floating[Any]]:

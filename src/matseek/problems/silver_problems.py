@@ -1,14 +1,17 @@
-"""The two silver problems by name: the laboratory in software, and the measured one."""
+"""The silver problems by name: the laboratory in software (for a spectrum, for a colour), and the measured one."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from matseek.problems.colour import ColourMatch
 from matseek.problems.measured import DropletEmulator, MeasuredDroplets
 from matseek.problems.recipe import RecipeProblem
 from matseek.problems.silver import WAVELENGTHS, SilverLaboratory, silver_target
 from matseek.problems.spectra import SpectralMatch
 from matseek.spaces import Box, LinearConstraint, Variable
+
+_PAPER_AXES = ("Qseed", "QAgNO3")
 
 
 def silver_space(*, hardware: bool = True) -> Box:
@@ -41,7 +44,28 @@ def silver(droplets: int = 20, success_below: float | None = 0.2) -> RecipeProbl
     """
     objective = SpectralMatch(WAVELENGTHS, silver_target())
     laboratory = SilverLaboratory(droplets=droplets)
-    return RecipeProblem(silver_space(), laboratory, objective, name="silver", success_below=success_below)
+    return RecipeProblem(
+        silver_space(), laboratory, objective, name="silver", success_below=success_below, axes=_PAPER_AXES
+    )
+
+
+def silver_colour(color: str, droplets: int = 20, success_below: float | None = 0.05) -> RecipeProblem:
+    """The problem ``silver_colour``: droplets of a wanted colour from the embedded laboratory.
+
+    Args:
+        color: Colour in transmitted daylight, as a screen shows it, for example ``#3a5fcd``.
+        droplets: Replicate droplets per condition.
+        success_below: CIE 1976 colour difference over 100 that counts as success; None for no such level. Side by
+            side, 0.023 can just be noticed.
+
+    Raises:
+        ValueError: If the text is no colour.
+    """
+    objective = ColourMatch(WAVELENGTHS, color)
+    laboratory = SilverLaboratory(droplets=droplets)
+    return RecipeProblem(
+        silver_space(), laboratory, objective, name="silver_colour", success_below=success_below, axes=_PAPER_AXES
+    )
 
 
 def silver_measured(data: str | Path | None, replicates: int = 20, success_below: float | None = 0.1) -> RecipeProblem:
@@ -61,4 +85,4 @@ def silver_measured(data: str | Path | None, replicates: int = 20, success_below
         raise ValueError("problem=silver_measured needs the measured droplets; add data=FILE")
     space = silver_space(hardware=False)
     emulator = DropletEmulator.fit(MeasuredDroplets.read(data), space, replicates)
-    return RecipeProblem(space, emulator, name="silver_measured", success_below=success_below)
+    return RecipeProblem(space, emulator, name="silver_measured", success_below=success_below, axes=_PAPER_AXES)

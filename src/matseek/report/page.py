@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 from matseek.evaluation import Evaluation
 from matseek.problems import Problem
 from matseek.report.figures import PROPOSER_LABELS, value_name
+from matseek.report.outlook import Outlook
 from matseek.spaces import Variable
 
 CAPTIONS: Mapping[str, tuple[str, str]] = {
@@ -50,6 +51,17 @@ CAPTIONS: Mapping[str, tuple[str, str]] = {
         "Each map shows the lowest loss that a model expects for given amounts of two ingredients when all others are "
         "chosen as well as possible. Dark is good, white dots were measured and the star is the model's favourite. "
         "Where both maps are dark they agree, so trust it; where only one is, measure before you believe.",
+    ),
+    "loss_level": (
+        "Is the best good enough?",
+        "The best condition of each batch and the best so far. A dashed level, where there is one, is what the "
+        "campaign was after; once the upper line stays well above the lower one, new batches only confirm.",
+    ),
+    "accuracy": (
+        "Does the network foresee what is measured?",
+        "Each batch's conditions are predicted before they are measured and before the network learns from them. A "
+        "cosine near 1 is the same shape of spectrum; the squared error also sees its strength. As long as these still "
+        "improve from batch to batch, more measurements make the network better.",
     ),
     "stability": (
         "Have the models made up their minds?",
@@ -82,6 +94,17 @@ CAPTIONS: Mapping[str, tuple[str, str]] = {
     ),
 }
 """Title of each figure, and how to read it."""
+
+SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("tried", "What was tried", ("convergence", "batches", "recipes")),
+    ("found", "What is best", ("spectra",)),
+    ("believe", "Whom to believe", ("loss_maps", "predicted_against_measured")),
+    ("stop", "When to stop", ("loss_level", "stability", "accuracy")),
+    ("matters", "What matters", ("attribution", "spectrum_attribution", "palette")),
+)
+"""Anchor and title of each section, and the figures that it holds; other figures follow in a section of their own."""
+
+_NO_TABLE: Mapping[str, Any] = {"heads": [], "rows": []}
 
 _AT_EDGE = 0.02
 """What counts as at the edge of a window, as a fraction of it."""
@@ -120,6 +143,7 @@ def write_page(
     evaluations: Sequence[Evaluation],
     frame: pd.DataFrame,
     figures: Mapping[str, Figure],
+    outlook: Outlook | None = None,
 ) -> None:
     """Write the report of a recipe campaign as one HTML file that needs no network and no scripts.
 
@@ -130,7 +154,9 @@ def write_page(
         evaluations: The campaign's evaluations.
         frame: A row per evaluation, as :meth:`matseek.campaign.Campaign.to_frame` gives it; it goes into the page
             as a table to unfold and as a CSV file to save.
-        figures: Figures by name; those of :func:`matseek.report.figures.recipe_figures` get their captions.
+        figures: Figures by name; those of :func:`matseek.report.figures.recipe_figures` and of the outlook get their
+            captions.
+        outlook: What the models say; None where there are none.
     """
     template = resources.files("matseek.report").joinpath("page.html.j2").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -143,16 +169,37 @@ def write_page(
         outcome=_outcome(problem, summary),
         numbers=_key_numbers(problem, summary, ordered),
         best=_best_table(problem, ordered),
-        pictures=[_picture(stem, figure) for stem, figure in figures.items()],
+        sections=_sections(figures, outlook),
         events=[str(event) for event in summary.get("events") or ()],
         failures=_failures(ordered),
         pending=_pending_table(problem, ordered),
+        proposed=_NO_TABLE if outlook is None else outlook.next_recipes(),
         hints=_hints(problem, summary, ordered),
         everything=_everything(frame),
         csv=_data_uri("text/csv;charset=utf-8", frame.to_csv(index=False).encode()),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")
+
+
+def _sections(figures: Mapping[str, Figure], outlook: Outlook | None) -> list[dict[str, Any]]:
+    """The sections that hold anything: sentences, a table, pictures."""
+    said: dict[str, list[str]] = {} if outlook is None else {"believe": outlook.whom_to_believe()}
+    tables: dict[str, Any] = {} if outlook is None else {"stop": outlook.when_to_stop()}
+    known = {stem for _, _, stems in SECTIONS for stem in stems}
+    rest = tuple(stem for stem in figures if stem not in known)
+    sections = []
+    for anchor, title, stems in (*SECTIONS, ("more", "More figures" if len(rest) < len(figures) else "Figures", rest)):
+        section = {
+            "anchor": anchor,
+            "title": title,
+            "sentences": said.get(anchor, []),
+            "table": tables.get(anchor, _NO_TABLE),
+            "pictures": [_picture(stem, figures[stem]) for stem in stems if stem in figures],
+        }
+        if section["sentences"] or section["table"]["rows"] or section["pictures"]:
+            sections.append(section)
+    return sections
 
 
 def _recipes_of(problem: Problem, evaluations: Sequence[Evaluation]) -> pd.DataFrame:
@@ -222,7 +269,12 @@ def _hints(problem: Problem, summary: Mapping[str, Any], ordered: Sequence[Evalu
             "The budget is spent. To go on, give the same command a larger budget: what is measured is kept and "
             "nothing is measured twice."
         )
-    elif summary.get("stopped_by") is None:
+    elif summary.get("stopped_by") is not None:
+        hints.append(
+            f"The campaign ended because of {str(summary['stopped_by']).replace('_', ' ')} (see When to stop). To go "
+            "on all the same, run it again without that level: what is measured is kept."
+        )
+    else:
         hints.append("The campaign is still open. Ask for the next batch, or run the same command again.")
     best = _best(ordered)
     if best is not None:

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from matseek.errors import BudgetError
 from matseek.evaluation import Evaluator, History, Proposal
+from matseek.insight.learning import Learners
 
 
 class Searcher(ABC):
@@ -16,9 +17,14 @@ class Searcher(ABC):
 
     name: ClassVar[str]
 
+    @property
+    def learners(self) -> Learners:
+        """The models that it learns from what is measured; by default there are none."""
+        return Learners()
+
     @abstractmethod
     def search(self, evaluator: Evaluator) -> None:
-        """Evaluate until the budget is spent; goes on from whatever the ledger holds."""
+        """Evaluate until the budget is spent or the evaluator says stop; goes on from whatever the ledger holds."""
 
     def check(self, budget: int) -> None:
         """Refuse a budget that this searcher cannot work with, before anything is paid.
@@ -68,7 +74,7 @@ class BatchSearcher(Searcher):
     def search(self, evaluator: Evaluator) -> None:
         """Ask and evaluate, batch after batch."""
         evaluator.evaluate_pending()
-        while (remaining := evaluator.remaining) > 0:
+        while (remaining := evaluator.remaining) > 0 and not evaluator.stops():
             size = self.size(evaluator.history())
             evaluator.ask(partial(self.ask, min(size, remaining)))
             evaluator.evaluate_pending()

@@ -11,7 +11,8 @@ import torch
 
 from matseek.acquisition import STRATEGIES, Surrogate
 from matseek.evaluation import History, Proposal
-from matseek.models.gp import KERNELS, GaussianProcess, KernelName, quiet_numerics
+from matseek.insight.learning import Learners, fit_gp
+from matseek.models.gp import KERNELS, KernelName, quiet_numerics
 from matseek.searchers.base import BatchSearcher
 from matseek.searchers.widening import Widening
 
@@ -48,6 +49,11 @@ class BayesianSearcher(BatchSearcher):
         if not isinstance(self.repeats, bool):
             raise ValueError(f"repeats={self.repeats!r} must be true or false")
 
+    @property
+    def learners(self) -> Learners:
+        """The Gaussian process."""
+        return Learners(kernel=self.kernel)
+
     def ask(self, n: int, history: History) -> Proposal:
         """Choose n points: a hypercube as long as nothing can be learnt, then the strategy's batch."""
         if self._explores(history):
@@ -61,14 +67,7 @@ class BayesianSearcher(BatchSearcher):
 
     def _batch(self, n: int, history: History) -> np.ndarray:
         window = history.window
-        gp = GaussianProcess.fit(
-            window,
-            history.points,
-            history.values,
-            history.variances,
-            kernel=self.kernel,
-            seed=history.iteration,
-        )
+        gp = fit_gp(history, self.kernel)
 
         def unit(points: np.ndarray) -> torch.Tensor:
             return torch.as_tensor(window.normalize(points))

@@ -13,9 +13,8 @@ import torch
 from torch import Tensor
 
 from matseek.acquisition.optimize import maximize
-from matseek.data import SpectraDataModule
-from matseek.errors import ResponseError
 from matseek.evaluation import Event, History, Proposal
+from matseek.insight.learning import Learners, fit_network
 from matseek.models.spectrum_net import SpectrumNet
 from matseek.models.training import Training
 from matseek.searchers.base import BatchSearcher
@@ -30,7 +29,7 @@ SEARCHES: tuple[SearchName, ...] = ("gradient", "grid")
 NETWORK_WAITS = "network_waits"
 
 _SAME = 1e-3
-"""Points closer than this count as the same recipe."""
+"""Points closer than this in every coordinate, as a fraction of the feasible extent, count as the same recipe."""
 
 _POOL = 2048
 _LOCAL = 256
@@ -89,47 +88,18 @@ class NetworkSearcher(BatchSearcher):
 
     def ask(self, n: int, history: History) -> Proposal:
         """Choose n points: a hypercube as long as nothing can be learnt, then the best that the network predicts."""
-        reason = self.reason_to_wait(history)
+        reason = self.learners.reason_to_wait(history)
         if reason is not None:
             points = history.window.sample_latin_hypercube(n, history.rng())
             return Proposal(points, ("lhs",) * n, waiting(reason, history))
         events = () if self.widening is None else self.widening.events(history, self.name)
         widened = history.after(events)
-        return Proposal(self.propose(self.learn(widened), n, widened), (self.name,) * n, events)
+        return Proposal(self.propose(fit_network(widened, self.training), n, widened), (self.name,) * n, events)
 
-    def reason_to_wait(self, history: History) -> str | None:
-        """Why the network cannot learn from a history yet; None if it can.
-
-        Raises:
-            ResponseError: If a response does not fit the objective; no further measurement would mend that.
-        """
-        if len(history.done) < self.least:
-            return f"it needs {self.least} conditions with a response to learn from, there are {len(history.done)}"
-        try:
-            self._data(history)
-        except ResponseError:
-            raise
-        except ValueError as error:
-            return str(error)
-        return None
-
-    def learn(self, history: History) -> SpectrumNet:
-        """Train a network on everything that has a response; the same history gives the same network.
-
-        Raises:
-            ValueError: If there is too little to learn from.
-        """
-        return self.training.fit(history.window, self._data(history), seed=_seed(history))
-
-    def _data(self, history: History) -> SpectraDataModule:
-        objective = history.objective
-        if objective is None:
-            values = [e.finite_replicates for e in history.done]
-            return self.training.data(history.points, values, seed=_seed(history))
-        kept = [e for e in history.done if e.response is not None]
-        points = np.array([e.point for e in kept]).reshape(-1, history.space.dim)
-        responses = [np.asarray(e.response) for e in kept]
-        return self.training.data(points, responses, objective.wavelengths, seed=_seed(history))
+    @property
+    def learners(self) -> Learners:
+        """The network."""
+        return Learners(training=self.training, least=self.least)
 
     def propose(self, net: SpectrumNet, n: int, history: History) -> FloatArray:
         """The n best recipes that keep apart, by a network that is there already.
@@ -292,9 +262,11 @@ def _spread_out(
     # A finished candidate list can be shorter than a batch (a coarse grid); uniform points fill it up.
     fill = window.unit_polytope.sample(max(4 * n, 64), history.rng())
     every = np.vstack([candidates, fill])
+    low, high = window.unit_polytope.extent
+    extent = np.maximum(high - low, np.finfo(np.float64).tiny)
     fresh = np.ones(len(every), dtype=np.bool_)
     for point in taken:
-        fresh &= np.abs(every - point).max(axis=1) > _SAME
+        fresh &= (np.abs(every - point) / extent).max(axis=1) > _SAME
     new = every[fresh] if fresh.any() else every
     while spacing > _SAME:
         chosen = _keep_apart(new[: len(candidates)], n, spacing)
@@ -304,7 +276,3 @@ def _spread_out(
     chosen = _keep_apart(new, n, _SAME)
     short = n - len(chosen)
     return np.vstack([chosen, every[np.arange(short) % len(every)]])
-
-
-def _seed(history: History) -> int:
-    return int(history.rng().integers(2**31))

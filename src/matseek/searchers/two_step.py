@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from matseek.evaluation import Event, History, Proposal
+from matseek.insight.learning import Learners
 from matseek.searchers.base import BatchSearcher
 from matseek.searchers.bayesian import BayesianSearcher
 from matseek.searchers.network import NetworkSearcher, waiting
@@ -71,6 +72,11 @@ class TwoStepSearcher(BatchSearcher):
         if self.side_by_side not in ("split", "full"):
             raise ValueError(f"side_by_side={self.side_by_side!r} is unknown; choose split or full")
 
+    @property
+    def learners(self) -> Learners:
+        """The Gaussian process and the network."""
+        return replace(self.network.learners, kernel=self.bayesian.kernel)
+
     def size(self, history: History) -> int:
         """A batch, or one for each proposer."""
         return self.batch_size * (len(self.stage(history).proposers) if self.side_by_side == "full" else 1)
@@ -83,7 +89,7 @@ class TwoStepSearcher(BatchSearcher):
         """Choose n points, in equal shares of the stage's proposers; each sees the points of those before it."""
         proposers = list(self.stage(history).proposers)
         events: tuple[Event, ...] = ()
-        if "network" in proposers and (reason := self.network.reason_to_wait(history)) is not None:
+        if "network" in proposers and (reason := self.network.learners.reason_to_wait(history)) is not None:
             events = waiting(reason, history)
             proposers = [p for p in proposers if p != "network"] or ["bayesian"]
         proposal = Proposal(np.zeros((0, history.space.dim)), (), events)

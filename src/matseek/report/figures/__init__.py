@@ -16,13 +16,16 @@ from matseek.report.figures.house import PROPOSER_LABELS, spectral_match, value_
 from matseek.report.figures.progress import batches, convergence
 from matseek.report.figures.recipe_panels import recipes
 from matseek.report.figures.spectral import predicted_against_measured, spectra
+from matseek.report.figures.stopping import accuracy, loss_level
 from matseek.report.figures.understanding import attribution, loss_maps, spectrum_attribution, stability
 
 __all__ = [
     "PROPOSER_LABELS",
+    "accuracy",
     "attribution",
     "batches",
     "convergence",
+    "loss_level",
     "loss_maps",
     "palette",
     "predicted_against_measured",

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from matseek.evaluation import Evaluation
+from matseek.insight.foresight import spectral_cosine
 from matseek.problems import Problem, SpectralMatch
 from matseek.problems.spectra import GATE_HIGH, GATE_LOW
 from matseek.report.figures.house import (
@@ -131,13 +132,6 @@ def predicted_against_measured(
             ax.set_ylabel("Absorbance", fontsize=8.5)
     legend(figure)
     return figure
-
-
-def spectral_cosine(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
-    """Cosine similarity of two spectra, shape ``(m,)`` each; NaN where one is all zero or not finite."""
-    p, q = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
-    norms = float(np.linalg.norm(p) * np.linalg.norm(q))
-    return float(p @ q) / norms if norms > 0 else float("nan")
 
 
 def _whole_spectra(e: Evaluation) -> FloatArray:

@@ -1,0 +1,266 @@
+"""When to stop: criteria that a campaign takes, measured after every run.
+
+Mekki-Berrada et al., npj Comput. Mater. 7, 55 (2021): the loss is under a level, the loss map is stable, the network is
+accurate on conditions that it has not been trained on.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from matseek.insight.foresight import foresee
+from matseek.insight.learning import Learners
+from matseek.insight.loss_map import map_similarity
+from matseek.insight.understanding import Understanding
+
+Figures = dict[str, float]
+"""What a criterion measured after a run; NaN where there was nothing to measure."""
+
+
+@dataclass(frozen=True)
+class StopCriterion(ABC):
+    """Measures each run, and says from all that was measured whether the campaign may end.
+
+    Measuring may be costly and is recorded; deciding is cheap, so that a recorded campaign can be judged anew. A
+    criterion without a level never ends a campaign: its figures are recorded and drawn.
+    """
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The name by which the record knows it, and which ``stopped_by`` gives."""
+
+    @property
+    @abstractmethod
+    def level(self) -> str:
+        """When the criterion is met, in words; empty without a level."""
+
+    @abstractmethod
+    def applies(self, learners: Learners) -> bool:
+        """Whether there is anything to measure with a searcher's models."""
+
+    @abstractmethod
+    def measure(self, now: Understanding, before: Understanding | None) -> Figures:
+        """Measure a run.
+
+        Args:
+            now: What is understood after the run.
+            before: What was understood before it; None for the first run.
+        """
+
+    @abstractmethod
+    def satisfied(self, figures: Mapping[str, float]) -> bool:
+        """Whether one run's figures reach the level."""
+
+    @property
+    def in_a_row(self) -> int:
+        """Runs that must be satisfied, the last one among them."""
+        return 1
+
+    def met(self, measured: Sequence[Mapping[str, float]]) -> bool:
+        """Whether the last runs' figures, in order, end the campaign."""
+        last = measured[-self.in_a_row :]
+        return bool(self.level) and len(last) == self.in_a_row and all(self.satisfied(f) for f in last)
+
+    def require(self, learners: Learners, spectra: bool) -> None:  # noqa: ARG002 -- for those that need spectra
+        """Refuse a level that could never be reached.
+
+        Args:
+            learners: The searcher's models.
+            spectra: Whether the problem's responses are spectra.
+
+        Raises:
+            ValueError: If the searcher lacks the model that is judged, or the responses are no spectra.
+        """
+        if self.level and not self.applies(learners):
+            raise ValueError(
+                f"stop criterion {self.name!r} ({self.level}) needs a model that this searcher does not have (it has "
+                f"{list(learners.names)}); take searcher=two_step, or leave its level out"
+            )
+
+
+@dataclass(frozen=True)
+class LossLevel(StopCriterion):
+    """The best value is below a level.
+
+    Args:
+        below: The level; None only records the values.
+    """
+
+    below: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.below is not None and not math.isfinite(self.below):
+            raise ValueError(f"loss_level.below={self.below} must be a finite number, or null for no level")
+
+    @property
+    def name(self) -> str:
+        """``loss_level``."""
+        return "loss_level"
+
+    @property
+    def level(self) -> str:
+        """In words."""
+        return "" if self.below is None else f"best value below {self.below:g}"
+
+    def applies(self, learners: Learners) -> bool:  # noqa: ARG002 -- any searcher has values
+        """Always."""
+        return True
+
+    def measure(self, now: Understanding, before: Understanding | None) -> Figures:  # noqa: ARG002
+        """``best``: the best value so far; ``best_of_run``: that of the run."""
+        values = now.history.values
+        mine = [e.value for e in now.history.done if e.iteration == now.run]
+        return {"best": _least(values), "best_of_run": _least(mine)}
+
+    def satisfied(self, figures: Mapping[str, float]) -> bool:
+        """Best so far below the level."""
+        return self.below is not None and figures["best"] < self.below
+
+
+@dataclass(frozen=True)
+class MapStability(StopCriterion):
+    """A model's loss map hardly changes any more from run to run.
+
+    Args:
+        model: ``gp`` or ``network``.
+        at_least: Least cosine similarity of successive maps; None only records the similarities.
+        runs: Runs in a row that must reach it.
+    """
+
+    model: str = "gp"
+    at_least: float | None = None
+    runs: int = 2
+
+    def __post_init__(self) -> None:
+        if self.model not in ("gp", "network"):
+            raise ValueError(f"stability.model={self.model!r} is unknown; choose gp or network")
+        if self.at_least is not None and not 0 < self.at_least <= 1:
+            raise ValueError(f"{self.name}.at_least={self.at_least} must lie in (0, 1]; it is a cosine similarity")
+        _require_runs(self.name, self.runs)
+
+    @property
+    def name(self) -> str:
+        """``gp_stability`` or ``network_stability``."""
+        return f"{self.model}_stability"
+
+    @property
+    def level(self) -> str:
+        """In words."""
+        if self.at_least is None:
+            return ""
+        return f"similarity to the map before at least {self.at_least:g}{_in_a_row(self.runs)}"
+
+    @property
+    def in_a_row(self) -> int:
+        """Runs in a row."""
+        return self.runs
+
+    def applies(self, learners: Learners) -> bool:
+        """Whether the searcher has the model."""
+        return self.model in learners.names
+
+    def measure(self, now: Understanding, before: Understanding | None) -> Figures:
+        """``similarity``: cosine similarity of this run's map and the one before, both over this run's window."""
+        after = now.map(self.model)
+        earlier = None if before is None else before.map(self.model, now.history.window)
+        if after is None or earlier is None:
+            return {"similarity": math.nan}
+        return {"similarity": map_similarity(earlier, after)}
+
+    def satisfied(self, figures: Mapping[str, float]) -> bool:
+        """Similarity of at least the level."""
+        return self.at_least is not None and figures["similarity"] >= self.at_least
+
+
+@dataclass(frozen=True)
+class Accuracy(StopCriterion):
+    """The network foresees newly measured conditions, before it is taught them.
+
+    Args:
+        cosine: Least median cosine similarity of predicted and measured spectra; None for no such level.
+        mse: Largest median of the mean squared errors, in squared units of the response; None for no such level.
+            Without either the figures are only recorded.
+        runs: Runs in a row that must reach the levels.
+    """
+
+    cosine: float | None = None
+    mse: float | None = None
+    runs: int = 1
+
+    def __post_init__(self) -> None:
+        if self.cosine is not None and not 0 < self.cosine <= 1:
+            raise ValueError(f"accuracy.cosine={self.cosine} must lie in (0, 1]; it is a cosine similarity")
+        if self.mse is not None and not self.mse > 0:
+            raise ValueError(f"accuracy.mse={self.mse} must be positive; it is a mean squared error")
+        _require_runs(self.name, self.runs)
+
+    @property
+    def name(self) -> str:
+        """``accuracy``."""
+        return "accuracy"
+
+    @property
+    def level(self) -> str:
+        """In words."""
+        parts = [] if self.cosine is None else [f"median spectral cosine at least {self.cosine:g}"]
+        parts += [] if self.mse is None else [f"median squared error at most {self.mse:g}"]
+        return " and ".join(parts) + (_in_a_row(self.runs) if parts else "")
+
+    @property
+    def in_a_row(self) -> int:
+        """Runs in a row."""
+        return self.runs
+
+    def applies(self, learners: Learners) -> bool:
+        """Whether the searcher has a network."""
+        return "network" in learners.names
+
+    def require(self, learners: Learners, spectra: bool) -> None:
+        """Also refuse a cosine where there are no spectra."""
+        super().require(learners, spectra)
+        if self.cosine is not None and not spectra:
+            raise ValueError(
+                f"accuracy.cosine={self.cosine} needs spectra, but the response is a single value; give accuracy.mse"
+            )
+
+    def measure(self, now: Understanding, before: Understanding | None) -> Figures:
+        """``cosine`` and ``mse``: medians over the run's conditions; ``least_cosine``; ``conditions``: how many."""
+        net = None if before is None else before.network
+        mine = [e for e in now.history.done if e.iteration == now.run]
+        nothing = {"cosine": math.nan, "least_cosine": math.nan, "mse": math.nan, "conditions": 0}
+        if net is None:
+            return nothing
+        seen = foresee(net, mine)
+        if not seen.evaluations:
+            return nothing
+        return {
+            "cosine": float(np.median(seen.cosines)),
+            "least_cosine": float(seen.cosines.min()),
+            "mse": float(np.median(seen.squared_errors)),
+            "conditions": len(seen.evaluations),
+        }
+
+    def satisfied(self, figures: Mapping[str, float]) -> bool:
+        """Both levels, as far as there are any."""
+        similar = self.cosine is None or figures["cosine"] >= self.cosine
+        near = self.mse is None or figures["mse"] <= self.mse
+        return similar and near
+
+
+def _least(values: Sequence[float] | np.ndarray) -> float:
+    return float(min(values)) if len(values) else math.nan
+
+
+def _require_runs(name: str, runs: int) -> None:
+    if int(runs) != runs or runs < 1:
+        raise ValueError(f"{name}.runs={runs} must be a whole number of at least 1")
+
+
+def _in_a_row(runs: int) -> str:
+    return f", {runs} runs in a row" if runs > 1 else ""

@@ -1,0 +1,82 @@
+"""What the stop criteria measured, run by run; the stability of the maps is in ``understanding``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from matseek.report.figures.house import BEST, INK, LAYERS, MUTED, SUCCESS, axes_of, legend, look_of, tidy
+
+ByRun = Mapping[int, Mapping[str, float]]
+
+
+@style.context(LAYERS)
+def loss_level(by_run: ByRun, below: float | None = None, label: str = "Spectral loss") -> Figure:
+    """Best value so far and best value of each run, against the level at which the campaign may end.
+
+    Args:
+        by_run: ``best`` and ``best_of_run`` of each run, NaN where there was none.
+        below: The level; None draws none.
+        label: What the value is.
+    """
+    figure, ax = axes_of(height=3.4)
+    color, marker = look_of("network", 1)
+    _draw(ax, by_run, "best_of_run", (color, marker), "best of the run")
+    _draw(ax, by_run, "best", (BEST, "o"), "best so far")
+    _draw_level(ax, below, "end below {:g}")
+    _label(ax, label)
+    legend(figure)
+    return figure
+
+
+@style.context(LAYERS)
+def accuracy(by_run: ByRun, cosine: float | None = None, mse: float | None = None) -> Figure:
+    """How well the network foresaw each run's conditions before it was taught them.
+
+    Args:
+        by_run: ``cosine``, ``least_cosine`` and ``mse`` of each run, NaN where there was nothing to compare.
+        cosine: Level of the cosine; None draws none.
+        mse: Level of the squared error; None draws none.
+    """
+    figure = Figure(figsize=(8.2, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    tidy(left)
+    tidy(right)
+    look = look_of("network", 1)
+    _draw(left, by_run, "cosine", look, "median over the conditions")
+    _draw(left, by_run, "least_cosine", (MUTED, "v"), "worst condition")
+    _draw_level(left, cosine, "accurate from {:g}")
+    _label(left, "Spectral cosine, predicted and measured")
+    _draw(right, by_run, "mse", look, "_median")
+    _draw_level(right, mse, "accurate up to {:g}")
+    _label(right, "Mean squared error")
+    if any(by_run[k]["mse"] > 0 for k in by_run):
+        right.set_yscale("log")
+    legend(figure)
+    return figure
+
+
+def _draw(ax: Axes, by_run: ByRun, key: str, look: tuple[str, str], label: str) -> None:
+    runs = [run for run in sorted(by_run) if math.isfinite(by_run[run][key])]
+    color, marker = look
+    values = [by_run[run][key] for run in runs]
+    ax.plot(runs, values, color=color, marker=marker, ms=5.5, lw=1.6, label=label, zorder=3)
+
+
+def _draw_level(ax: Axes, level: float | None, text: str) -> None:
+    if level is not None:
+        ax.axhline(level, color=SUCCESS, ls=(0, (5, 3)), lw=1.2, label=text.format(level), zorder=2)
+
+
+def _label(ax: Axes, label: str) -> None:
+    if not any(len(line.get_xdata()) for line in ax.lines):  # type: ignore[arg-type]
+        ax.text(0.5, 0.5, "nothing to compare yet", ha="center", va="center", color=INK, transform=ax.transAxes)
+    ax.set_xlabel("Batch")
+    ax.set_ylabel(label)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=12, min_n_ticks=1))
+    ax.margins(x=0.04, y=0.12)
