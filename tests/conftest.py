@@ -6,7 +6,9 @@ import pytest
 import torch
 from hypothesis import settings
 
-from matseek.problems import RecipeProblem
+from matseek.models import Training
+from matseek.problems import RecipeProblem, SpectralMatch
+from matseek.searchers import NetworkSearcher, Stage, TwoStepSearcher
 from matseek.spaces import Box, LinearConstraint, Variable
 
 # Timings vary on a busy machine; the properties themselves are what counts.
@@ -61,3 +63,26 @@ def counting():
 @pytest.fixture
 def problem(box, counting):
     return RecipeProblem(box, counting, name="bowl", success_below=0.05)
+
+
+WAVELENGTHS = np.linspace(380.0, 800.0, 43)
+QUICK = Training(members=2, hidden=(32,), epochs=60, learning_rate=1e-2, holdout=0.0)
+
+
+def bands(points):
+    """One band per recipe: its place by x, its height by y; z does nothing."""
+    x, y = np.asarray(points)[:, :1], np.asarray(points)[:, 1:2]
+    return (0.3 + 0.6 * y) * np.exp(-0.5 * ((WAVELENGTHS - 450 - 250 * x) / 60) ** 2)
+
+
+@pytest.fixture
+def spectral_problem():
+    space = Box([Variable("x", 0, 1, unit="%"), Variable("y", 0, 1, unit="%"), Variable("z", 0, 1, unit="%")])
+    return RecipeProblem(space, bands, SpectralMatch(WAVELENGTHS, bands([[0.7, 0.9, 0.0]])[0]), name="bands")
+
+
+@pytest.fixture
+def quick_two_step():
+    network = NetworkSearcher(training=QUICK, starts=8, least=4)
+    schedule = (Stage(1, ("lhs",)), Stage(2, ("bayesian", "network")))
+    return TwoStepSearcher(batch_size=6, schedule=schedule, network=network)

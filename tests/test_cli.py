@@ -66,3 +66,26 @@ def test_another_campaign_in_the_folder_is_refused(invoke):
     result = invoke("run", *SMALL, "searcher=random", "run_dir=out")
     assert result.exit_code == 2
     assert "holds the campaign searcher='lhs' seed=1" in result.output
+
+
+def test_report_writes_the_page_anew_and_changes_nothing_else(invoke, tmp_path):
+    assert invoke("run", *SMALL, "searcher=lhs", "run_dir=out").exit_code == 0
+    trace, page = ((tmp_path / "out" / name).read_bytes() for name in ("trace.csv", "report.html"))
+    (tmp_path / "out" / "report.html").unlink()
+    result = invoke("report", "out")
+    assert result.exit_code == 0
+    assert "report.html" in result.output
+    assert (tmp_path / "out" / "report.html").read_bytes() == page
+    assert (tmp_path / "out" / "trace.csv").read_bytes() == trace
+    assert "holds no campaign" in invoke("report", "nowhere").output
+
+
+def test_a_level_on_the_command_line_ends_the_campaign(invoke, tmp_path):
+    result = invoke("run", *SMALL, "searcher=lhs", "run_dir=out", "stop.loss_level.below=2")
+    assert result.exit_code == 0
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["stopped_by"] == "loss_level"
+    assert "stopped by loss level" in result.output
+    refused = invoke("run", *SMALL, "searcher=lhs", "run_dir=other", "stop.accuracy.mse=1")
+    assert refused.exit_code == 2
+    assert "needs a model" in refused.output

@@ -7,7 +7,7 @@ from matseek.configuration import config_dir, run_settings
 from matseek.errors import ConfigurationError
 from matseek.searchers import BayesianSearcher, Widening
 
-GROUPS = ["problem", "searcher", "evaluator", "experiment"]
+GROUPS = ["problem", "searcher", "evaluator", "stop", "experiment"]
 CHOICES = [(g, p.stem) for g in GROUPS for p in sorted((config_dir() / g).glob("*.yaml"))]
 
 
@@ -60,7 +60,7 @@ def test_the_papers_experiment_is_a_diff():
         (["evaluator.timeout_s=abc"], "evaluator: timeout_s='abc' must be a positive number"),
         (["problem.droplets=abc"], "problem: droplets='abc'"),
         (["problem.success_below=abc"], "problem: success_below='abc' must be a number"),
-        (["problm=silver"], r"problm.*\s*.*groups are \['evaluator', 'experiment', 'problem', 'searcher'\]"),
+        (["problm=silver"], r"problm.*\s*.*groups are \['evaluator', 'experiment', 'problem', 'searcher', 'stop'\]"),
         (["run_dir=[a]"], "run_dir must be a path"),
         (["problem=silver_measured"], "add data=FILE"),
         (["problem=silver_measured", "data=nowhere.csv"], "data='nowhere.csv' is not a file"),
@@ -70,6 +70,19 @@ def test_the_papers_experiment_is_a_diff():
 def test_bad_overrides_are_explained(overrides, message):
     with pytest.raises(ConfigurationError, match=message):
         run_settings(overrides)
+
+
+def test_stop_criteria_come_from_their_group():
+    watched = run_settings([]).stop
+    assert [c.name for c in watched] == ["loss_level", "gp_stability", "network_stability", "accuracy"]
+    assert [c.level for c in watched] == [""] * 4, "by default nothing but the budget ends a campaign"
+    assert run_settings(["stop=none"]).stop == ()
+    levels = {c.name: c.level for c in run_settings(["stop=paper", "stop.loss_level.below=0.2"]).stop}
+    assert levels["loss_level"] == "best value below 0.2"
+    assert levels["network_stability"] == "similarity to the map before at least 0.995, 2 runs in a row"
+    assert levels["accuracy"] == "median spectral cosine at least 0.99, 2 runs in a row"
+    with pytest.raises(ConfigurationError, match=r"at_least=2.* must lie in \(0, 1\]"):
+        run_settings(["stop.gp_stability.at_least=2"])
 
 
 def test_the_saved_config_composes_again(tmp_path):

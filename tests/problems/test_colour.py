@@ -9,13 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from matseek import Campaign
 from matseek.errors import ResponseError
 from matseek.insight.palette import transmitted_colours
+from matseek.models import Training
 from matseek.problems import ColourMatch, RecipeProblem, SpectralMatch
 from matseek.problems.base import Objective
-from matseek.problems.colour import lab_from_hex, tristimulus_weights
+from matseek.problems.colour import lab_from_hex, lab_from_xyz, tristimulus_weights, xyz_from_lab
 from matseek.problems.silver import WAVELENGTHS, SilverLaboratory
-from matseek.problems.silver_problems import silver_space
+from matseek.problems.silver_problems import silver_colour, silver_space
+from matseek.searchers import NetworkSearcher
 
 COARSE = np.linspace(380, 800, 43)
 
@@ -181,3 +184,21 @@ def test_numbers_are_printed_in_full_afterwards():
     # In NumPy's legacy printing, which colour-science turns on, CSV files lose digits.
     MATCH(np.zeros(43))
     assert str(np.float64(1 / 3)) == repr(1 / 3)
+
+
+def test_xyz_and_lab_are_each_others_inverse():
+    white = torch.tensor(tristimulus_weights(WAVELENGTHS).sum(axis=0))
+    lab = np.array([[50.0, 20.0, -30.0], [3.0, 1.0, -1.0], [100.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    np.testing.assert_allclose(lab_from_xyz(torch.tensor(xyz_from_lab(lab)), white).numpy(), lab, atol=1e-2)
+
+
+def test_a_network_finds_a_wanted_colour_of_the_silver_laboratory():
+    wanted = silver_colour("#b08090")
+    quick = Training(members=2, hidden=(64, 64), epochs=150, learning_rate=1e-2, holdout=0.0)
+    searcher = NetworkSearcher(15, training=quick, starts=16)
+    campaign = Campaign(wanted, searcher, seed=0).run(45)
+    first = campaign.to_frame().query("iteration == 1")["value"]
+    assert campaign.best.proposer == "network"
+    assert campaign.best.value < 0.7 * first.min()
+    with pytest.raises(ValueError, match="'pink' is not a colour"):
+        silver_colour("pink")

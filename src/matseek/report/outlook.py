@@ -87,8 +87,8 @@ class Outlook:
             if not measured:
                 continue
             last = {k: v for k, v in measured[-1].items() if k != "conditions"}
-            told = ", ".join(f"{k.replace('_', ' ')} {v:.3g}" for k, v in last.items() if math.isfinite(v))
-            verdict = "not asked for" if not criterion.level else "reached" if criterion.met(measured) else "not yet"
+            told = ", ".join(f"{k.replace('_', ' ')} {v:.4g}" for k, v in last.items() if math.isfinite(v))
+            verdict = "only recorded" if not criterion.level else "reached" if criterion.met(measured) else "not yet"
             rows.append([_title(criterion.name), told or "nothing to measure yet", criterion.level or "none", verdict])
         return {"heads": ["Criterion", "Last run", "Level", "Reached"], "rows": rows}
 
@@ -199,8 +199,8 @@ class Outlook:
         count = len(seen.evaluations)
         return [
             f"Before it was taught them, the network foresaw the last batch's {count} "
-            f"{'spectrum' if count == 1 else 'spectra'} with a median cosine similarity of {cosine:.3f} "
-            f"(the worst {seen.cosines.min():.3f}): its predicted spectra {word}."
+            f"{'spectrum' if count == 1 else 'spectra'} with a median cosine similarity of {cosine:.4f} "
+            f"(the worst {seen.cosines.min():.4f}): its predicted spectra {word}."
         ]
 
     def _agreement(self) -> list[str]:
