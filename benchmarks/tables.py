@@ -64,8 +64,66 @@ def killing(report: dict[str, Any]) -> str:
     return markdown([k.replace("_", " ") for k in keys], [[report[k] for k in keys]])
 
 
+def two_step(report: dict[str, Any]) -> str:
+    """Overtaking, final losses, and accuracy run by run."""
+    final = report["median_final_best"]
+    verdict = markdown(
+        ["seeds", "network ahead by run 8", "run of overtaking", "final best, two-step", "final best, BO alone"],
+        [
+            [
+                report["seeds"],
+                report["overtaken_by_run_8"],
+                ", ".join("never" if k is None else str(k) for k in report["overtaking_run"]),
+                f"{final['two_step']:.4f}",
+                f"{final['bayesian_alone']:.4f}",
+            ]
+        ],
+    )
+    rows = [
+        [r["run"], f"{r['median_cosine']:.4f}", f"{r['least_cosine']:.4f}", f"{r['median_mse']:.5f}"]
+        for r in report["accuracy"]
+    ]
+    names = ["run, never trained on", "spectral cosine, median", "worst condition", "squared error, median"]
+    return f"{verdict}\n\n{markdown(names, rows)}"
+
+
+def grid(report: dict[str, Any]) -> str:
+    """The grid, its loops and the gradient."""
+    searches = report["gradient_searches"]
+    wall = report["wall_on_two_cores"]
+    rows = [
+        ["3.2 million spectra and losses, two cores, wall", f"{wall['seconds']:.1f}", f"{wall['peak_megabytes']} MB"],
+        ["the same, one core, CPU", f"{report['seconds']:.1f}", f"{report['peak_megabytes']} MB"],
+        *(
+            [
+                f"loop, {name} (from 1,000 points)",
+                f"{loop['extrapolated_seconds']:,}",
+                f"{loop['grid_is_faster_by']:,}x",
+            ]
+            for name, loop in report["loops_extrapolated_from_1000_points"].items()
+        ),
+        [
+            f"gradient search, predicted loss {max(s['predicted_loss'] for s in searches):.4f} "
+            f"(grid {report['best_predicted_loss_of_the_feasible_grid']:.4f})",
+            f"{max(s['seconds'] for s in searches):.2f}",
+            f"{report['gradient_time_of_grid']:.3f} of the feasible grid's time",
+        ],
+    ]
+    return markdown(["search", "seconds", "memory, or ratio"], rows)
+
+
+def attribution(report: dict[str, Any]) -> str:
+    """Captum beside brute force."""
+    row = [
+        f"{report['dominant']} of {report['seeds']}",
+        f"{report['same_ranking']} of {report['seeds']}",
+        f"{report['largest_difference']:.1e}",
+    ]
+    return markdown(["AgNO3 and seeds dominate", "same ranking as brute force", "largest difference"], [row])
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
-    f.__name__: f for f in (asking, finding, laboratory, constraints, killing)
+    f.__name__: f for f in (asking, finding, two_step, grid, attribution, laboratory, constraints, killing)
 }
 
 

@@ -115,7 +115,8 @@ class Ledger:
             raise LedgerError(
                 f"ledger={str(location)!r} cannot be used: {error}; give a path, or a URL whose driver is installed"
             ) from error
-        self._lock = FileLock(str(self._lock_path()))
+        # A ledger in memory is seen by one process alone, and needs no lock.
+        self._lock = FileLock(str(self._lock_path())) if self._shared else None
         self._session_id: int | None = None
         self._created_at = ""
         try:
@@ -137,7 +138,7 @@ class Ledger:
         if self._sqlite_path is not None:
             return self._sqlite_path.with_name(self._sqlite_path.name + ".lock")
         # Servers have no file to lie beside; a unique evaluation number still guards them across machines.
-        return Path(tempfile.gettempdir()) / f"matseek-{self._digest()}{'' if self._shared else f'-{id(self)}'}.lock"
+        return Path(tempfile.gettempdir()) / f"matseek-{self._digest()}.lock"
 
     @property
     def _shared(self) -> bool:
@@ -171,6 +172,9 @@ class Ledger:
         Raises:
             LedgerBusyError: If another process holds it.
         """
+        if self._lock is None:
+            yield
+            return
         try:
             self._lock.acquire(timeout=0)
         except Timeout as error:
