@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -44,10 +44,25 @@ def effective_sample_size(log_weights: Tensor) -> float:
     return float(torch.exp(2 * torch.logsumexp(log_weights, 0) - torch.logsumexp(2 * log_weights, 0)))
 
 
-def gumbel_top_k(log_weights: Tensor, k: int, generator: torch.Generator) -> Tensor:
+class Selection(NamedTuple):
+    """Rows drawn without replacement, and what each stands for.
+
+    Attributes:
+        rows: Different row numbers in the order drawn, shape ``(m,)``.
+        log_weights: Log of weight over probability of having been drawn, shape ``(m,)``. Draws in proportion to these
+            weigh the rows once; by the Boltzmann weights they would count twice, in the selection and in the draw.
+    """
+
+    rows: Tensor
+    log_weights: Tensor
+
+
+def gumbel_top_k(log_weights: Tensor, k: int, generator: torch.Generator) -> Selection:
     """Draw rows without replacement, each next one in proportion to the weights of those left.
 
-    The k largest of ``log w + Gumbel noise`` (Kool, van Hoof and Welling, ICML 2019), finite however small w is.
+    The k largest of ``log w + Gumbel noise``, finite however small w is. Each weighs ``w / q`` with
+    ``q = 1 - exp(-exp(log w - threshold))``, the threshold being the (k + 1)th largest: sums over the rows are unbiased
+    (Kool, van Hoof and Welling, ICML 2019, section 4).
 
     Args:
         log_weights: Shape ``(N,)``.
@@ -55,15 +70,22 @@ def gumbel_top_k(log_weights: Tensor, k: int, generator: torch.Generator) -> Ten
         generator: Source of the noise.
 
     Returns:
-        Different row numbers in the order drawn, shape ``(min(k, rows of positive weight),)``.
+        ``min(k, rows of positive weight)`` rows.
     """
     if k < 1:
         raise ValueError(f"k={k} must be at least 1")
     log_weights = log_weights.to(torch.float64)
     waits = torch.empty(log_weights.shape, dtype=torch.float64, device=generator.device)
     keys = log_weights - waits.exponential_(generator=generator).log().to(log_weights.device)
-    count = min(k, int((log_weights > -math.inf).sum()))
-    return torch.topk(keys, count).indices
+    positive = int((log_weights > -math.inf).sum())
+    best = torch.topk(keys, min(k + 1, positive))
+    rows = best.indices[:k]
+    if positive <= k:
+        return Selection(rows, log_weights[rows])
+    above = log_weights[rows] - best.values[k]
+    # log(1 - exp(-e^a)) is a itself where e^a is below rounding.
+    inclusion = torch.where(above < -30, above, torch.log(-torch.expm1(-torch.exp(above.clamp(min=-30)))))
+    return Selection(rows, log_weights[rows] - inclusion)
 
 
 def draw(log_weights: Tensor, count: int, generator: torch.Generator) -> Tensor:
