@@ -1,0 +1,47 @@
+"""How samples are made: diffusion on manifolds. It knows tensors and no atoms."""
+
+from matseek.diffusion.boltzmann import (
+    AdaptiveKT,
+    ExponentialKT,
+    KTSchedule,
+    Selection,
+    boltzmann_log_weights,
+    draw,
+    effective_sample_size,
+    gumbel_top_k,
+)
+from matseek.diffusion.guidance import Corrector, ForceGuidance
+from matseek.diffusion.lattice import Lattice
+from matseek.diffusion.loss import Noised, noise, score_matching_loss
+from matseek.diffusion.manifold import Manifold, PeriodicSlab, ReflectedBox, Walls
+from matseek.diffusion.sampler import EulerMaruyama, Heun, PredictorCorrector, Sampler, Score
+from matseek.diffusion.sde import GeometricSchedule, LinearSchedule, NoiseSchedule
+
+__all__ = [
+    "AdaptiveKT",
+    "Corrector",
+    "EulerMaruyama",
+    "ExponentialKT",
+    "ForceGuidance",
+    "GeometricSchedule",
+    "Heun",
+    "KTSchedule",
+    "Lattice",
+    "LinearSchedule",
+    "Manifold",
+    "NoiseSchedule",
+    "Noised",
+    "PeriodicSlab",
+    "PredictorCorrector",
+    "ReflectedBox",
+    "Sampler",
+    "Score",
+    "Selection",
+    "Walls",
+    "boltzmann_log_weights",
+    "draw",
+    "effective_sample_size",
+    "gumbel_top_k",
+    "noise",
+    "score_matching_loss",
+]

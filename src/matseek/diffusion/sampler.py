@@ -1,0 +1,243 @@
+"""Reverse diffusion: from the uniform distribution to samples, along a score."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from matseek.diffusion.guidance import Corrector
+from matseek.diffusion.manifold import Manifold
+from matseek.diffusion.sde import LinearSchedule, NoiseSchedule
+
+Score = Callable[[Tensor, Tensor], Tensor]
+"""From points ``(B, *shape)`` and sigmas ``(B,)`` to sigma times the score, of the points' shape."""
+
+
+@dataclass(frozen=True)
+class Sampler(ABC):
+    """Integrates the reverse-time equation from the uniform distribution to sigma = 0.
+
+    Steps follow the schedule down to its lowest sigma; a last evaluation of the score takes off the noise that is left
+    by Tweedie's formula, ``x + sigma^2 score``.
+
+    Args:
+        schedule: How wide noise is at each time.
+        steps: Steps between the schedule's ends.
+
+    Raises:
+        ValueError: If a setting is out of its range.
+    """
+
+    schedule: NoiseSchedule = field(default_factory=LinearSchedule)
+    steps: int = 500
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"steps={self.steps} must be at least 1")
+
+    @property
+    @abstractmethod
+    def evaluations(self) -> int:
+        """Evaluations of the score that one sample takes."""
+
+    @torch.no_grad()
+    def sample(
+        self,
+        score: Score,
+        manifold: Manifold,
+        batch: int,
+        generator: torch.Generator,
+        *,
+        corrector: Corrector | None = None,
+        rows: int | None = None,
+        observe: Callable[[int, Tensor], None] | None = None,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ) -> Tensor:
+        """Draw samples.
+
+        Args:
+            score: Sigma times the score.
+            manifold: Where samples live.
+            batch: How many samples, B.
+            generator: Source of all randomness; on the CPU, draws are the same for every device.
+            corrector: Displaces the points after each step, such as ``ForceGuidance``.
+            rows: Points that ``score`` and ``corrector`` get at once; None for all.
+            observe: Called with the number of steps done and the points then, for progress bars and trajectories
+                (``lambda step, x: frames.append(x)``); first with 0 and the start, last with ``steps + 1`` and
+                the samples.
+            dtype: Precision of the points.
+            device: Device of the points.
+
+        Returns:
+            Shape ``(B, *shape)``, on the manifold.
+
+        Raises:
+            FloatingPointError: If the score is not finite: the network has diverged.
+        """
+        if batch < 1 or (rows is not None and rows < 1):
+            raise ValueError(f"batch={batch} and rows={rows} must be at least 1")
+        field = _Field(score, corrector, rows or batch)
+        times = self.schedule.times(self.steps)
+        sigmas = self.schedule.sigma(times).tolist()
+        x = manifold.sample_uniform(batch, generator, dtype=dtype, device=device)
+        if observe is not None:
+            observe(0, x)
+        for step in range(self.steps):
+            x = self._step(field, manifold, x, sigmas[step], sigmas[step + 1], generator)
+            x = manifold.wrap(x + field.correction(x, float(times[step + 1]))) if corrector else x
+            if observe is not None:
+                observe(step + 1, x)
+        x = manifold.wrap(x + sigmas[-1] * field(x, sigmas[-1]))
+        if not torch.isfinite(x).all():
+            raise FloatingPointError("samples are not finite: the score has diverged; lower the learning rate")
+        if observe is not None:
+            observe(self.steps + 1, x)
+        return x
+
+    @abstractmethod
+    def _step(
+        self, field: _Field, manifold: Manifold, x: Tensor, sigma: float, lower: float, generator: torch.Generator
+    ) -> Tensor:
+        """From points at one sigma to points at a lower one."""
+
+
+@dataclass(frozen=True)
+class EulerMaruyama(Sampler):
+    """First-order steps of ``dx = (1 + lambda^2) / 2 g^2 score dt + lambda g dW``, backwards.
+
+    Every lambda has the same marginals: 0 is the probability-flow equation, 1 the reverse-time diffusion (Song et al.,
+    ICLR 2021, eqs. 6 and 13; Zhang and Chen, ICLR 2023, for those between). Steps are taken in sigma^2, in which
+    ``g^2 dt`` is exact.
+
+    Args:
+        schedule: How wide noise is at each time.
+        steps: Steps between the schedule's ends.
+        noise_scale: Lambda, from 0 to 1.
+    """
+
+    noise_scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.noise_scale <= 1:
+            raise ValueError(f"noise_scale={self.noise_scale} must lie in [0, 1]: 0 is the ODE and 1 the SDE")
+
+    @property
+    def evaluations(self) -> int:
+        """One per step, and the last."""
+        return self.steps + 1
+
+    def _step(
+        self, field: _Field, manifold: Manifold, x: Tensor, sigma: float, lower: float, generator: torch.Generator
+    ) -> Tensor:
+        fall = sigma**2 - lower**2
+        x = manifold.wrap(x + (1 + self.noise_scale**2) / 2 * fall / sigma * field(x, sigma))
+        if not self.noise_scale:
+            return x
+        return manifold.perturb(x, self.noise_scale * math.sqrt(fall), generator)
+
+
+@dataclass(frozen=True)
+class Heun(Sampler):
+    """Second-order steps of ``dx = -(sigma score) d sigma``, with some noise put back before each if asked.
+
+    Karras et al., NeurIPS 2022, algorithm 2.
+
+    Args:
+        schedule: How wide noise is at each time.
+        steps: Steps between the schedule's ends.
+        churn: Noise put back over the whole run: sigma rises by a factor ``1 + churn / steps`` (at most sqrt(2)) before
+            each step but where it would exceed the schedule; 0 for the probability-flow equation.
+    """
+
+    steps: int = 100
+    churn: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.churn < math.inf:
+            raise ValueError(f"churn={self.churn} must be a finite number of at least 0")
+
+    @property
+    def evaluations(self) -> int:
+        """Two per step, and the last."""
+        return 2 * self.steps + 1
+
+    def _step(
+        self, field: _Field, manifold: Manifold, x: Tensor, sigma: float, lower: float, generator: torch.Generator
+    ) -> Tensor:
+        raised = min(sigma * (1 + min(self.churn / self.steps, math.sqrt(2) - 1)), self.schedule.high)
+        if self.churn and raised > sigma:
+            x = manifold.perturb(x, math.sqrt(raised**2 - sigma**2), generator)
+            sigma = raised
+        slope = field(x, sigma)
+        end = manifold.wrap(x + (sigma - lower) * slope)
+        return manifold.wrap(x + (sigma - lower) * (slope + field(end, lower)) / 2)
+
+
+@dataclass(frozen=True)
+class PredictorCorrector(EulerMaruyama):
+    """Euler-Maruyama steps, each followed by Langevin steps at the new sigma (Song et al., ICLR 2021, algorithm 4).
+
+    A Langevin step is ``x + eps score + sqrt(2 eps) z`` with ``eps = 2 (ratio sigma)^2``: Song's rule with the score's
+    typical size, 1 / sigma, in the place of its norm over the batch, so that samples do not depend on each
+    other.
+
+    Args:
+        schedule: How wide noise is at each time.
+        steps: Steps between the schedule's ends.
+        noise_scale: Lambda of the predictor, from 0 to 1.
+        langevin_steps: Langevin steps after each.
+        ratio: Signal-to-noise ratio of a Langevin step.
+    """
+
+    langevin_steps: int = 1
+    ratio: float = 0.16
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.langevin_steps < 1 or not 0 < self.ratio <= 0.5:
+            raise ValueError(
+                f"langevin_steps={self.langevin_steps} must be at least 1 and ratio={self.ratio} in (0, 0.5]; "
+                "longer steps overshoot"
+            )
+
+    @property
+    def evaluations(self) -> int:
+        """One per step and per Langevin step, and the last."""
+        return self.steps * (1 + self.langevin_steps) + 1
+
+    def _step(
+        self, field: _Field, manifold: Manifold, x: Tensor, sigma: float, lower: float, generator: torch.Generator
+    ) -> Tensor:
+        x = super()._step(field, manifold, x, sigma, lower, generator)
+        for _ in range(self.langevin_steps):
+            x = manifold.wrap(x + 2 * self.ratio**2 * lower * field(x, lower))
+            x = manifold.perturb(x, 2 * self.ratio * lower, generator)
+        return x
+
+
+@dataclass(frozen=True)
+class _Field:
+    """Score and corrector on so many rows at once."""
+
+    score: Score
+    corrector: Corrector | None
+    rows: int
+
+    def __call__(self, x: Tensor, sigma: float) -> Tensor:
+        return self._in_rows(self.score, x, sigma)
+
+    def correction(self, x: Tensor, t: float) -> Tensor:
+        assert self.corrector is not None
+        return self._in_rows(self.corrector, x, t)
+
+    def _in_rows(self, function: Score, x: Tensor, value: float) -> Tensor:
+        parts = [function(part, part.new_full((len(part),), value)) for part in torch.split(x, self.rows)]
+        return parts[0].to(x.dtype) if len(parts) == 1 else torch.cat(parts).to(x.dtype)
