@@ -7,7 +7,7 @@ from matseek.configuration import config_dir, run_settings
 from matseek.errors import ConfigurationError
 from matseek.searchers import BayesianSearcher, Widening
 
-GROUPS = ["problem", "searcher", "evaluator", "stop", "experiment"]
+GROUPS = ["problem", "searcher", "evaluator", "stop", "trainer", "experiment"]
 CHOICES = [(g, p.stem) for g in GROUPS for p in sorted((config_dir() / g).glob("*.yaml"))]
 
 
@@ -60,7 +60,10 @@ def test_the_papers_experiment_is_a_diff():
         (["evaluator.timeout_s=abc"], "evaluator: timeout_s='abc' must be a positive number"),
         (["problem.droplets=abc"], "problem: droplets='abc'"),
         (["problem.success_below=abc"], "problem: success_below='abc' must be a number"),
-        (["problm=silver"], r"problm.*\s*.*groups are \['evaluator', 'experiment', 'problem', 'searcher', 'stop'\]"),
+        (
+            ["problm=silver"],
+            r"problm.*\s*.*groups are \['evaluator', 'experiment', 'problem', 'searcher', 'stop', 'trainer'\]",
+        ),
         (["run_dir=[a]"], "run_dir must be a path"),
         (["problem=silver_measured"], "add data=FILE"),
         (["problem=silver_measured", "data=nowhere.csv"], "data='nowhere.csv' is not a file"),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from matseek.diffusion import Manifold
+from matseek.models.score_matching import Fields
 
 _OCTAVES = 4
 """Pairs of waves in which log sigma is told to the network."""
@@ -79,3 +81,23 @@ class MLPScore(nn.Module):
             h = nn.functional.silu(layer(torch.cat([h, embedding], dim=-1)))
         score: Tensor = self.head(h).reshape(x.shape)
         return score
+
+
+class RecipeScore(nn.Module):
+    """A perceptron's score as fields: recipes have no forces.
+
+    Args:
+        net: The perceptron.
+    """
+
+    def __init__(self, net: MLPScore) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor, sigma: Tensor) -> Fields:
+        """Sigma times the score, and no forces."""
+        return Fields(self.net(x, sigma), None)
+
+    def settled(self) -> nullcontext[None]:
+        """Nothing depends on the parameters alone."""
+        return nullcontext()

@@ -6,8 +6,8 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
 
 import lightning.pytorch as pl
 import numpy.typing as npt
@@ -19,7 +19,68 @@ from matseek.data import ROWS, Rows, SpectraDataModule
 from matseek.models.spectrum_net import SpectrumNet
 from matseek.spaces import Box
 
+Precision = Literal["32-true", "16-mixed", "bf16-mixed"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
 _EPOCHS_BETWEEN_JUDGEMENTS = 5
+
+
+@dataclass(frozen=True)
+class TrainerSettings:
+    """Where and how precisely networks are trained; the Hydra group ``trainer/``.
+
+    Args:
+        accelerator: ``cpu``, ``gpu`` or ``auto``.
+        devices: Devices per machine, or ``auto`` for all.
+        nodes: Machines.
+        strategy: ``auto``, or ``ddp`` for several devices.
+        precision: ``32-true``, ``16-mixed`` (GPUs only) or ``bf16-mixed``.
+
+    Raises:
+        ValueError: If a setting is out of its range.
+    """
+
+    accelerator: str = "auto"
+    devices: int | str = 1
+    nodes: int = 1
+    strategy: str = "auto"
+    precision: Precision = "32-true"
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"trainer.precision={self.precision!r} is unknown; choose one of {list(PRECISIONS)}")
+        if self.devices != "auto" and (not isinstance(self.devices, int) or self.devices < 1):
+            raise ValueError(f"trainer.devices={self.devices!r} must be a whole number of at least 1, or auto")
+        if not isinstance(self.nodes, int) or self.nodes < 1:
+            raise ValueError(f"trainer.nodes={self.nodes!r} must be a whole number of at least 1")
+        if self.precision == "16-mixed" and self.accelerator == "cpu":
+            raise ValueError("trainer.precision='16-mixed' needs a GPU; on a CPU take bf16-mixed or 32-true")
+
+    def trainer(self, **more: Any) -> pl.Trainer:  # noqa: ANN401 -- Lightning's own arguments
+        """A quiet Lightning trainer with these settings.
+
+        Args:
+            more: Further arguments of ``lightning.pytorch.Trainer``.
+        """
+        quiet: dict[str, Any] = {
+            "logger": False,
+            "enable_checkpointing": False,
+            "enable_progress_bar": False,
+            "enable_model_summary": False,
+        }
+        return pl.Trainer(
+            accelerator=self.accelerator,
+            devices=self.devices,
+            num_nodes=self.nodes,
+            strategy=self.strategy,
+            precision=self.precision,
+            **(quiet | more),
+        )
+
+    @property
+    def single(self) -> TrainerSettings:
+        """The same on one device, for networks too small to share."""
+        return replace(self, devices=1, nodes=1, strategy="auto")
 
 
 @dataclass(frozen=True)
@@ -40,6 +101,7 @@ class Training:
         patience: Epochs without a better validation loss of any member after which training ends; 0 for never. With
             held-out recipes, each member keeps the parameters of its best epoch.
         bootstrap: Whether each member learns from a bootstrap sample of its conditions.
+        trainer: Where it is trained, on a single device of these: an ensemble is too small to share.
     """
 
     members: int = 5
@@ -52,6 +114,7 @@ class Training:
     holdout: float = 0.15
     patience: int = 100
     bootstrap: bool = False
+    trainer: TrainerSettings = field(default_factory=TrainerSettings)
 
     def __post_init__(self) -> None:
         if self.hidden is not None:
@@ -114,17 +177,12 @@ class Training:
         net.standardize(data.offset, data.scale)
         keep = KeepBest(self.patience)
         with quiet_lightning():
-            trainer = pl.Trainer(
+            trainer = self.trainer.single.trainer(
                 max_epochs=self.epochs,
-                devices=1,
                 callbacks=[keep] if data.holds_out else [],
                 limit_val_batches=None if data.holds_out else 0,
                 check_val_every_n_epoch=min(_EPOCHS_BETWEEN_JUDGEMENTS, self.epochs),
                 num_sanity_val_steps=0,
-                logger=False,
-                enable_checkpointing=False,
-                enable_progress_bar=False,
-                enable_model_summary=False,
             )
             trainer.fit(net, datamodule=data)
         return net.cpu().eval()
