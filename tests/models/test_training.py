@@ -10,10 +10,10 @@ SPACE = Box([Variable("x", 0, 1, unit="%"), Variable("y", 0, 1, unit="%")])
 
 
 def fitted(precision):
-    points = np.random.default_rng(0).random((40, 2))
+    points = np.random.default_rng(0).random((39, 2))
     values = list(points[:, 0] + np.square(points[:, 1]))
     settings = TrainerSettings(accelerator="cpu", precision=precision)
-    training = Training(members=2, hidden=(16,), epochs=60, learning_rate=1e-2, holdout=0.0, trainer=settings)
+    training = Training(members=2, hidden=(32,), epochs=600, learning_rate=1e-2, holdout=0.0, trainer=settings)
     return training.fit(SPACE, training.data(points, values)).predict(points), np.array(values)
 
 
