@@ -101,7 +101,8 @@ class Lattice:
     def mixing_sigma(self, tolerance: float) -> float:
         """Sigma at which the density is uniform to a relative tolerance, by its longest wave."""
         longest = float(np.linalg.norm(self.reciprocal, axis=1).min())
-        return math.sqrt(2 * math.log(2 * self.dim / tolerance)) / longest
+        pairs = 1 if self.dim == 1 else 3  # of equally long waves, at most
+        return math.sqrt(2 * math.log(2 * pairs / tolerance)) / longest
 
     def shortest(self, x: Tensor) -> Tensor:
         """The image of each vector that is nearest to the origin, shape ``(..., D)`` as given."""
