@@ -1,4 +1,8 @@
 import io
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import lightning.pytorch as pl
 import numpy as np
@@ -176,6 +180,19 @@ def test_lightning_trains_on_the_refilled_buffer_and_resumes_to_the_same_batches
     assert torch.equal(after.buffer.rows, data.buffer.rows)
     for name, weight in whole.state_dict().items():
         assert torch.equal(resumed.state_dict()[name], weight)
+
+
+def test_two_processes_learn_what_one_would(tmp_path):
+    script = Path(__file__).with_name("two_processes.py")
+    for processes in (1, 2):
+        command = [sys.executable, str(script), str(processes), str(tmp_path)]
+        subprocess.run(
+            command, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=120
+        )
+    alone, *two = (torch.load(tmp_path / f"{name}.pt", weights_only=True) for name in ("1-0", "2-0", "2-1"))
+    for rank in two:
+        assert torch.equal(rank["rows"], alone["rows"])
+        torch.testing.assert_close(rank["weights"], alone["weights"], atol=1e-5, rtol=1e-5)
 
 
 def test_what_cannot_be_kept_or_shared_is_refused():

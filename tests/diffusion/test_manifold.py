@@ -138,6 +138,17 @@ def test_wrap_moves_to_images_and_mirrors(seed, reach):
     assert (inside <= torch.tensor(box.high)).all()
 
 
+@pytest.mark.parametrize("manifold", MANIFOLDS)
+def test_geometry_keeps_its_digits_under_mixed_precision(manifold):
+    x0, x = pairs(manifold, 0.5, dtype=torch.float32)
+    outside = x0 + 20 * (x - x0)
+    plain = manifold.wrap(outside), manifold.score(x, x0, 0.5), manifold.featurize(x), manifold.displacement(x, x0)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = manifold.wrap(outside), manifold.score(x, x0, 0.5), manifold.featurize(x), manifold.displacement(x, x0)
+    for one, other in zip(plain, mixed, strict=True):
+        torch.testing.assert_close(other, one)
+
+
 def test_displacements_are_minimum_images():
     slab = MANIFOLDS[0]
     a = torch.tensor([[[0.05, 0.05, 2.0], [0, 0, 1.0]]])
