@@ -184,11 +184,11 @@ def test_lightning_trains_on_the_refilled_buffer_and_resumes_to_the_same_batches
 
 def test_two_processes_learn_what_one_would(tmp_path):
     script = Path(__file__).with_name("two_processes.py")
-    for processes in (1, 2):
-        command = [sys.executable, str(script), str(processes), str(tmp_path)]
-        subprocess.run(
-            command, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=120
-        )
+    command = [sys.executable, str(script), str(tmp_path)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
     alone, *two = (torch.load(tmp_path / f"{name}.pt", weights_only=True) for name in ("1-0", "2-0", "2-1"))
     for rank in two:
         assert torch.equal(rank["rows"], alone["rows"])

@@ -1,4 +1,4 @@
-"""Trains on a replay buffer in one process or two, and prints what came of it; a script, since processes import it."""
+"""Trains on a replay buffer in two processes and in one, and saves what came of it; a script, because it forks."""
 
 import sys
 import warnings
@@ -34,18 +34,15 @@ class Fit(pl.LightningModule):
     def on_train_end(self):
         numbers = torch.cat([p.detach().flatten() for p in self.net.parameters()])
         state = {"weights": numbers, "rows": self.trainer.datamodule.buffer.rows}
-        torch.save(state, f"{sys.argv[2]}/{self.trainer.world_size}-{self.global_rank}.pt")
+        torch.save(state, f"{sys.argv[1]}/{self.trainer.world_size}-{self.global_rank}.pt")
 
 
-if __name__ == "__main__":
-    warnings.simplefilter("ignore")
-    torch.set_num_threads(1)
-    processes = int(sys.argv[1])
+def fit(processes):
     trainer = pl.Trainer(
         max_epochs=2,
         accelerator="cpu",
         devices=processes,
-        strategy="ddp_spawn" if processes > 1 else "auto",
+        strategy="ddp_fork" if processes > 1 else "auto",
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -53,3 +50,10 @@ if __name__ == "__main__":
     )
     data = ReplayDataModule(ReplayBuffer(6, seed=1), SLAB, SCHEDULE, steps=5, batch_size=8, seed=5)
     trainer.fit(Fit(), datamodule=data)
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    fit(2)
+    fit(1)
