@@ -19,12 +19,12 @@ WIDE = GeometricSchedule(0.01, 40.0)
 SKEWED = ((2.8, 0.0), (1.3, 2.5))
 LINEAR = LinearSchedule(0.01, 4.5)
 SAMPLERS = [
-    EulerMaruyama(LINEAR, 150),
-    EulerMaruyama(LINEAR, 150, noise_scale=0.5),
-    EulerMaruyama(LINEAR, 150, noise_scale=0.0),
+    EulerMaruyama(LINEAR, 120),
+    EulerMaruyama(LINEAR, 120, noise_scale=0.5),
+    EulerMaruyama(LINEAR, 120, noise_scale=0.0),
     Heun(LINEAR, 60),
     Heun(LINEAR, 80, churn=15),
-    PredictorCorrector(LINEAR, 150),
+    PredictorCorrector(LINEAR, 120),
 ]
 
 
@@ -55,7 +55,7 @@ def test_cells_of_a_wrapped_mixture_are_occupied_as_they_should_be(sampler):
     # Beside an edge of the cell, on its corner, beside either wall, and in the middle.
     centres = [[2.75, 0.1, 1.1], [0.0, 0.0, 2.5], [2.0, 1.2, 3.95], [1.9, 1.25, 2.0]]
     mixture = KernelMixture(slab, centres, 0.25, [0.2, 0.3, 0.1, 0.4])
-    count = 1500
+    count = 1000
     drawn = mixture.draw(200_000, torch.Generator().manual_seed(1))
     sampled = sampler.sample(mixture, slab, count, torch.Generator().manual_seed(2))
 
