@@ -101,18 +101,19 @@ class Lattice:
     def mixing_sigma(self, tolerance: float) -> float:
         """Sigma at which the density is uniform to a relative tolerance, by its longest wave."""
         longest = float(np.linalg.norm(self.reciprocal, axis=1).min())
-        return math.sqrt(2 * math.log(2 * self.dim / tolerance)) / longest
+        pairs = 1 if self.dim == 1 else 3  # of equally long waves, at most
+        return math.sqrt(2 * math.log(2 * pairs / tolerance)) / longest
 
     def shortest(self, x: Tensor) -> Tensor:
         """The image of each vector that is nearest to the origin, shape ``(..., D)`` as given."""
         basis = torch.as_tensor(self.reduced, dtype=x.dtype, device=x.device)
         inverse = torch.as_tensor(np.linalg.inv(self.reduced), dtype=x.dtype, device=x.device)
-        x = x - (x @ inverse).round() @ basis
+        x = x - combine(combine(x, inverse).round(), basis)
         if self.dim == 1:
             return x
         # In a reduced basis the nearest image is a neighbour of the rounded one.
         steps = torch.cartesian_prod(*[torch.arange(-1, 2, dtype=x.dtype, device=x.device)] * 2)
-        candidates = x.unsqueeze(-2) - steps @ basis
+        candidates = x.unsqueeze(-2) - combine(steps, basis)
         nearest = candidates.square().sum(dim=-1).argmin(dim=-1, keepdim=True)
         return candidates.gather(-2, nearest.unsqueeze(-1).expand(*nearest.shape, 2)).squeeze(-2)
 
@@ -153,12 +154,25 @@ class Lattice:
 
     def _score(self, x: Tensor, sigma: Tensor, images: Tensor, waves: Tensor) -> Tensor:
         narrow, wide = sigma.clamp(max=self.switch), sigma.clamp(min=self.switch)
-        centre = torch.softmax(_exponents(x, narrow, images), dim=-1) @ images
+        centre = combine(torch.softmax(_exponents(x, narrow, images), dim=-1), images)
         over_images = (centre - x) / narrow.unsqueeze(-1)
         amplitudes, phases = _waves(x, wide, waves)
         density = 1 + 2 * (amplitudes * phases.cos()).sum(dim=-1, keepdim=True)
-        over_waves = -2 * wide.unsqueeze(-1) * ((amplitudes * phases.sin()) @ waves) / density
+        over_waves = -2 * wide.unsqueeze(-1) * combine(amplitudes * phases.sin(), waves) / density
         return torch.where((sigma < self.switch).unsqueeze(-1), over_images, over_waves)
+
+
+def combine(x: Tensor, rows: Tensor) -> Tensor:
+    """``x @ rows`` without a matrix product, which autocast and TF32 would take in ten bits or fewer.
+
+    Args:
+        x: Shape ``(..., k)``.
+        rows: Shape ``(k, m)``.
+
+    Returns:
+        Shape ``(..., m)``.
+    """
+    return (x.unsqueeze(-1) * rows).sum(dim=-2)
 
 
 def _exponents(x: Tensor, sigma: Tensor, images: Tensor) -> Tensor:
@@ -169,7 +183,7 @@ def _exponents(x: Tensor, sigma: Tensor, images: Tensor) -> Tensor:
 def _waves(x: Tensor, sigma: Tensor, waves: Tensor) -> tuple[Tensor, Tensor]:
     """``exp(-|G|^2 sigma^2 / 2)`` and ``G x``, shape ``(n, waves)`` each."""
     amplitudes = torch.exp(-waves.square().sum(dim=-1) * sigma.square().unsqueeze(-1) / 2)
-    return amplitudes, x @ waves.T
+    return amplitudes, combine(x, waves.T)
 
 
 def _within(basis: FloatArray, radius: float) -> npt.NDArray[np.int64]:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from matseek.diffusion.lattice import Lattice
+from matseek.diffusion.lattice import Lattice, combine
 
 Walls = Literal["reflected", "truncated"]
 """What noise does at walls; see ``PeriodicSlab``."""
@@ -69,7 +69,9 @@ class Manifold(Protocol):
     def mixing_sigma(self, tolerance: float = 0.01) -> float:
         """Sigma at which the kernel has become uniform, to a relative tolerance of its density.
 
-        A sampler that starts from the uniform distribution is exact where the schedule ends above it.
+        A sampler starts from the uniform distribution, which is right where the schedule ends there; half of it does
+        nearly as well. Below, basins are filled by their catchment: on a 6 x 6 cell of Pt(111), 1 A gave 0.52 of the
+        samples to a basin that has 0.80 of the weight, 4 A gave 0.78, and the mixing sigma is 8 A.
         """
 
 
@@ -83,8 +85,9 @@ class PeriodicSlab:
       (``sigma_1`` then ``sigma_2`` is ``sqrt(sigma_1^2 + sigma_2^2)``), so the reverse-time equation with the learnt
       score, mirrored at the walls, carries the uniform distribution back to the data exactly (Lou and Ermon, 2023);
     - ``truncated``: the normal cut off at the walls, as in Rønne, Vegge and Bhowmik 2025. Cut normals do not add up to
-      cut normals, so that noise in small steps is not the noise that was learnt. For data spread over 0.3 A beside a
-      wall, at 4 A between the walls, 500 steps gave a mean height wrong by 0.02 A, against 0.001 A when reflected.
+      cut normals, so that noise in small steps is not the noise that was learnt. Measured with
+      exact scores on heights spread over 0.3 A beside one of two walls 4 A apart (500 steps from sigma = 4 A): the mean
+      height is wrong by 0.036 A, against 0.0004 A when reflected.
 
     Args:
         cell: The two lattice vectors in plane as rows, shape ``(2, 2)``, in angstrom.
@@ -142,7 +145,7 @@ class PeriodicSlab:
         """In-plane images moved into the cell; heights mirrored at the walls, or put on them where truncated."""
         cell = torch.as_tensor(self.cell, dtype=x.dtype, device=x.device)
         plane = x[..., :2]
-        plane = plane - self._fractional(x).floor() @ cell
+        plane = plane - combine(self._fractional(x).floor(), cell)
         z = x[..., 2:]
         if self.walls == "reflected":
             z = self.z_low + self.height * _fold((z - self.z_low) / self.height)
@@ -163,7 +166,7 @@ class PeriodicSlab:
     ) -> Tensor:
         """Particles uniform in the cell and between the walls."""
         u = _draw(torch.rand, (batch, *self.shape), generator, dtype, device)
-        plane = u[..., :2] @ torch.as_tensor(self.cell, dtype=dtype, device=device)
+        plane = combine(u[..., :2], torch.as_tensor(self.cell, dtype=dtype, device=device))
         return torch.cat([plane, self.z_low + self.height * u[..., 2:]], dim=-1)
 
     def perturb(self, x: Tensor, sigma: Tensor | float, generator: torch.Generator) -> Tensor:
@@ -209,7 +212,8 @@ class PeriodicSlab:
         return max(self.lattice.mixing_sigma(tolerance), self.height * _UNIT.mixing_sigma(tolerance))
 
     def _fractional(self, x: Tensor) -> Tensor:
-        return x[..., :2] @ torch.as_tensor(np.linalg.inv(np.array(self.cell)), dtype=x.dtype, device=x.device)
+        inverse = torch.as_tensor(np.linalg.inv(np.array(self.cell)), dtype=x.dtype, device=x.device)
+        return combine(x[..., :2], inverse)
 
     def _unit(self, z: Tensor) -> Tensor:
         return (z - self.z_low) / self.height
