@@ -1,0 +1,245 @@
+"""PaiNN, an equivariant message-passing network (Schuett, Unke and Gastegger, ICML 2021, arXiv 2102.03150).
+
+Written from the paper. Two identities make it cheap without changing what it computes. The filter of an edge multiplies
+the source's features, so that products of the source's own features (its gates times its vectors) are taken per atom and
+not per edge. And vectors are zero before the first block, which therefore has no filter for them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.utils import scatter
+
+from matseek.data.graphs import HEAVIEST_ELEMENT
+
+_TINY = 1e-8
+"""Added under square roots, so that they have a gradient at zero."""
+
+
+class RadialBasis(nn.Module):
+    """Gaussians of the distance times a cosine cutoff, and the cutoff itself as the last function.
+
+    A linear layer without bias on these functions is the paper's filter: a linear layer with bias on the Gaussians, times
+    the cutoff. The Gaussians are as wide as their spacing.
+
+    Args:
+        size: Number of Gaussians.
+        cutoff: In angstrom.
+    """
+
+    centres: Tensor
+
+    def __init__(self, size: int, cutoff: float) -> None:
+        super().__init__()
+        self.cutoff, self.spacing = cutoff, cutoff / (size - 1)
+        self.register_buffer("centres", torch.linspace(0.0, cutoff, size), persistent=False)
+
+    def forward(self, distances: Tensor) -> Tensor:
+        """Distances ``(E,)`` in angstrom, below the cutoff, to ``(E, size + 1)``."""
+        fade = 0.5 * (torch.cos(distances * (math.pi / self.cutoff)) + 1.0).unsqueeze(-1)
+        gaussians = torch.exp(-0.5 * ((distances.unsqueeze(-1) - self.centres) / self.spacing).square())
+        return torch.cat([gaussians * fade, fade], dim=-1)
+
+
+class Message(nn.Module):
+    """The paper's message block, in two halves: what an atom sends, and what it receives (equations 6-8).
+
+    Args:
+        features: Scalar features F of an atom, and its number of vectors.
+        basis: Radial functions, the cutoff among them.
+        vectors: Whether the atoms have vectors yet.
+    """
+
+    def __init__(self, features: int, basis: int, *, vectors: bool) -> None:
+        super().__init__()
+        self.features, self.vectors = features, vectors
+        parts = 3 if vectors else 2
+        self.context = nn.Sequential(nn.Linear(features, features), nn.SiLU(), nn.Linear(features, parts * features))
+        self.filter = nn.Linear(basis, parts * features, bias=False)
+
+    def send(self, scalars: Tensor, vectors: Tensor) -> Tensor:
+        """What an atom sends to whoever sees it.
+
+        Args:
+            scalars: Shape ``(N, F)``.
+            vectors: Shape ``(N, 3, F)``.
+
+        Returns:
+            Shape ``(N, 2 F)``, or ``(N, 5 F)`` with vectors: gates of scalars and directions, then gated vectors.
+        """
+        context: Tensor = self.context(scalars)
+        if not self.vectors:
+            return context
+        gates, rest = context.split([self.features, 2 * self.features], dim=-1)
+        return torch.cat([rest, (gates.unsqueeze(1) * vectors).flatten(1)], dim=-1)
+
+    def receive(self, sent: Tensor, edge_index: Tensor, basis: Tensor, directions: Tensor, size: int) -> Tensor:
+        """Sum what every atom sees.
+
+        Args:
+            sent: What the sources send, shape ``(N, 2 F)`` or ``(N, 5 F)``.
+            edge_index: Sources and receivers, shape ``(2, E)``.
+            basis: Radial functions, shape ``(E, K)``.
+            directions: Unit vectors from receiver to source, shape ``(E, 3)``.
+            size: Number of receivers, M.
+
+        Returns:
+            Changes of the scalars and the three components of the vectors, shape ``(M, 4, F)``, float32.
+        """
+        f = self.features
+        source, receiver = edge_index
+        seen = sent.index_select(0, source)
+        filters = self.filter(basis)
+        own, along = (filters[:, : 2 * f] * seen[:, : 2 * f]).split(f, dim=-1)
+        turned = directions.unsqueeze(-1) * along.unsqueeze(1)
+        if self.vectors:
+            turned = turned + filters[:, None, 2 * f :] * seen[:, 2 * f :].unflatten(1, (3, f))
+        messages = torch.cat([own.unsqueeze(1), turned], dim=1)
+        # Sums of some 30 messages are taken in float32 whatever the messages are.
+        return scatter(messages.float(), receiver, dim=0, dim_size=size)
+
+
+class Update(nn.Module):
+    """The paper's update block: an atom's scalars and vectors act on each other (equations 9-10).
+
+    Args:
+        features: F.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.features = features
+        self.mix = nn.Linear(features, 2 * features, bias=False)
+        self.gates = nn.Sequential(nn.Linear(2 * features, features), nn.SiLU(), nn.Linear(features, 3 * features))
+
+    def forward(self, scalars: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
+        """Scalars ``(N, F)`` and vectors ``(N, 3, F)`` to the same, changed."""
+        u, v = self.mix(vectors).split(self.features, dim=-1)
+        gates = self.gates(torch.cat([scalars, lengths(v)], dim=-1))
+        of_vectors, of_products, own = gates.split(self.features, dim=-1)
+        scalars = scalars + own + of_products * (u * v).sum(dim=1)
+        return scalars, vectors + of_vectors.unsqueeze(1) * u
+
+
+class PaiNN(nn.Module):
+    """The representation: scalar and vector features of each atom.
+
+    Args:
+        features: Scalar features of an atom, and its number of vectors; 64 in GO-Diff.
+        blocks: Message and update blocks; 4 in GO-Diff.
+        cutoff: In angstrom; 6 in GO-Diff.
+        gaussians: Size of the radial basis; 30 in GO-Diff.
+
+    Raises:
+        ValueError: If a setting is out of its range.
+    """
+
+    def __init__(self, features: int = 64, blocks: int = 4, cutoff: float = 6.0, gaussians: int = 30) -> None:
+        super().__init__()
+        if features < 1 or blocks < 1 or gaussians < 2:
+            raise ValueError(
+                f"features={features} and blocks={blocks} must be at least 1, gaussians={gaussians} at least 2"
+            )
+        if not (cutoff > 0 and math.isfinite(cutoff)):
+            raise ValueError(f"cutoff={cutoff} must be a positive length in angstrom")
+        self.features, self.cutoff = features, float(cutoff)
+        # Every element there is, so that weights load across compositions.
+        self.embedding = nn.Embedding(HEAVIEST_ELEMENT + 1, features)
+        self.basis = RadialBasis(gaussians, self.cutoff)
+        self.messages = nn.ModuleList(Message(features, gaussians + 1, vectors=k > 0) for k in range(blocks))
+        self.updates = nn.ModuleList(Update(features) for _ in range(blocks))
+
+    def forward(
+        self, numbers: Tensor, edge_index: Tensor, edge_vectors: Tensor, fixed: Sequence[Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Encode atoms from what they see.
+
+        Args:
+            numbers: Atomic numbers, shape ``(N,)``.
+            edge_index: Sources and receivers, shape ``(2, E)``; where there are R fixed atoms, sources count them first.
+            edge_vectors: From receiver to source, in angstrom, shape ``(E, 3)``.
+            fixed: What R atoms that are not encoded here send in each block, from ``sent``.
+
+        Returns:
+            Scalars ``(N, F)`` and vectors ``(N, 3, F)``.
+        """
+        scalars, vectors, basis, directions = self._begin(numbers, edge_vectors)
+        for k in range(len(self.messages)):
+            sent = self.messages[k].send(scalars, vectors)
+            if fixed is not None:
+                sent = torch.cat([fixed[k], sent])
+            scalars, vectors = self._block(k, scalars, vectors, sent, edge_index, basis, directions)
+        return scalars, vectors
+
+    def sent(self, numbers: Tensor, edge_index: Tensor, edge_vectors: Tensor) -> tuple[Tensor, ...]:
+        """What atoms send in each block, to be read by others that they do not see themselves.
+
+        Args:
+            numbers: Atomic numbers, shape ``(R,)``.
+            edge_index: Sources and receivers, shape ``(2, E)``.
+            edge_vectors: From receiver to source, in angstrom, shape ``(E, 3)``.
+
+        Returns:
+            One tensor per block, ``(R, 2 F)`` and then ``(R, 5 F)`` each. The last block's update is not needed for it.
+        """
+        scalars, vectors, basis, directions = self._begin(numbers, edge_vectors)
+        sent = [self.messages[0].send(scalars, vectors)]
+        for k in range(len(self.messages) - 1):
+            scalars, vectors = self._block(k, scalars, vectors, sent[-1], edge_index, basis, directions)
+            sent.append(self.messages[k + 1].send(scalars, vectors))
+        return tuple(sent)
+
+    def _begin(self, numbers: Tensor, edge_vectors: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        scalars = self.embedding(numbers)
+        vectors = scalars.new_zeros(scalars.shape[0], 3, scalars.shape[1])
+        edge_vectors = edge_vectors.to(scalars.dtype)
+        distances = lengths(edge_vectors, dim=-1)
+        return scalars, vectors, self.basis(distances), edge_vectors / distances.unsqueeze(-1)
+
+    def _block(
+        self,
+        k: int,
+        scalars: Tensor,
+        vectors: Tensor,
+        sent: Tensor,
+        edge_index: Tensor,
+        basis: Tensor,
+        directions: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        change = self.messages[k].receive(sent, edge_index, basis, directions, scalars.shape[0])
+        updated: tuple[Tensor, Tensor] = self.updates[k](scalars + change[:, 0], vectors + change[:, 1:])
+        return updated
+
+
+class GatedVectors(nn.Module):
+    """Gated equivariant block (PaiNN, section 3.3): scalars and vectors in, fewer of both out.
+
+    Args:
+        features: Scalars and vectors in, F.
+        out: Scalars and vectors out.
+        condition: Further scalars in, which have no vectors.
+    """
+
+    def __init__(self, features: int, out: int, condition: int = 0) -> None:
+        super().__init__()
+        self.out = out
+        self.mix = nn.Linear(features, 2 * out, bias=False)
+        self.gates = nn.Sequential(
+            nn.Linear(features + out + condition, features), nn.SiLU(), nn.Linear(features, 2 * out)
+        )
+
+    def forward(self, scalars: Tensor, vectors: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Scalars ``(N, F)``, vectors ``(N, 3, F)``, condition ``(N, C)`` to ``(N, out)`` and ``(N, 3, out)``."""
+        v, w = self.mix(vectors).split(self.out, dim=-1)
+        parts = [scalars, lengths(v)] if condition is None else [scalars, lengths(v), condition]
+        own, gates = self.gates(torch.cat(parts, dim=-1)).split(self.out, dim=-1)
+        return nn.functional.silu(own), gates.unsqueeze(1) * w
+
+
+def lengths(vectors: Tensor, dim: int = 1) -> Tensor:
+    """Lengths of vectors, float32, smooth at zero: ``sqrt(|v|^2 + 1e-8)``."""
+    return (vectors.float().square().sum(dim=dim) + _TINY).sqrt()
