@@ -16,6 +16,8 @@ from matseek.evaluation import Evaluation, Evaluator, Event, History, Ledger
 from matseek.evaluation.batch import Batch, read_results
 from matseek.evaluation.evaluator import history_of, write_down
 from matseek.evaluation.executors import Executor, SerialExecutor
+from matseek.evaluation.ledger import sqlite_path
+from matseek.evaluation.ranks import leads
 from matseek.insight.convergence import best_so_far, evaluations_to_success
 from matseek.insight.stopping import Figures, StopCriterion
 from matseek.insight.understanding import Understanding
@@ -64,7 +66,11 @@ class Campaign:
         self.executor = executor or SerialExecutor()
         self.stop = _checked(stop, problem, searcher)
         self._understood: dict[int, Understanding] = {}
-        self.ledger = Ledger(ledger)
+        # Of the processes of a distributed run one keeps the record; the others only train and sample with it.
+        self.leads = leads()
+        self.ledger = Ledger(ledger if self.leads else None)
+        path = sqlite_path(ledger)
+        self._checkpoint = None if path is None else path.with_suffix(".ckpt")
         with self.ledger.locked():
             self.ledger.claim(problem.describe(), searcher.name, self.seed)
 
@@ -93,6 +99,7 @@ class Campaign:
                 self.seed,
                 self.executor,
                 on_evaluation,
+                checkpoint=self._checkpoint,
                 judge=lambda history: self._judge(history) is not None,
             )
             self.searcher.search(evaluator)
@@ -241,8 +248,10 @@ class Campaign:
         """The campaign in numbers: the dictionary that ``run_dir/summary.json`` holds."""
         evaluations = self.ledger.evaluations()
         values = np.array([e.value for e in evaluations], dtype=np.float64)
-        successes = [self.problem.succeeded(v) if np.isfinite(v) else False for v in values]
-        tested = self.problem.succeeded(0.0) is not None
+        tested = self.problem.has_success
+        successes = [
+            bool(tested and np.isfinite(e.value) and self.problem.succeeded(e.point, e.value)) for e in evaluations
+        ]
         best = self.best if np.isfinite(values).any() else None
         return {
             "problem": self.problem.name,

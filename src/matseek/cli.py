@@ -179,6 +179,8 @@ def _run(overrides: Sequence[str]) -> None:
     campaign = _open(Campaign, settings)
     with _progress(campaign, settings.budget) as told:
         campaign.run(settings.budget, on_evaluation=told)
+    if not campaign.leads:
+        return
     with _out.status("drawing"):
         page = campaign.write(settings.run_dir)
     _show_best(campaign)
@@ -200,7 +202,8 @@ def _open(kind: type[Campaign], settings: RunSettings) -> Campaign:
         executor=settings.executor,
         stop=settings.stop,
     )
-    OmegaConf.save(settings.config, settings.run_dir / "config.yaml")
+    if campaign.leads:
+        OmegaConf.save(settings.config, settings.run_dir / "config.yaml")
     return campaign
 
 

@@ -37,6 +37,10 @@ class BudgetError(MatseekError, ValueError):
     """A budget cannot pay for what is asked."""
 
 
+class CheckpointError(MatseekError, ValueError):
+    """A checkpoint does not go with what it is loaded for."""
+
+
 class UnknownEvaluationError(MatseekError, ValueError):
     """Results were told for a point that was never asked, or was already told."""
 

@@ -59,12 +59,16 @@ class AtomicSystem:
         if pbc.shape != (3,):
             raise ValueError(f"pbc={self.pbc} must be three booleans, one for each lattice vector")
         if len(numbers) != len(positions):
-            raise ValueError(f"numbers has {len(numbers)} atoms and positions {len(positions)}; give one number per atom")
+            raise ValueError(
+                f"numbers has {len(numbers)} atoms and positions {len(positions)}; give one number per atom"
+            )
         if free.size == 0:
             raise ValueError("free_numbers is empty; a system needs at least one free atom")
         for name, elements in (("numbers", numbers), ("free_numbers", free)):
             if elements.size and not (1 <= elements.min() and elements.max() <= HEAVIEST_ELEMENT):
-                raise ValueError(f"{name} holds {elements.min()} to {elements.max()}; elements are 1-{HEAVIEST_ELEMENT}")
+                raise ValueError(
+                    f"{name} holds {elements.min()} to {elements.max()}; elements are 1-{HEAVIEST_ELEMENT}"
+                )
         if not np.isfinite(positions).all():
             raise ValueError("positions holds a value that is not finite; every template atom needs a place")
         for name, value in (

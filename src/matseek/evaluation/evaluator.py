@@ -6,10 +6,11 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from matseek.errors import BudgetError, LedgerError, MatseekError, ResponseError
 from matseek.evaluation.executors import Call, Executor, Outcome, SerialExecutor
-from matseek.evaluation.history import Evaluation, History, Proposal
+from matseek.evaluation.history import Evaluation, Event, History, Proposal
 from matseek.evaluation.ledger import Ledger
 from matseek.problems.base import Measurement, Problem
 
@@ -27,6 +28,7 @@ class Evaluator:
         seed: The campaign's seed.
         executor: How the truth is called.
         on_evaluation: Told each evaluation as soon as it is written down.
+        checkpoint: Where a searcher that trains keeps its state; None keeps it nowhere.
         judge: Looks at everything after a run and says whether the campaign ends; None for never before the budget.
     """
 
@@ -36,6 +38,7 @@ class Evaluator:
     seed: int = 0
     executor: Executor = field(default_factory=SerialExecutor)
     on_evaluation: Callable[[Evaluation], None] | None = None
+    checkpoint: Path | None = None
     judge: Callable[[History], bool] | None = None
 
     @property
@@ -46,6 +49,12 @@ class Evaluator:
     def stops(self) -> bool:
         """Whether the campaign has reached what it was after; to be asked between runs."""
         return self.judge is not None and self.judge(self.history())
+
+    def note_once(self, event: Event) -> None:
+        """Commit an event about a run, unless one of its kind is there: a run that is made again is the same run."""
+        known = ((e.kind, e.data.get("run")) for e in self.ledger.events())
+        if (event.kind, event.data["run"]) not in known:
+            self.ledger.note(event)
 
     def history(self) -> History:
         """Everything so far, as searchers see it."""
@@ -132,11 +141,11 @@ def write_down(
 
 
 def _require_feasible(history: History, proposal: Proposal) -> None:
-    inside = history.after(proposal.events).window.contains(proposal.points)
+    inside = history.after(proposal.events).domain.contains(proposal.points)
     if not inside.all():
         stray: Sequence[float] = proposal.points[~inside][0].tolist()
         raise ValueError(
-            f"point {stray} lies outside the window or violates a constraint; nothing was evaluated. "
+            f"point {stray} lies outside the space or violates a constraint; nothing was evaluated. "
             "The searcher that proposed it must keep to history.window"
         )
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from matseek.problems import Objective
-from matseek.spaces import Box
+from matseek.spaces import Box, Space
 
 FloatArray = npt.NDArray[np.float64]
 Status = Literal["pending", "done", "failed"]
@@ -104,6 +104,7 @@ class Proposal:
 
 
 WINDOW_WIDENED = "window_widened"
+REFUSED = "refused"
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +120,7 @@ class History:
         objective: What the problem makes of a spectrum; None where its response is the value itself.
     """
 
-    space: Box
+    space: Space
     seed: int
     iteration: int
     evaluations: tuple[Evaluation, ...]
@@ -128,12 +129,26 @@ class History:
 
     @cached_property
     def window(self) -> Box:
-        """The space with the windows as widened so far."""
+        """The box with the windows as widened so far.
+
+        Raises:
+            ValueError: If the space is no box.
+        """
         box = self.space
+        if not isinstance(box, Box):
+            raise ValueError(
+                f"this searcher chooses recipes from a Box, but the problem has a {type(box).__name__}; "
+                "take searcher=rss or searcher=godiff"
+            )
         for event in self.events:
             if event.kind == WINDOW_WIDENED:
                 box = box.widen(event.data["variable"], **{event.data["side"]: event.data["to"]})
         return box
+
+    @property
+    def domain(self) -> Space:
+        """Where points may lie now: the widened box, or the space itself where it is none."""
+        return self.window if isinstance(self.space, Box) else self.space
 
     @cached_property
     def done(self) -> tuple[Evaluation, ...]:

@@ -120,23 +120,21 @@ class Ledger:
         self._session_id: int | None = None
         self._created_at = ""
         try:
-            if self._sqlite_path is not None:
-                self._sqlite_path.parent.mkdir(parents=True, exist_ok=True)
+            if self.path is not None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.locked():
                 _Base.metadata.create_all(self._engine)
         except (SQLAlchemyError, OSError) as error:
             raise self._explain(error, "opened") from error
 
     @property
-    def _sqlite_path(self) -> Path | None:
-        database = self.url.database
-        if self.url.get_backend_name() == "sqlite" and database and not database.startswith((":memory:", "file:")):
-            return Path(database)
-        return None
+    def path(self) -> Path | None:
+        """The SQLite file; None in memory and on a server."""
+        return _file_of(self.url)
 
     def _lock_path(self) -> Path:
-        if self._sqlite_path is not None:
-            return self._sqlite_path.with_name(self._sqlite_path.name + ".lock")
+        if self.path is not None:
+            return self.path.with_name(self.path.name + ".lock")
         # Servers have no file to lie beside; a unique evaluation number still guards them across machines.
         return Path(tempfile.gettempdir()) / f"matseek-{self._digest()}.lock"
 
@@ -145,11 +143,11 @@ class Ledger:
         return self.url.database not in (None, "", ":memory:")
 
     def _digest(self) -> str:
-        text = str(self._sqlite_path.resolve()) if self._sqlite_path else self.url.render_as_string()
+        text = str(self.path.resolve()) if self.path else self.url.render_as_string()
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def __str__(self) -> str:
-        return str(self._sqlite_path or self.url)
+        return str(self.path or self.url)
 
     def _explain(self, error: Exception, deed: str) -> LedgerError:
         reason = str(getattr(error, "orig", error))
@@ -434,6 +432,18 @@ class Ledger:
                     pending.discard(number)
         self.rescue_path.unlink()
         logger.info("took in the results saved in %s", self.rescue_path)
+
+
+def sqlite_path(location: str | Path | None) -> Path | None:
+    """The file of a ledger that is named by a path or a URL; None in memory and on a server."""
+    return _file_of(_url(location))
+
+
+def _file_of(url: URL) -> Path | None:
+    database = url.database
+    if url.get_backend_name() == "sqlite" and database and not database.startswith((":memory:", "file:")):
+        return Path(database)
+    return None
 
 
 def _url(location: str | Path | None) -> URL:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -17,6 +19,7 @@ from torch_geometric.data import Data
 
 from matseek.data.graphs import AtomicSystem, Surroundings, full_graph, surroundings, template_graph
 from matseek.models.painn import GatedVectors, PaiNN
+from matseek.models.score_matching import Fields
 
 TemplateFeatures = tuple[Tensor, ...]
 """What the template's distinct atoms send in each block; empty where nothing can be computed ahead."""
@@ -105,7 +108,8 @@ class AtomicScore(nn.Module, ABC):
         noise = self.noise(_waves(sigma.to(scalars.dtype)))
         noise = noise.unsqueeze(1).expand(-1, n, -1).flatten(0, 1)
         return ScoreAndForces(
-            self.score_head(scalars, vectors, noise).view(batch, n, 3), self.force_head(scalars, vectors).view(batch, n, 3)
+            self.score_head(scalars, vectors, noise).view(batch, n, 3),
+            self.force_head(scalars, vectors).view(batch, n, 3),
         )
 
 
@@ -150,6 +154,34 @@ class FullScore(AtomicScore):
     def _represent(self, graph: Data, template: TemplateFeatures | None) -> tuple[Tensor, Tensor]:  # noqa: ARG002
         scalars, vectors = self.representation(graph.numbers, graph.edge_index, graph.edge_vectors)
         return scalars[graph.free], vectors[graph.free]
+
+
+class AtomicFields(nn.Module):
+    """An atomic score on one system, as the diffusion core sees it: from positions and sigmas to fields.
+
+    Args:
+        model: The network.
+        system: The template and the free atoms.
+    """
+
+    def __init__(self, model: AtomicScore, system: AtomicSystem) -> None:
+        super().__init__()
+        self.model, self.system = model, system
+        self._template: TemplateFeatures | None = None
+
+    def forward(self, x: Tensor, sigma: Tensor) -> Fields:
+        """Score and forces at positions ``(B, n, 3)`` under noise of widths ``(B,)``."""
+        found = self.model(self.model.graph(self.system, x), sigma, self._template)
+        return Fields(found.score, found.forces)
+
+    @contextmanager
+    def settled(self) -> Iterator[None]:
+        """The template is encoded once for everything inside."""
+        self._template = self.model.encode_template(self.system)
+        try:
+            yield
+        finally:
+            self._template = None
 
 
 class VectorHead(nn.Module):

@@ -40,7 +40,7 @@ class TrainerSettings:
         ValueError: If a setting is out of its range.
     """
 
-    accelerator: str = "auto"
+    accelerator: str = "cpu"
     devices: int | str = 1
     nodes: int = 1
     strategy: str = "auto"
@@ -241,6 +241,8 @@ def quiet_lightning() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", PossibleUserWarning)
+            # Checkpoints lie beside the ledger, on purpose.
+            warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
             # Lightning asks torch an old question while it combines data loaders.
             warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
             yield

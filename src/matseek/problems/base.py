@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, overload, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from matseek.spaces import Box
+from matseek.spaces.base import Space
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -75,7 +75,7 @@ class Problem(Protocol):
         ...
 
     @property
-    def space(self) -> Box:
+    def space(self) -> Space:
         """What may be tried."""
         ...
 
@@ -95,8 +95,13 @@ class Problem(Protocol):
         """
         ...
 
-    def succeeded(self, value: float) -> bool | None:
-        """Whether a value solves the problem; None where the problem has no success test."""
+    @property
+    def has_success(self) -> bool:
+        """Whether there is a success test."""
+        ...
+
+    def succeeded(self, point: FloatArray, value: float) -> bool | None:
+        """Whether a point with its value solves the problem; None where the problem has no success test."""
         ...
 
     def describe(self) -> dict[str, Any]:

@@ -155,7 +155,12 @@ class RecipeProblem:
             )
         return Measurement(float(np.median(finite)), np.where(np.isfinite(replicates), replicates, np.nan), raw)
 
-    def succeeded(self, value: float) -> bool | None:
+    @property
+    def has_success(self) -> bool:
+        """Whether there is a level."""
+        return self.success_below is not None
+
+    def succeeded(self, point: FloatArray, value: float) -> bool | None:  # noqa: ARG002 -- the value alone decides
         """Whether a value is below ``success_below``; None without such a level."""
         return None if self.success_below is None else bool(value < self.success_below)
 

@@ -2,6 +2,7 @@
 
 from matseek.searchers.base import BatchSearcher, Searcher
 from matseek.searchers.bayesian import BayesianSearcher
+from matseek.searchers.godiff import GODiffSearcher, Guidance
 from matseek.searchers.network import NetworkSearcher
 from matseek.searchers.random import LatinHypercube, RandomSearcher
 from matseek.searchers.two_step import Stage, TwoStepSearcher
@@ -10,6 +11,8 @@ from matseek.searchers.widening import Widening
 __all__ = [
     "BatchSearcher",
     "BayesianSearcher",
+    "GODiffSearcher",
+    "Guidance",
     "LatinHypercube",
     "NetworkSearcher",
     "RandomSearcher",

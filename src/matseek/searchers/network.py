@@ -112,7 +112,7 @@ class NetworkSearcher(BatchSearcher):
         Returns:
             Feasible recipes, shape ``(n, d)``, in the variables' units.
         """
-        net.require(history.space, None if history.objective is None else history.objective.wavelengths)
+        net.require(history.window, None if history.objective is None else history.objective.wavelengths)
         window = history.window
         score = lower_confidence_bound(net, window, history.objective, self.kappa)
         if self.search_by == "grid":

@@ -1,0 +1,327 @@
+"""GO-Diff: a diffusion model that learns where energies are low from nothing but its own evaluations."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import lightning.pytorch as pl
+import numpy as np
+import numpy.typing as npt
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import Tensor
+
+from matseek.data.replay import ReplayBuffer, ReplayDataModule
+from matseek.diffusion import EulerMaruyama, ExponentialKT, ForceGuidance, KTSchedule, Sampler
+from matseek.errors import BudgetError, CheckpointError
+from matseek.evaluation import Evaluation, Evaluator, Event, History, Proposal
+from matseek.evaluation.history import REFUSED
+from matseek.models.score_matching import FieldNetwork, ScoreMatching
+from matseek.models.training import TrainerSettings, quiet_lightning
+from matseek.searchers.base import Searcher
+from matseek.searchers.domains import Domain, NetworkSettings, domain_of
+
+logger = logging.getLogger(__name__)
+
+FloatArray = npt.NDArray[np.float64]
+ITERATED = "iterated"
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """Force guidance in the sampler, see :class:`matseek.diffusion.ForceGuidance`.
+
+    Args:
+        alpha: Displacement per force at t = 0, in A^2/eV.
+        zeta: How late it sets in.
+    """
+
+    alpha: float = 0.01
+    zeta: float = 2.0
+
+
+@dataclass(frozen=True)
+class GODiffSearcher(Searcher):
+    """Samples by reverse diffusion, evaluates them, learns from them at a falling kT, and samples again.
+
+    Rønne, Vegge and Bhowmik, "GO-Diff", arXiv 2510.13448 (2025). An iteration is an epoch of one ``Trainer.fit``:
+    samples are drawn and evaluated, the replay buffer is drawn anew from all evaluations by their Boltzmann weights
+    at this iteration's kT, and the network takes its steps. Samples of the first iteration are uniform: that is what a
+    network that knows nothing samples. After each iteration a checkpoint is written beside the ledger; a run that was
+    killed goes on from it, and without it learns again from what the ledger holds.
+
+    Args:
+        samples: Samples that are evaluated in an iteration.
+        steps: Training steps of an iteration.
+        batch_size: Rows of a step, over all processes.
+        buffer: Rows of the replay buffer.
+        draw: Samples drawn at once; processes share these draws, so that their number does not change any sample.
+        attempts: How many samples may be drawn for each that is evaluated; the others overlap or leave the space.
+        learning_rate: AdamW's.
+        force_weight: How much the forces' loss counts against the score's; 0 trains the score alone.
+        decay: Of the running average of the parameters that samples come from.
+        guidance: Whether forces guide the sampler: true, or how.
+        kt: How kT falls, in eV (in units of the value for recipes).
+        sampler: How samples are drawn.
+        network: The score network.
+        trainer: Where and how precisely it is trained.
+
+    Raises:
+        ValueError: If a setting is out of its range.
+    """
+
+    name: ClassVar[str] = "godiff"
+    samples: int = 32
+    steps: int = 2000
+    batch_size: int = 8
+    buffer: int = 16
+    draw: int = 16
+    attempts: int = 8
+    learning_rate: float = 1e-3
+    force_weight: float = 1.0
+    decay: float = 0.995
+    guidance: bool | Guidance = False
+    kt: KTSchedule = field(default_factory=ExponentialKT)
+    sampler: Sampler = field(default_factory=EulerMaruyama)
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    trainer: TrainerSettings = field(default_factory=TrainerSettings)
+
+    def __post_init__(self) -> None:
+        for name in ("samples", "steps", "batch_size", "buffer", "draw", "attempts"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name}={value!r} must be a whole number of at least 1")
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate={self.learning_rate} must be positive")
+        if self.guidance and not self.force_weight:
+            raise ValueError("guidance needs forces: set force_weight above 0, or guidance to false")
+
+    def check(self, budget: int) -> None:
+        """Refuse a budget smaller than an iteration."""
+        super().check(budget)
+        if self.samples > budget:
+            raise BudgetError(
+                f"samples={self.samples} of an iteration are more than budget={budget}; lower samples or "
+                "raise the budget"
+            )
+
+    def search(self, evaluator: Evaluator) -> None:
+        """Train until the budget is spent; every process of a distributed run calls this."""
+        evaluator.evaluate_pending()
+        if evaluator.remaining <= 0 and self.trainer == self.trainer.single:
+            return  # with several processes, all of them meet in the fit
+        domain = domain_of(evaluator.problem, self.sampler.schedule, self.network, evaluator.seed)
+        buffer = ReplayBuffer(self.buffer, seed=evaluator.seed)
+        data = ReplayDataModule(
+            buffer,
+            domain.manifold,
+            self.sampler.schedule,
+            steps=self.steps,
+            batch_size=self.batch_size,
+            seed=evaluator.seed,
+        )
+        module = ScoreMatching(
+            domain.network, learning_rate=self.learning_rate, force_weight=self.force_weight, decay=self.decay
+        )
+        iterations = -(-evaluator.budget // self.samples)
+        loop = Iterations(self, evaluator, domain, buffer, iterations)
+        callbacks: list[pl.Callback] = [loop]
+        checkpoint = evaluator.checkpoint
+        if checkpoint is not None:
+            callbacks.append(_keep_last(checkpoint))
+        with quiet_lightning():
+            trainer = self.trainer.trainer(
+                max_epochs=iterations, callbacks=callbacks, enable_checkpointing=checkpoint is not None
+            )
+            known = checkpoint if checkpoint is not None and checkpoint.is_file() else None
+            try:
+                trainer.fit(module, datamodule=data, ckpt_path=known, weights_only=True)
+            except (RuntimeError, KeyError) as error:
+                if known is None or loop.begun:
+                    raise
+                raise CheckpointError(
+                    f"the checkpoint {known} does not go with this search ({error}); it is of another composition, "
+                    "network or buffer: restore the settings, or remove it to learn again from the ledger"
+                ) from error
+
+
+class Iterations(pl.Callback):
+    """Before each epoch's steps: samples, evaluations, a kT, and a new buffer.
+
+    Args:
+        settings: The searcher.
+        evaluator: Pays for the evaluations, in the process of rank 0.
+        domain: The problem as tensors.
+        buffer: The replay buffer, the same in every process.
+        iterations: How many there will be.
+    """
+
+    def __init__(
+        self, settings: GODiffSearcher, evaluator: Evaluator, domain: Domain, buffer: ReplayBuffer, iterations: int
+    ) -> None:
+        self.settings, self.evaluator, self.domain = settings, evaluator, domain
+        self.buffer, self.iterations = buffer, iterations
+        self.begun = False
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """An iteration up to its training steps."""
+        assert isinstance(pl_module, ScoreMatching)
+        self.begun = True
+        iteration = trainer.current_epoch
+        found = self._recorded(trainer, iteration)
+        if found is None:
+            drawn, refused = self._draw(trainer, pl_module, iteration)
+            found = self._evaluate(trainer, iteration, drawn, refused)
+        points, values, numbers, forces = found
+        if len(values):
+            self.buffer.add(
+                self.domain.tensor(points),
+                torch.as_tensor(values),
+                torch.as_tensor(numbers),
+                None if forces is None else torch.as_tensor(forces),
+            )
+        if not len(self.buffer):
+            raise BudgetError("no sample of the first iteration gave an energy; check the calculator on one by hand")
+        previous = None if not self.buffer.refills else self.buffer.kt
+        kt = self.settings.kt.kt(iteration, self.iterations, self.buffer.energies, previous)
+        self.buffer.refill(kt)
+        self._log(trainer, pl_module, iteration, values)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """End the fit where the budget is spent, or the campaign has what it was after."""
+        over = trainer.is_global_zero and (self.evaluator.remaining <= 0 or self.evaluator.stops())
+        trainer.should_stop = bool(trainer.strategy.broadcast(over, src=0))
+
+    def _recorded(self, trainer: pl.Trainer, iteration: int) -> Any:  # noqa: ANN401 -- what _results gives
+        """Results of an iteration that the ledger holds already, in every process; None where it holds none."""
+        found = None
+        if trainer.is_global_zero:
+            mine = [e for e in self.evaluator.ledger.evaluations() if e.iteration == iteration + 1]
+            found = self._results(mine) if mine else None
+        return trainer.strategy.broadcast(found, src=0)
+
+    def _draw(self, trainer: pl.Trainer, module: ScoreMatching, iteration: int) -> tuple[FloatArray, Counter[str]]:
+        """Samples that may be evaluated, the same in every process, and why others may not."""
+        settings, wanted = self.settings, self._wanted(trainer)
+        accepted: list[FloatArray] = []
+        refused: Counter[str] = Counter()
+        most = -(-settings.attempts * wanted // settings.draw)
+        done = 0
+        while len(accepted) < wanted and done < most:
+            # As many draws as are still missing, rounded up so that no process is left without one.
+            missing = -(-(wanted - len(accepted)) // settings.draw)
+            count = min(-(-missing // trainer.world_size) * trainer.world_size, max(most - done, trainer.world_size))
+            for drawn in self._share(trainer, module, iteration, range(done, done + count)):
+                reasons = self.domain.refusals(drawn)
+                refused.update(reason for reason in reasons if reason)
+                accepted.extend(point for point, reason in zip(drawn, reasons, strict=True) if not reason)
+            done += count
+        self.drawn = done * settings.draw
+        kept = accepted[:wanted]
+        return np.array(kept).reshape(len(kept), self.domain.dim), refused
+
+    def _share(self, trainer: pl.Trainer, module: ScoreMatching, iteration: int, draws: range) -> list[FloatArray]:
+        """Some draws, each by one process, gathered in their order."""
+        mine = [self._sample(module, iteration, k) for k in draws if k % trainer.world_size == trainer.global_rank]
+        if trainer.world_size == 1:
+            return [self.domain.points(x) for x in mine]
+        gathered = module.all_gather(torch.stack(mine))  # (processes, draws each, samples, *shape)
+        assert isinstance(gathered, Tensor)
+        order = [(k % trainer.world_size, i // trainer.world_size) for i, k in enumerate(draws)]
+        return [self.domain.points(gathered[process, place].cpu()) for process, place in order]
+
+    def _sample(self, module: ScoreMatching, iteration: int, draw: int) -> Tensor:
+        """One draw of samples; it depends on the seed, the iteration and its own number alone."""
+        entropy = np.random.SeedSequence([self.evaluator.seed, iteration, draw])
+        generator = torch.Generator().manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> 1))
+        settings, manifold = self.settings, self.domain.manifold
+        if not len(self.buffer):
+            return manifold.sample_uniform(settings.draw, generator, device=module.device)
+        with module.sampling() as network:
+            return settings.sampler.sample(
+                lambda x, sigma: network(x, sigma).score,
+                manifold,
+                settings.draw,
+                generator,
+                corrector=self._corrector(network),
+                device=module.device,
+            )
+
+    def _corrector(self, network: FieldNetwork) -> ForceGuidance | None:
+        how = self.settings.guidance
+        if not how:
+            return None
+        least = self.settings.sampler.schedule.low
+        chosen = Guidance() if how is True else how
+
+        def forces(x: Tensor) -> Tensor:
+            found = network(x, x.new_full((len(x),), least)).forces
+            if found is None:
+                raise ValueError("guidance needs a network with a force head; recipes have no forces")
+            return found
+
+        return ForceGuidance(forces, chosen.alpha, chosen.zeta)
+
+    def _wanted(self, trainer: pl.Trainer) -> int:
+        wanted = min(self.settings.samples, self.evaluator.remaining) if trainer.is_global_zero else 0
+        return int(trainer.strategy.broadcast(wanted, src=0))
+
+    def _evaluate(self, trainer: pl.Trainer, iteration: int, points: FloatArray, refused: Counter[str]) -> Any:  # noqa: ANN401
+        """Pay for the points once, whatever the number of processes."""
+        found = None
+        if trainer.is_global_zero:
+            event = Event(
+                REFUSED,
+                f"iteration {iteration + 1}: {len(points)} of {self.drawn} samples are evaluated; refused: "
+                + (", ".join(f"{count} {reason}" for reason, count in sorted(refused.items())) or "none"),
+                {"drawn": self.drawn, "accepted": len(points), "reasons": dict(refused)},
+            )
+
+            def choose(history: History) -> Proposal:  # noqa: ARG001 -- the samples are there already
+                return Proposal(points, (self.settings.name,) * len(points), (event,))
+
+            self.evaluator.ask(choose)
+            found = self._results(self.evaluator.evaluate_pending())
+        return trainer.strategy.broadcast(found, src=0)
+
+    def _results(
+        self, evaluations: list[Evaluation]
+    ) -> tuple[FloatArray, FloatArray, npt.NDArray[np.int64], FloatArray | None]:
+        """Points, values, numbers and forces of what succeeded; NaN where no force is known."""
+        done = [e for e in evaluations if e.status == "done"]
+        points = np.array([e.point for e in done]).reshape(len(done), self.domain.dim)
+        values = np.array([e.value for e in done], dtype=np.float64)
+        numbers = np.array([e.number for e in done], dtype=np.int64)
+        return points, values, numbers, self.domain.forces(done)
+
+    def _log(self, trainer: pl.Trainer, module: ScoreMatching, iteration: int, values: FloatArray) -> None:
+        energies = self.buffer.energies
+        figures = {
+            "kt": self.buffer.kt,
+            "effective_sample_size": self.buffer.effective_sample_size,
+            "lowest": float(energies.min()),
+            "lowest_of_iteration": float(values.min()) if len(values) else float("nan"),
+            "median_of_iteration": float(np.median(values)) if len(values) else float("nan"),
+        }
+        for key, value in figures.items():
+            module.log(key, value, rank_zero_only=True)
+        told = ", ".join(f"{key.replace('_', ' ')} {value:.4g}" for key, value in figures.items())
+        if trainer.is_global_zero:
+            event = Event(ITERATED, f"iteration {iteration + 1}: {told}", {"run": iteration + 1, "figures": figures})
+            self.evaluator.note_once(event)
+        logger.info("iteration %d: %s", iteration + 1, told)
+
+
+def _keep_last(path: Path) -> ModelCheckpoint:
+    return ModelCheckpoint(
+        dirpath=path.parent,
+        filename=path.stem,
+        save_top_k=1,
+        every_n_epochs=1,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
