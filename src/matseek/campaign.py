@@ -18,17 +18,23 @@ from matseek.evaluation.evaluator import history_of, write_down
 from matseek.evaluation.executors import Executor, SerialExecutor
 from matseek.evaluation.ledger import sqlite_path
 from matseek.evaluation.ranks import leads
-from matseek.insight.convergence import best_so_far, evaluations_to_success
+from matseek.insight.convergence import best_so_far
 from matseek.insight.stopping import Figures, StopCriterion
 from matseek.insight.understanding import Understanding
-from matseek.problems import Problem, RecipeProblem
-from matseek.report.figures import recipe_figures
+from matseek.problems import Problem, RecipeProblem, StructureProblem
+from matseek.report.figures import problem_figures
 from matseek.report.outlook import Outlook
 from matseek.report.page import write_page
+from matseek.report.structure_files import write_structures
 from matseek.searchers import BatchSearcher, Searcher
+from matseek.searchers.godiff import ITERATED
+from matseek.searchers.relaxation import RELAXED
+from matseek.spaces import Box
 
 STOPPED = "stopped"
 JUDGED = "judged"
+RECORDS = (JUDGED, ITERATED, RELAXED)
+"""Events for programs and figures; people read the others."""
 
 
 class Campaign:
@@ -121,9 +127,12 @@ class Campaign:
             raise ValueError(f"searcher {searcher.name!r} cannot be asked for batches; use run()")
         if not isinstance(n, int) or n < 1:
             raise ValueError(f"n={n!r} points cannot be asked for; give a whole number of at least 1")
+        space = self.problem.space
+        if not isinstance(space, Box):
+            raise ValueError(f"problem {self.problem.name!r} is evaluated by its calculator; use run()")
         with self.ledger.locked():
             asked = write_down(self.ledger, self.history(), lambda history: searcher.ask(n, history))
-        return Batch.of(self.problem.space, asked)
+        return Batch.of(space, asked)
 
     def tell(self, results: Batch | pd.DataFrame, *, resampling: bool = False) -> None:
         """Write down results of points that were asked; all of them or, if one is wrong, none.
@@ -249,9 +258,9 @@ class Campaign:
         evaluations = self.ledger.evaluations()
         values = np.array([e.value for e in evaluations], dtype=np.float64)
         tested = self.problem.has_success
-        successes = [
-            bool(tested and np.isfinite(e.value) and self.problem.succeeded(e.point, e.value)) for e in evaluations
-        ]
+        # A test may relax structures: nothing is tested after the first success.
+        done = (e for e in evaluations if tested and e.status == "done")
+        first = next((e.number for e in done if self.problem.succeeded(e.point, e.value)), None)
         best = self.best if np.isfinite(values).any() else None
         return {
             "problem": self.problem.name,
@@ -263,13 +272,13 @@ class Campaign:
             "best_value": best.value if best else None,
             "best_evaluation": best.number if best else None,
             "best_point": dict(zip(self.problem.space.labels, best.point.tolist(), strict=True)) if best else None,
-            "success": any(successes) if tested else None,
-            "evaluations_to_success": evaluations_to_success(successes) if tested else None,
+            "success": first is not None if tested else None,
+            "evaluations_to_success": first,
             "seconds_asking": self.ledger.seconds_asking(),
             "wall_seconds": self.ledger.wall_seconds(),
             "stopped_by": self.stopped_by,
             "criteria": {name: _plain(runs) for name, runs in self.judgements().items()},
-            "events": [e.message for e in self.ledger.events() if e.kind != JUDGED],
+            "events": [e.message for e in self.ledger.events() if e.kind not in RECORDS],
         }
 
     def write(self, run_dir: str | Path) -> Path:
@@ -288,9 +297,12 @@ class Campaign:
         trace.rename(columns={"proposer": "searcher"}).to_csv(folder / "trace.csv", index=False)
         (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
         outlook = self._outlook()
-        figures = recipe_figures(self.problem, evaluations) | ({} if outlook is None else outlook.figures())
+        figures = problem_figures(self.problem, evaluations) | ({} if outlook is None else outlook.figures())
         for name, figure in figures.items():
             figure.savefig(folder / "figures" / f"{name}.png", dpi=150)
+        if isinstance(self.problem, StructureProblem):
+            write_structures(self.problem, evaluations, folder)
+            frame = frame.drop(columns=list(self.problem.space.labels))
         page = folder / "report.html"
         write_page(page, self.problem, summary, evaluations, frame, figures, outlook)
         return page

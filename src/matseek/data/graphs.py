@@ -65,7 +65,7 @@ class AtomicSystem:
         if free.size == 0:
             raise ValueError("free_numbers is empty; a system needs at least one free atom")
         for name, elements in (("numbers", numbers), ("free_numbers", free)):
-            if elements.size and not (1 <= elements.min() and elements.max() <= HEAVIEST_ELEMENT):
+            if elements.size and not (elements.min() >= 1 and elements.max() <= HEAVIEST_ELEMENT):
                 raise ValueError(
                     f"{name} holds {elements.min()} to {elements.max()}; elements are 1-{HEAVIEST_ELEMENT}"
                 )

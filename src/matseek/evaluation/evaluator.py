@@ -13,6 +13,7 @@ from matseek.evaluation.executors import Call, Executor, Outcome, SerialExecutor
 from matseek.evaluation.history import Evaluation, Event, History, Proposal
 from matseek.evaluation.ledger import Ledger
 from matseek.problems.base import Measurement, Problem
+from matseek.spaces import Space
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class Evaluator:
     @property
     def remaining(self) -> int:
         """Evaluations that may still be asked for."""
-        return self.budget - len(self.ledger.evaluations())
+        return self.budget - self.ledger.count()
 
     def stops(self) -> bool:
         """Whether the campaign has reached what it was after; to be asked between runs."""
@@ -69,15 +70,28 @@ class Evaluator:
         """
         return write_down(self.ledger, self.history(), choose, limit=self.remaining)
 
+    def evaluate(self, proposal: Proposal) -> list[Evaluation]:
+        """Write a batch down that was chosen without looking at the history, and evaluate it.
+
+        Raises:
+            BudgetError: If the batch is larger than what remains of the budget.
+            ValueError: If the batch holds points outside the space.
+        """
+        if len(proposal.points) > self.remaining:
+            raise _over_budget(len(proposal.points), self.remaining)
+        _require_inside(self.problem.space, proposal)
+        self.ledger.write_down(proposal, 0.0)
+        return self.evaluate_pending()
+
     def evaluate_pending(self) -> list[Evaluation]:
         """Evaluate what is written down without a result, as far as the budget goes, and return it with its results.
 
         Raises:
             ResponseError: If the oracle answers in a shape that the problem cannot read. What was answered is kept.
         """
-        evaluations = self.ledger.evaluations()
-        settled = sum(e.status != "pending" for e in evaluations)
-        pending = [e for e in evaluations if e.status == "pending"][: max(self.budget - settled, 0)]
+        pending = list(self.ledger.evaluations(status="pending"))
+        settled = self.ledger.count() - len(pending)
+        pending = pending[: max(self.budget - settled, 0)]
         calls = [Call(self.problem, e.number, e.point, self.seed) for e in pending]
         trouble: list[MatseekError] = []
         # After trouble nothing new is begun, but what is under way is paid for and still written down.
@@ -88,8 +102,7 @@ class Evaluator:
                 trouble.append(error)
         if trouble:
             raise trouble[0]
-        numbers = {e.number for e in pending}
-        return [e for e in self.ledger.evaluations() if e.number in numbers]
+        return [self.ledger.evaluation(e.number) for e in pending]
 
     def _settle(self, evaluation: Evaluation, outcome: Outcome) -> None:
         measurement = outcome if isinstance(outcome, Measurement) else _failure(outcome)
@@ -132,16 +145,17 @@ def write_down(
     proposal = choose(history)
     seconds = time.perf_counter() - start
     if limit is not None and len(proposal.points) > limit:
-        raise BudgetError(
-            f"{len(proposal.points)} points are proposed but the budget leaves {limit}; "
-            "raise the budget or propose fewer"
-        )
-    _require_feasible(history, proposal)
+        raise _over_budget(len(proposal.points), limit)
+    _require_inside(history.after(proposal.events).domain, proposal)
     return ledger.write_down(proposal, seconds)
 
 
-def _require_feasible(history: History, proposal: Proposal) -> None:
-    inside = history.after(proposal.events).domain.contains(proposal.points)
+def _over_budget(points: int, limit: int) -> BudgetError:
+    return BudgetError(f"{points} points are proposed but the budget leaves {limit}; raise the budget or propose fewer")
+
+
+def _require_inside(domain: Space, proposal: Proposal) -> None:
+    inside = domain.contains(proposal.points)
     if not inside.all():
         stray: Sequence[float] = proposal.points[~inside][0].tolist()
         raise ValueError(

@@ -315,11 +315,25 @@ class Ledger:
         with self._transaction("written") as session:
             self._add_events(session, self._iteration(session), (happened,))
 
-    def evaluations(self) -> tuple[Evaluation, ...]:
-        """All evaluations, by number."""
+    def evaluations(self, *, iteration: int | None = None, status: Status | None = None) -> tuple[Evaluation, ...]:
+        """Evaluations, by number.
+
+        Args:
+            iteration: Only those of this batch.
+            status: Only those of this status.
+        """
+        wanted = select(_EvaluationRow).order_by(_EvaluationRow.number)
+        if iteration is not None:
+            wanted = wanted.where(_EvaluationRow.iteration == iteration)
+        if status is not None:
+            wanted = wanted.where(_EvaluationRow.status == status)
         with self._transaction("read") as session:
-            rows = session.scalars(select(_EvaluationRow).order_by(_EvaluationRow.number)).all()
-            return tuple(self._evaluation(row) for row in rows)
+            return tuple(self._evaluation(row) for row in session.scalars(wanted).all())
+
+    def count(self) -> int:
+        """How many evaluations there are, whatever came of them."""
+        with self._transaction("read") as session:
+            return session.scalar(select(func.count()).select_from(_EvaluationRow)) or 0
 
     def evaluation(self, number: int) -> Evaluation:
         """One evaluation.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
@@ -15,8 +13,3 @@ def best_so_far(values: npt.ArrayLike) -> FloatArray:
     array = np.asarray(values, dtype=np.float64)
     running = np.minimum.accumulate(np.where(np.isnan(array), np.inf, array))
     return np.asarray(np.where(np.isinf(running), np.nan, running))
-
-
-def evaluations_to_success(successes: Sequence[bool | None]) -> int | None:
-    """Number of the first successful evaluation, counted from 1; None if none succeeded."""
-    return next((i for i, success in enumerate(successes, start=1) if success), None)

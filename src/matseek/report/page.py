@@ -19,10 +19,10 @@ from jinja2 import Environment, StrictUndefined
 from matplotlib.figure import Figure
 
 from matseek.evaluation import Evaluation
-from matseek.problems import Problem
+from matseek.problems import Problem, StructureProblem
 from matseek.report.figures import PROPOSER_LABELS, value_name
 from matseek.report.outlook import Outlook
-from matseek.spaces import Variable
+from matseek.spaces import Box, Variable
 
 CAPTIONS: Mapping[str, tuple[str, str]] = {
     "convergence": (
@@ -34,6 +34,21 @@ CAPTIONS: Mapping[str, tuple[str, str]] = {
         "Batch by batch",
         "Marks are conditions (the median of their replicates, such as droplets); a box holds the middle half of "
         "all replicates and its whiskers reach from 5 to 95 %, so a search that learns moves down from left to right.",
+    ),
+    "sampled_energies": (
+        "How good the samples are",
+        "The energies of each iteration's structures, widest where most of them lie, the bar at the median. "
+        "A search that learns moves down; the dashed line is the lowest energy found.",
+    ),
+    "sampled_places": (
+        "Where the free atoms were tried",
+        "The surface from above, one panel per iteration: circles are the template's upper atoms, dots the free atoms "
+        "of all samples, dark where the energy is low. A search that learns gathers in a few places.",
+    ),
+    "structures": (
+        "The best structures",
+        "From above and from the side, the lowest energy first; free atoms are coloured. They are in best.extxyz and "
+        "in structures.db for other programs.",
     ),
     "spectra": (
         "The best spectrum against the target",
@@ -96,8 +111,8 @@ CAPTIONS: Mapping[str, tuple[str, str]] = {
 """Title of each figure, and how to read it."""
 
 SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("tried", "What was tried", ("convergence", "batches", "recipes")),
-    ("found", "What is best", ("spectra",)),
+    ("tried", "What was tried", ("convergence", "batches", "sampled_energies", "sampled_places", "recipes")),
+    ("found", "What is best", ("structures", "spectra")),
     ("believe", "Whom to believe", ("loss_maps", "predicted_against_measured")),
     ("stop", "When to stop", ("loss_level", "stability", "accuracy")),
     ("matters", "What matters", ("attribution", "spectrum_attribution", "palette")),
@@ -165,7 +180,7 @@ def write_page(
         problem=problem.name,
         origin=_origin(summary, ordered),
         verdict=_verdict(problem, ordered),
-        verdict_is_long=problem.space.dim > 6,
+        verdict_is_long=len(_variables(problem)) > 6,
         outcome=_outcome(problem, summary),
         numbers=_key_numbers(problem, summary, ordered),
         best=_best_table(problem, ordered),
@@ -204,11 +219,16 @@ def _sections(figures: Mapping[str, Figure], outlook: Outlook | None) -> list[di
 
 def _recipes_of(problem: Problem, evaluations: Sequence[Evaluation]) -> pd.DataFrame:
     points = np.array([e.point for e in evaluations]).reshape(-1, problem.space.dim)
-    frame = problem.space.to_frame(points)
+    frame = problem.space.to_frame(points) if _variables(problem) else pd.DataFrame(index=range(len(evaluations)))
     frame.insert(0, "evaluation", np.array([e.number for e in evaluations], dtype=np.int64))
     frame.insert(1, "batch", np.array([e.iteration for e in evaluations], dtype=np.int64))
     frame.insert(2, "proposer", np.array([e.proposer for e in evaluations], dtype=object))
     return frame
+
+
+def _variables(problem: Problem) -> tuple[Variable, ...]:
+    """The variables of a recipe; none for structures, whose coordinates say nothing to a reader."""
+    return problem.space.variables if isinstance(problem.space, Box) else ()
 
 
 def _best(evaluations: Sequence[Evaluation]) -> Evaluation | None:
@@ -237,8 +257,11 @@ def _verdict(problem: Problem, ordered: Sequence[Evaluation]) -> str:
         return "Nothing has been measured yet" + (f"; {waiting} for the laboratory." if ordered else ".")
     value = _value_texts([best.value])[0]
     recipe = ", ".join(
-        f"{v.name}\u00a0{_amount(v, x)}{_unit(v)}" for v, x in zip(problem.space.variables, best.point, strict=True)
+        f"{v.name}\u00a0{_amount(v, x)}{_unit(v)}" for v, x in zip(_variables(problem), best.point, strict=False)
     )
+    if not recipe:
+        unit = "\u00a0eV" if isinstance(problem, StructureProblem) else ""
+        return f"Best {value_name(problem)} {value}{unit} after {_count(told, 'evaluation')} (number {best.number})."
     return f"Best {value_name(problem)} {value} after {_count(told, 'measured condition')}: {recipe}."
 
 
@@ -278,9 +301,7 @@ def _hints(problem: Problem, summary: Mapping[str, Any], ordered: Sequence[Evalu
         hints.append("The campaign is still open. Ask for the next batch, or run the same command again.")
     best = _best(ordered)
     if best is not None:
-        hints += [
-            _edge_hint(v, float(x)) for v, x in zip(problem.space.variables, best.point, strict=True) if _edge(v, x)
-        ]
+        hints += [_edge_hint(v, float(x)) for v, x in zip(_variables(problem), best.point, strict=False) if _edge(v, x)]
     failed = sum(e.status == "failed" for e in ordered)
     told = len(ordered) - pending
     if told and failed >= 0.2 * told:
@@ -384,22 +405,23 @@ def _best_table(problem: Problem, ordered: Sequence[Evaluation]) -> dict[str, An
     for k, recipe in enumerate(_recipe_rows(problem, frame)):
         spread = f"\u00a0±\u00a0{spread_texts[k]}" if spread_texts[k] else ""
         rows.append([str(k + 1), *recipe[:1], value_texts[k] + spread, *recipe[3:], *recipe[1:3]])
-    heads = ["Rank", "Evaluation", name, *problem.space.labels, "Batch", "Proposed by"]
+    heads = ["Rank", "Evaluation", name, *(v.label for v in _variables(problem)), "Batch", "Proposed by"]
     return {"heads": heads, "rows": rows, "spread": any(spread_texts)}
 
 
 def _pending_table(problem: Problem, ordered: Sequence[Evaluation]) -> dict[str, Any]:
     frame = _recipes_of(problem, [e for e in ordered if e.status == "pending"])
     rows = [[row[0], *row[3:], *row[1:3]] for row in _recipe_rows(problem, frame)]
-    return {"heads": ["Evaluation", *problem.space.labels, "Batch", "Proposed by"], "rows": rows}
+    return {"heads": ["Evaluation", *(v.label for v in _variables(problem)), "Batch", "Proposed by"], "rows": rows}
 
 
 def _recipe_rows(problem: Problem, frame: pd.DataFrame) -> Iterator[list[str]]:
     """Evaluation, batch, proposer and amounts of each row, as text."""
-    points = problem.space.from_frame(frame) if len(frame) else np.zeros((0, problem.space.dim))
+    space, variables = problem.space, _variables(problem)
+    known = space.from_frame(frame) if isinstance(space, Box) and len(frame) else np.zeros((len(frame), 0))
     heads = zip(frame["evaluation"].tolist(), frame["batch"].tolist(), frame["proposer"].tolist(), strict=True)
-    for (number, batch, proposer), point in zip(heads, points, strict=True):
-        amounts = [_amount(v, float(x)) for v, x in zip(problem.space.variables, point, strict=True)]
+    for (number, batch, proposer), point in zip(heads, known, strict=True):
+        amounts = [_amount(v, float(x)) for v, x in zip(variables, point, strict=True)]
         yield [str(number), str(batch), PROPOSER_LABELS.get(proposer, proposer), *amounts]
 
 

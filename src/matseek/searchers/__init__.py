@@ -2,9 +2,11 @@
 
 from matseek.searchers.base import BatchSearcher, Searcher
 from matseek.searchers.bayesian import BayesianSearcher
+from matseek.searchers.domains import NetworkSettings
 from matseek.searchers.godiff import GODiffSearcher, Guidance
 from matseek.searchers.network import NetworkSearcher
 from matseek.searchers.random import LatinHypercube, RandomSearcher
+from matseek.searchers.relaxation import RandomStructureSearch
 from matseek.searchers.two_step import Stage, TwoStepSearcher
 from matseek.searchers.widening import Widening
 
@@ -15,7 +17,9 @@ __all__ = [
     "Guidance",
     "LatinHypercube",
     "NetworkSearcher",
+    "NetworkSettings",
     "RandomSearcher",
+    "RandomStructureSearch",
     "Searcher",
     "Stage",
     "TwoStepSearcher",

@@ -18,7 +18,7 @@ from torch import Tensor
 from matseek.data.replay import ReplayBuffer, ReplayDataModule
 from matseek.diffusion import EulerMaruyama, ExponentialKT, ForceGuidance, KTSchedule, Sampler
 from matseek.errors import BudgetError, CheckpointError
-from matseek.evaluation import Evaluation, Evaluator, Event, History, Proposal
+from matseek.evaluation import Evaluation, Evaluator, Event, Proposal
 from matseek.evaluation.history import REFUSED
 from matseek.models.score_matching import FieldNetwork, ScoreMatching
 from matseek.models.training import TrainerSettings, quiet_lightning
@@ -200,7 +200,7 @@ class Iterations(pl.Callback):
         """Results of an iteration that the ledger holds already, in every process; None where it holds none."""
         found = None
         if trainer.is_global_zero:
-            mine = [e for e in self.evaluator.ledger.evaluations() if e.iteration == iteration + 1]
+            mine = list(self.evaluator.ledger.evaluations(iteration=iteration + 1))
             found = self._results(mine) if mine else None
         return trainer.strategy.broadcast(found, src=0)
 
@@ -281,11 +281,8 @@ class Iterations(pl.Callback):
                 {"drawn": self.drawn, "accepted": len(points), "reasons": dict(refused)},
             )
 
-            def choose(history: History) -> Proposal:  # noqa: ARG001 -- the samples are there already
-                return Proposal(points, (self.settings.name,) * len(points), (event,))
-
-            self.evaluator.ask(choose)
-            found = self._results(self.evaluator.evaluate_pending())
+            proposal = Proposal(points, (self.settings.name,) * len(points), (event,))
+            found = self._results(self.evaluator.evaluate(proposal))
         return trainer.strategy.broadcast(found, src=0)
 
     def _results(

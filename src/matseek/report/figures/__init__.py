@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from matseek.evaluation import Evaluation
-from matseek.problems import Problem
+from matseek.problems import Problem, RecipeProblem, StructureProblem
 from matseek.report.figures.colours import palette
 from matseek.report.figures.house import PROPOSER_LABELS, spectral_match, value_name
 from matseek.report.figures.progress import batches, convergence
 from matseek.report.figures.recipe_panels import recipes
 from matseek.report.figures.spectral import predicted_against_measured, spectra
 from matseek.report.figures.stopping import accuracy, loss_level
+from matseek.report.figures.structures import sampled_energies, sampled_places, structures
 from matseek.report.figures.understanding import attribution, loss_maps, spectrum_attribution, stability
 
 __all__ = [
@@ -29,16 +30,45 @@ __all__ = [
     "loss_maps",
     "palette",
     "predicted_against_measured",
+    "problem_figures",
     "recipe_figures",
     "recipes",
+    "sampled_energies",
+    "sampled_places",
     "spectra",
     "spectrum_attribution",
     "stability",
+    "structure_figures",
+    "structures",
     "value_name",
 ]
 
 
-def recipe_figures(problem: Problem, evaluations: Sequence[Evaluation]) -> dict[str, Figure]:
+def problem_figures(problem: Problem, evaluations: Sequence[Evaluation]) -> dict[str, Figure]:
+    """The figures that apply to a campaign, by file stem; none before the first evaluation.
+
+    Args:
+        problem: The problem.
+        evaluations: The campaign's evaluations.
+    """
+    if isinstance(problem, StructureProblem):
+        return structure_figures(problem, evaluations)
+    return recipe_figures(problem, evaluations) if isinstance(problem, RecipeProblem) else {}
+
+
+def structure_figures(problem: StructureProblem, evaluations: Sequence[Evaluation]) -> dict[str, Figure]:
+    """The figures of a search for structures, by file stem."""
+    if not evaluations:
+        return {}
+    drawn = {"convergence": convergence(problem, evaluations)}
+    if any(e.status == "done" for e in evaluations):
+        drawn["sampled_energies"] = sampled_energies(problem, evaluations)
+        drawn["sampled_places"] = sampled_places(problem, evaluations)
+        drawn["structures"] = structures(problem, evaluations)
+    return drawn
+
+
+def recipe_figures(problem: RecipeProblem, evaluations: Sequence[Evaluation]) -> dict[str, Figure]:
     """The figures that apply to a campaign, by file stem; none before the first evaluation.
 
     Args:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from matseek.evaluation import Evaluation
-from matseek.problems import ColourMatch, Objective, Problem, RecipeProblem, SpectralMatch
+from matseek.problems import ColourMatch, Objective, Problem, RecipeProblem, SpectralMatch, StructureProblem
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -35,6 +35,8 @@ PROPOSER_LABELS: Mapping[str, str] = {
     "random": "random",
     "bayesian": "Bayesian",
     "network": "network",
+    "rss": "random structure search",
+    "godiff": "GO-Diff",
 }
 """How people read the names of those who propose; other names stand for themselves."""
 
@@ -80,7 +82,9 @@ _LOG_FROM = 30.0
 
 
 def value_name(problem: Problem) -> str:
-    """What the problem's value is called: the loss of a spectrum, or just the value."""
+    """What the problem's value is called: an energy, the loss of a spectrum, or just the value."""
+    if isinstance(problem, StructureProblem):
+        return "energy"
     return "loss" if _objective(problem) is not None else "value"
 
 
@@ -96,6 +100,8 @@ def spectral_match(problem: Problem) -> SpectralMatch | None:
 
 def value_label(problem: Problem) -> str:
     """What the axis of values says."""
+    if isinstance(problem, StructureProblem):
+        return "Energy (eV)"
     objective = _objective(problem)
     if isinstance(objective, SpectralMatch):
         return "Spectral loss"

@@ -18,7 +18,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from matseek.evaluation import Evaluation
-from matseek.problems import Problem
+from matseek.problems import RecipeProblem
 from matseek.report.figures.house import (
     INK,
     LAYERS,
@@ -41,7 +41,7 @@ _LABEL_WIDTH = 24
 
 
 @style.context(LAYERS)
-def recipes(problem: Problem, evaluations: Sequence[Evaluation]) -> Figure:
+def recipes(problem: RecipeProblem, evaluations: Sequence[Evaluation]) -> Figure:
     """Value against each variable, one panel per variable, coloured by batch, the best one starred.
 
     A panel spans the variable's window. Where the window was widened in the course of the campaign the panel spans

@@ -1,0 +1,199 @@
+"""What a search for structures tried, and what it found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from ase import Atoms
+from ase.data import covalent_radii
+from ase.data.colors import jmol_colors
+from ase.visualize.plot import plot_atoms
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import EllipseCollection
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from matseek.evaluation import Evaluation
+from matseek.problems import StructureProblem
+from matseek.report.figures.house import (
+    BEST,
+    FAINT,
+    INK,
+    LAYERS,
+    MUTED,
+    SUCCESS,
+    done_of,
+    in_rank,
+    legend,
+    single_axes,
+    tidy,
+)
+
+_MOST_VIOLINS = 40
+_MOST_MAPS = 10
+_COLUMNS = 5
+_SHOWN = 4
+_FREE = (0.90, 0.62, 0.0)
+_SPAN = 5.0
+"""Energies in eV above the lowest that colours tell apart."""
+
+
+@style.context(LAYERS)
+def sampled_energies(problem: StructureProblem, evaluations: Sequence[Evaluation]) -> Figure:
+    """Energies of each iteration's structures as violins, with their medians.
+
+    Args:
+        problem: The problem.
+        evaluations: The campaign's evaluations; those without an energy are left out.
+    """
+    figure, ax = single_axes(problem, "Iteration", height=4.0)
+    groups = _by_iteration(evaluations, _MOST_VIOLINS)
+    lowest = min(e.value for e in done_of(evaluations))
+    wide = [(middle, values) for middle, values in groups if len(values) > 1 and np.ptp(values) > 0]
+    width = 0.8 * (groups[1][0] - groups[0][0] if len(groups) > 1 else 1.0)
+    if wide:
+        drawn = ax.violinplot(
+            [np.clip(values, None, lowest + 4 * _SPAN) for _, values in wide],
+            positions=[middle for middle, _ in wide],
+            widths=width,
+            showextrema=False,
+            showmedians=True,
+        )
+        for body in drawn["bodies"]:  # type: ignore[attr-defined]
+            body.set(facecolor="#0072B2", alpha=0.35, edgecolor="#0072B2", linewidth=0.8)
+        drawn["cmedians"].set(color="#0072B2", linewidth=1.8)
+    for middle, values in groups:
+        ax.scatter([middle], [values.min()], color=BEST, s=14, zorder=3, label="lowest of the iteration")
+    ax.axhline(lowest, color=SUCCESS, ls=(0, (5, 3)), lw=1.2, label=f"lowest of all, {lowest:.3f} eV", zorder=2)
+    top = max(float(np.percentile(values, 95)) for _, values in groups)
+    ax.set_ylim(lowest - 0.05 * _SPAN, min(top, lowest + 4 * _SPAN) + 0.05 * _SPAN)
+    legend(figure)
+    return figure
+
+
+@style.context(LAYERS)
+def sampled_places(problem: StructureProblem, evaluations: Sequence[Evaluation]) -> Figure:
+    """Where the free atoms of each iteration's structures were, over the template, seen from above.
+
+    As the paper's figure of the adatom on the stepped surface (Rønne, Vegge and Bhowmik 2025).
+
+    Args:
+        problem: The problem.
+        evaluations: The campaign's evaluations; those without an energy are left out. At most ten iterations are drawn,
+            evenly chosen.
+    """
+    done = done_of(evaluations)
+    iterations = sorted({e.iteration for e in done})
+    chosen = [iterations[k] for k in np.unique(np.linspace(0, len(iterations) - 1, _MOST_MAPS).round().astype(int))]
+    columns = min(len(chosen), _COLUMNS)
+    rows = math.ceil(len(chosen) / columns)
+    figure = Figure(figsize=(max(4.0, 2.1 * columns + 0.8), 2.2 * rows + 0.4), layout="constrained")
+    panels: list[Axes] = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
+    for spare in panels[len(chosen) :]:
+        spare.remove()
+    lowest = min(e.value for e in done)
+    norm = Normalize(0.0, _SPAN)
+    for ax, iteration in zip(panels, chosen, strict=False):
+        _draw_surface(ax, problem)
+        mine = sorted((e for e in done if e.iteration == iteration), key=lambda e: -e.value)
+        places = problem.space.wrap(np.array([e.point for e in mine])).reshape(-1, 3)
+        energies = np.repeat([e.value - lowest for e in mine], problem.space.n)
+        ax.scatter(
+            places[:, 0], places[:, 1], c=energies, cmap="magma", norm=norm, s=9, linewidths=0, alpha=0.9, zorder=3
+        )
+        ax.set_title(f"iteration {iteration}", fontsize=9, color=INK)
+    bar = figure.colorbar(ScalarMappable(norm, "magma"), ax=panels[: len(chosen)], shrink=0.8, aspect=24, extend="max")
+    bar.set_label("eV above the lowest", fontsize=9)
+    bar.ax.tick_params(labelsize=8.5, colors=INK, length=0)
+    bar.outline.set_visible(False)
+    return figure
+
+
+@style.context(LAYERS)
+def structures(problem: StructureProblem, evaluations: Sequence[Evaluation]) -> Figure:
+    """The best structures from above and from the side; free atoms are coloured.
+
+    Args:
+        problem: The problem.
+        evaluations: The campaign's evaluations; those without an energy are left out.
+    """
+    best = in_rank(evaluations)[:_SHOWN]
+    figure = Figure(figsize=(2.2 * len(best) + 0.2, 4.6), layout="constrained")
+    axes = figure.subplots(2, len(best), squeeze=False, gridspec_kw={"height_ratios": [1.25, 1]})
+    template = len(problem.space.template)
+    for column, e in enumerate(best):
+        atoms = _whole_in_view(problem.space.atoms(problem.space.wrap(e.point)[0]))
+        colors = np.tile((0.80, 0.82, 0.85), (len(atoms), 1))
+        colors[template:] = _colors_of(problem.space.numbers)
+        for ax, rotation in zip(axes[:, column], ("", "-90x"), strict=True):
+            plot_atoms(atoms, ax, rotation=rotation, colors=colors, radii=0.85 * covalent_radii[atoms.numbers])
+        axes[0, column].set_title(f"{e.value:.3f} eV\nevaluation {e.number}", fontsize=9, color=INK)
+    return figure
+
+
+def _by_iteration(evaluations: Sequence[Evaluation], most: int) -> list[tuple[float, npt.NDArray[np.float64]]]:
+    """Energies by iteration, neighbouring iterations drawn together where there are too many; with their middles."""
+    done = done_of(evaluations)
+    iterations = sorted({e.iteration for e in done})
+    groups = np.array_split(np.array(iterations), min(len(iterations), most))
+    return [
+        (float(group.mean()), np.array([e.value for e in done if group[0] <= e.iteration <= group[-1]]))
+        for group in groups
+        if len(group)
+    ]
+
+
+def _draw_surface(ax: Axes, problem: StructureProblem) -> None:
+    """Cell, and the template's atoms within 4 A of the highest one, higher ones darker."""
+    tidy(ax)
+    ax.grid(visible=False)
+    space = problem.space
+    cell = space.plane
+    positions = space.template.positions
+    depth = positions[:, 2].max() - positions[:, 2]
+    corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]) @ cell
+    for k in np.flatnonzero(depth < 4.0)[np.argsort(-depth[depth < 4.0])]:
+        fractional = positions[k, :2] @ np.linalg.inv(cell)
+        home = (fractional - np.floor(fractional)) @ cell
+        shade = 0.72 + 0.06 * float(depth[k])
+        size = 2 * float(covalent_radii[space.template.numbers[k]])
+        circle = EllipseCollection(
+            *([size], [size], [0.0]),
+            units="x",
+            offsets=[home],
+            offset_transform=ax.transData,
+            facecolors=[(min(shade, 0.97),) * 3],
+            edgecolors=FAINT,
+            linewidths=0.6,
+        )
+        ax.add_collection(circle)
+    ax.plot(*corners.T, color=MUTED, lw=0.8, zorder=2)
+    ax.set_aspect("equal")
+    ax.set_xlim(corners[:, 0].min() - 1, corners[:, 0].max() + 1)
+    ax.set_ylim(corners[:, 1].min() - 1, corners[:, 1].max() + 1)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.spines[:].set_visible(False)
+
+
+def _whole_in_view(atoms: Atoms) -> Atoms:
+    """Without the vacuum around them, which would make the atoms small."""
+    shown: Atoms = atoms.copy()
+    cell = np.array(shown.cell)
+    z = shown.positions[:, 2]
+    shown.positions[:, 2] -= z.min() - 1.0
+    cell[2] = [0.0, 0.0, float(np.ptp(z)) + 2.0]
+    shown.cell = cell
+    return shown
+
+
+def _colors_of(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """One colour where all free atoms are alike, each element's own else."""
+    if len(set(numbers.tolist())) == 1:
+        return np.tile(_FREE, (len(numbers), 1))
+    return np.asarray(jmol_colors[numbers], dtype=np.float64)

@@ -1,0 +1,43 @@
+"""The best structures as files for other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import ase.db
+import ase.io
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+
+from matseek.evaluation import Evaluation
+from matseek.problems import StructureProblem
+
+
+def write_structures(
+    problem: StructureProblem, evaluations: Sequence[Evaluation], folder: Path, count: int = 50
+) -> None:
+    """Write ``best.extxyz`` and ``structures.db``, the lowest energies first; files that are there are replaced.
+
+    Args:
+        problem: The problem.
+        evaluations: The campaign's evaluations.
+        folder: Where to.
+        count: Most structures.
+    """
+    best = sorted((e for e in evaluations if e.status == "done"), key=lambda e: (e.value, e.number))[:count]
+    frames = [_frame(problem, e) for e in best]
+    ase.io.write(folder / "best.extxyz", frames, format="extxyz")
+    path = folder / "structures.db"
+    path.unlink(missing_ok=True)
+    with ase.db.connect(path) as database:
+        for atoms, e in zip(frames, best, strict=True):
+            database.write(atoms, evaluation=e.number, iteration=e.iteration, proposer=e.proposer)
+
+
+def _frame(problem: StructureProblem, e: Evaluation) -> Atoms:
+    atoms = problem.space.atoms(e.point)
+    atoms.info["evaluation"] = e.number
+    atoms.info["iteration"] = e.iteration
+    atoms.calc = SinglePointCalculator(atoms, energy=e.value)
+    return atoms

@@ -1,0 +1,177 @@
+"""Random structure search: random placements, each relaxed to the nearest minimum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.constraints import FixAtoms
+from ase.optimize import BFGS, FIRE, LBFGS
+
+from matseek.evaluation import Evaluation, Evaluator, Event, Proposal
+from matseek.searchers.base import Searcher
+from matseek.spaces import Adlayer
+
+FloatArray = npt.NDArray[np.float64]
+Placement = Literal["uniform", "contiguous"]
+OPTIMIZERS: Mapping[str, Callable[..., Any]] = {"BFGS": BFGS, "LBFGS": LBFGS, "FIRE": FIRE}
+RELAXED = "relaxed"
+
+
+@dataclass(frozen=True)
+class RandomStructureSearch(Searcher):
+    """Relaxes random structures; every call of the calculator on the way is an evaluation.
+
+    Pickard and Needs, J. Phys. Condens. Matter 23, 053201 (2011). Relaxations advance side by side: a batch
+    in the ledger is one call for each. When one ends the next placement takes its place. An event tells which evaluations
+    belong to it. A campaign that was killed walks through what the ledger holds and goes on from there.
+
+    Args:
+        concurrent: Relaxations side by side.
+        placement: ``uniform``: each atom anywhere in cell and confinement; ``contiguous``: each at a bond's distance of
+            one placed before. Without overlaps either way.
+        optimizer: ``BFGS``, ``LBFGS`` or ``FIRE`` of ASE.
+        fmax: Largest force in eV/A at which a structure is relaxed.
+        most_steps: Evaluations after which a relaxation is given up.
+
+    Raises:
+        ValueError: If a setting is out of its range.
+    """
+
+    name: ClassVar[str] = "rss"
+    concurrent: int = 8
+    placement: Placement = "uniform"
+    optimizer: str = "BFGS"
+    fmax: float = 0.05
+    most_steps: int = 200
+
+    def __post_init__(self) -> None:
+        for name in ("concurrent", "most_steps"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name}={value!r} must be a whole number of at least 1")
+        if self.placement not in ("uniform", "contiguous"):
+            raise ValueError(f"placement={self.placement!r} is unknown; choose uniform or contiguous")
+        if self.optimizer not in OPTIMIZERS:
+            raise ValueError(f"optimizer={self.optimizer!r} is unknown; choose one of {list(OPTIMIZERS)}")
+        if not self.fmax > 0:
+            raise ValueError(f"fmax={self.fmax} must be positive (eV/A)")
+
+    def search(self, evaluator: Evaluator) -> None:
+        """Relax until the budget is spent."""
+        evaluator.evaluate_pending()
+        space = evaluator.problem.space
+        if not isinstance(space, Adlayer):
+            raise ValueError(
+                f"searcher=rss relaxes structures, but problem {evaluator.problem.name!r} has none; "
+                "take searcher=lhs or searcher=bayesian"
+            )
+        walks = _Walks(self, space, evaluator)
+        iteration = 0
+        while True:
+            iteration += 1
+            batch = list(evaluator.ledger.evaluations(iteration=iteration))
+            if not batch:
+                room = evaluator.remaining
+                if room <= 0 or evaluator.stops():
+                    return
+                points = walks.points[:room]
+                batch = evaluator.evaluate(Proposal(points, (self.name,) * len(points)))
+            walks.take(batch)
+
+
+@dataclass(eq=False)
+class _Walk:
+    """One relaxation.
+
+    Args:
+        number: 0 for the campaign's first.
+        space: Free atoms and template.
+        start: Where it begins, shape ``(3 n,)``.
+        settings: The searcher.
+    """
+
+    number: int
+    space: Adlayer
+    start: FloatArray
+    settings: RandomStructureSearch
+    evaluations: list[int] = field(default_factory=list)
+    energy: float = float("nan")
+    ended: str = ""
+
+    def __post_init__(self) -> None:
+        self._atoms = self.space.atoms(self.start)
+        self._atoms.set_constraint(FixAtoms(indices=range(len(self.space.template))))
+        self._optimizer = OPTIMIZERS[self.settings.optimizer](self._atoms, logfile=None)
+
+    @property
+    def point(self) -> FloatArray:
+        """Where it is, shape ``(3 n,)``."""
+        return np.asarray(self.space.wrap(self._atoms.positions[-self.space.n :].reshape(1, -1))[0])
+
+    def take(self, evaluation: Evaluation) -> None:
+        """Learn what an evaluation gave, and move on."""
+        self.evaluations.append(evaluation.number)
+        if evaluation.status != "done" or evaluation.response is None:
+            self.ended = "failed"
+            return
+        self.energy = evaluation.value
+        forces = np.zeros((len(self._atoms), 3))
+        forces[-self.space.n :] = evaluation.response
+        if float(np.linalg.norm(forces, axis=1).max()) <= self.settings.fmax:
+            self.ended = "converged"
+            return
+        if len(self.evaluations) >= self.settings.most_steps:
+            self.ended = "given up"
+            return
+        self._atoms.calc = SinglePointCalculator(self._atoms, energy=self.energy, forces=forces)
+        self._optimizer.step()
+        # What leaves the confinement is put back onto its wall.
+        z = self._atoms.positions[-self.space.n :, 2].clip(self.space.z_low, self.space.z_high)
+        self._atoms.positions[-self.space.n :, 2] = z
+        reason = self.space.refusals(self.point)[0]
+        if reason:
+            self.ended = reason
+
+    def event(self) -> Event:
+        """What the record tells of it."""
+        spent = len(self.evaluations)
+        message = f"relaxation {self.number + 1}: {self.ended} after {spent} evaluations, {self.energy:.4f} eV"
+        figures = {"relaxation": self.number + 1, "evaluations": self.evaluations, "ended": self.ended}
+        return Event(RELAXED, message, {"run": self.number + 1, "energy": self.energy, **figures})
+
+
+class _Walks:
+    """Relaxations side by side."""
+
+    def __init__(self, settings: RandomStructureSearch, space: Adlayer, evaluator: Evaluator) -> None:
+        self._settings, self._space, self._evaluator = settings, space, evaluator
+        self._begun = 0
+        self._told = {e.data["run"] for e in evaluator.ledger.events() if e.kind == RELAXED}
+        self._walks = [self._next() for _ in range(settings.concurrent)]
+
+    @property
+    def points(self) -> FloatArray:
+        """Where they are, shape ``(concurrent, 3 n)``."""
+        return np.array([walk.point for walk in self._walks])
+
+    def take(self, batch: list[Evaluation]) -> None:
+        """Give each its evaluation, in order; what has ended makes room for the next."""
+        for place, evaluation in enumerate(batch):
+            walk = self._walks[place]
+            walk.take(evaluation)
+            if walk.ended:
+                if walk.number + 1 not in self._told:
+                    self._evaluator.ledger.note(walk.event())
+                self._walks[place] = self._next()
+
+    def _next(self) -> _Walk:
+        rng = np.random.default_rng([self._evaluator.seed, self._begun])
+        place = self._space.sample_apart if self._settings.placement == "uniform" else self._space.sample_contiguous
+        walk = _Walk(self._begun, self._space, place(1, rng)[0], self._settings)
+        self._begun += 1
+        return walk
