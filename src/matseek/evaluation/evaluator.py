@@ -159,7 +159,7 @@ def _require_inside(domain: Space, proposal: Proposal) -> None:
     if not inside.all():
         stray: Sequence[float] = proposal.points[~inside][0].tolist()
         raise ValueError(
-            f"point {stray} lies outside the space or violates a constraint; nothing was evaluated. "
+            f"point {stray} lies outside the window or violates a constraint; nothing was evaluated. "
             "The searcher that proposed it must keep to history.window"
         )
 

@@ -68,9 +68,9 @@ class StructureProblem:
 
     def energy_and_forces(self, atoms: Atoms) -> tuple[float, FloatArray]:
         """Energy in eV and forces in eV/A, shape ``(N, 3)``, by this thread's calculator."""
-        calculators: dict[int, Calculator] = _KEPT.__dict__.setdefault("calculators", {})
+        calculators: dict[object, Calculator] = _KEPT.__dict__.setdefault("calculators", {})
         # Kept by the factory, not the problem: processes get new problems with every call.
-        key = hash(_factory_name(self.calculator))
+        key = _key(self.calculator)
         if key not in calculators:
             calculators[key] = self.calculator()
         atoms.calc = calculators[key]
@@ -91,7 +91,7 @@ class StructureProblem:
             in eV/A, shape ``(n, 3)``.
         """
         energy, forces = self.energy_and_forces(self.space.atoms(point))
-        mine = forces[-self.space.n :]
+        mine = forces[-self.space.size :]
         if not np.isfinite(energy) or not np.isfinite(mine).all():
             return Measurement.failed(
                 f"the calculator gave energy={energy} eV and {int((~np.isfinite(mine)).sum())} forces that "
@@ -111,6 +111,13 @@ class StructureProblem:
     def describe(self) -> dict[str, Any]:
         """Name, space and calculator as plain data."""
         return {"name": self.name, "space": self.space.describe(), "calculator": _factory_name(self.calculator)}
+
+
+def _key(factory: CalculatorFactory) -> object:
+    """The same for a factory and its copies that were sent to another process."""
+    if isinstance(factory, partial):
+        return _key(factory.func), repr(factory.args), repr(factory.keywords)
+    return factory
 
 
 def _factory_name(factory: CalculatorFactory) -> str:

@@ -167,6 +167,22 @@ class Iterations(pl.Callback):
         self.buffer, self.iterations = buffer, iterations
         self.begun = False
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Refuse a checkpoint that was made of other evaluations than the ledger's."""
+        buffer = self.buffer
+        if not len(buffer):
+            return
+        fits = buffer.positions.shape[1:] == self.domain.manifold.shape
+        if fits and trainer.is_global_zero:
+            known = {e.number: e.value for e in self.evaluator.ledger.evaluations(status="done")}
+            pairs = zip(buffer.evaluations.tolist(), buffer.energies.tolist(), strict=True)
+            fits = all(known.get(number) == energy for number, energy in pairs)
+        if not fits:
+            raise CheckpointError(
+                f"the checkpoint {self.evaluator.checkpoint} does not go with the ledger: it was made of other atoms or "
+                "evaluations; restore the right one, or remove it to learn again from the ledger"
+            )
+
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """An iteration up to its training steps."""
         assert isinstance(pl_module, ScoreMatching)
@@ -217,7 +233,8 @@ class Iterations(pl.Callback):
             count = min(-(-missing // trainer.world_size) * trainer.world_size, max(most - done, trainer.world_size))
             for drawn in self._share(trainer, module, iteration, range(done, done + count)):
                 reasons = self.domain.refusals(drawn)
-                refused.update(reason for reason in reasons if reason)
+                # "overlap of free atom 1 with ..." counts as an overlap.
+                refused.update(reason.split(" of ")[0] for reason in reasons if reason)
                 accepted.extend(point for point, reason in zip(drawn, reasons, strict=True) if not reason)
             done += count
         self.drawn = done * settings.draw

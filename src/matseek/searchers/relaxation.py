@@ -27,8 +27,8 @@ class RandomStructureSearch(Searcher):
     """Relaxes random structures; every call of the calculator on the way is an evaluation.
 
     Pickard and Needs, J. Phys. Condens. Matter 23, 053201 (2011). Relaxations advance side by side: a batch
-    in the ledger is one call for each. When one ends the next placement takes its place. An event tells which evaluations
-    belong to it. A campaign that was killed walks through what the ledger holds and goes on from there.
+    in the ledger is one call for each. When one ends the next placement takes its place. An event tells which
+    evaluations belong to it. A campaign that was killed walks through what the ledger holds and goes on from there.
 
     Args:
         concurrent: Relaxations side by side.
@@ -111,7 +111,7 @@ class _Walk:
     @property
     def point(self) -> FloatArray:
         """Where it is, shape ``(3 n,)``."""
-        return np.asarray(self.space.wrap(self._atoms.positions[-self.space.n :].reshape(1, -1))[0])
+        return np.asarray(self.space.wrap(self._atoms.positions[-self.space.size :].reshape(1, -1))[0])
 
     def take(self, evaluation: Evaluation) -> None:
         """Learn what an evaluation gave, and move on."""
@@ -121,7 +121,7 @@ class _Walk:
             return
         self.energy = evaluation.value
         forces = np.zeros((len(self._atoms), 3))
-        forces[-self.space.n :] = evaluation.response
+        forces[-self.space.size :] = evaluation.response
         if float(np.linalg.norm(forces, axis=1).max()) <= self.settings.fmax:
             self.ended = "converged"
             return
@@ -131,8 +131,8 @@ class _Walk:
         self._atoms.calc = SinglePointCalculator(self._atoms, energy=self.energy, forces=forces)
         self._optimizer.step()
         # What leaves the confinement is put back onto its wall.
-        z = self._atoms.positions[-self.space.n :, 2].clip(self.space.z_low, self.space.z_high)
-        self._atoms.positions[-self.space.n :, 2] = z
+        z = self._atoms.positions[-self.space.size :, 2].clip(self.space.z_low, self.space.z_high)
+        self._atoms.positions[-self.space.size :, 2] = z
         reason = self.space.refusals(self.point)[0]
         if reason:
             self.ended = reason
@@ -171,7 +171,7 @@ class _Walks:
 
     def _next(self) -> _Walk:
         rng = np.random.default_rng([self._evaluator.seed, self._begun])
-        place = self._space.sample_apart if self._settings.placement == "uniform" else self._space.sample_contiguous
+        place = self._space.sample_uniform if self._settings.placement == "uniform" else self._space.sample_contiguous
         walk = _Walk(self._begun, self._space, place(1, rng)[0], self._settings)
         self._begun += 1
         return walk

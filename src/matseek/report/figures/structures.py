@@ -39,6 +39,8 @@ _MOST_MAPS = 10
 _COLUMNS = 5
 _SHOWN = 4
 _FREE = (0.90, 0.62, 0.0)
+_DEPTH = 4.0
+"""Template atoms down to this many angstrom below the highest are drawn."""
 _SPAN = 5.0
 """Energies in eV above the lowest that colours tell apart."""
 
@@ -92,7 +94,9 @@ def sampled_places(problem: StructureProblem, evaluations: Sequence[Evaluation])
     chosen = [iterations[k] for k in np.unique(np.linspace(0, len(iterations) - 1, _MOST_MAPS).round().astype(int))]
     columns = min(len(chosen), _COLUMNS)
     rows = math.ceil(len(chosen) / columns)
-    figure = Figure(figsize=(max(4.0, 2.1 * columns + 0.8), 2.2 * rows + 0.4), layout="constrained")
+    plane = problem.space.plane
+    aspect = (np.ptp(_corners(plane)[:, 1]) + 1) / (np.ptp(_corners(plane)[:, 0]) + 1)
+    figure = Figure(figsize=(max(4.0, 2.1 * columns + 0.8), (2.0 * aspect + 0.35) * rows + 0.2), layout="constrained")
     panels: list[Axes] = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
     for spare in panels[len(chosen) :]:
         spare.remove()
@@ -102,7 +106,7 @@ def sampled_places(problem: StructureProblem, evaluations: Sequence[Evaluation])
         _draw_surface(ax, problem)
         mine = sorted((e for e in done if e.iteration == iteration), key=lambda e: -e.value)
         places = problem.space.wrap(np.array([e.point for e in mine])).reshape(-1, 3)
-        energies = np.repeat([e.value - lowest for e in mine], problem.space.n)
+        energies = np.repeat([e.value - lowest for e in mine], problem.space.size)
         ax.scatter(
             places[:, 0], places[:, 1], c=energies, cmap="magma", norm=norm, s=9, linewidths=0, alpha=0.9, zorder=3
         )
@@ -156,29 +160,33 @@ def _draw_surface(ax: Axes, problem: StructureProblem) -> None:
     cell = space.plane
     positions = space.template.positions
     depth = positions[:, 2].max() - positions[:, 2]
-    corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]) @ cell
-    for k in np.flatnonzero(depth < 4.0)[np.argsort(-depth[depth < 4.0])]:
+    corners = _corners(cell)
+    images = np.array([[i, j] for i in (-1, 0, 1, 2) for j in (-1, 0, 1, 2)]) @ cell
+    for k in np.flatnonzero(depth < _DEPTH)[np.argsort(-depth[depth < _DEPTH])]:
         fractional = positions[k, :2] @ np.linalg.inv(cell)
         home = (fractional - np.floor(fractional)) @ cell
-        shade = 0.72 + 0.06 * float(depth[k])
-        size = 2 * float(covalent_radii[space.template.numbers[k]])
-        circle = EllipseCollection(
-            *([size], [size], [0.0]),
+        sizes = np.full(len(images), 2 * float(covalent_radii[space.template.numbers[k]]))
+        circles = EllipseCollection(
+            *(sizes, sizes, np.zeros(len(images))),
             units="x",
-            offsets=[home],
+            offsets=home + images,
             offset_transform=ax.transData,
-            facecolors=[(min(shade, 0.97),) * 3],
+            facecolors=[(0.80 + 0.17 * float(depth[k]) / _DEPTH,) * 3],
             edgecolors=FAINT,
             linewidths=0.6,
         )
-        ax.add_collection(circle)
+        ax.add_collection(circles)
     ax.plot(*corners.T, color=MUTED, lw=0.8, zorder=2)
     ax.set_aspect("equal")
-    ax.set_xlim(corners[:, 0].min() - 1, corners[:, 0].max() + 1)
-    ax.set_ylim(corners[:, 1].min() - 1, corners[:, 1].max() + 1)
+    ax.set_xlim(corners[:, 0].min() - 0.5, corners[:, 0].max() + 0.5)
+    ax.set_ylim(corners[:, 1].min() - 0.5, corners[:, 1].max() + 0.5)
     ax.set_xticks([])
     ax.set_yticks([])
     ax.spines[:].set_visible(False)
+
+
+def _corners(cell: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.asarray(np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]) @ cell)
 
 
 def _whole_in_view(atoms: Atoms) -> Atoms:

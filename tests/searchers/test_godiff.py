@@ -1,0 +1,283 @@
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from ase.build import fcc111
+from ase.calculators.emt import EMT
+
+from matseek import Campaign
+from matseek.configuration import run_settings
+from matseek.diffusion import EulerMaruyama, ExponentialKT, LinearSchedule
+from matseek.errors import BudgetError, CheckpointError
+from matseek.models.training import TrainerSettings
+from matseek.problems import RecipeProblem, StructureProblem
+from matseek.searchers import GODiffSearcher, Guidance, NetworkSettings
+from matseek.spaces import Adlayer, Box, Variable
+from tests.conftest import ROOT, Counting
+
+SAMPLER = EulerMaruyama(LinearSchedule(0.01, 1.0), steps=20)
+QUICK = {
+    "samples": 8,
+    "draw": 8,
+    "steps": 10,
+    "batch_size": 8,
+    "buffer": 8,
+    "sampler": SAMPLER,
+    "network": NetworkSettings(blocks=1, features=8, cutoff=4.0, radial=8),
+}
+RECIPES = GODiffSearcher(
+    samples=16,
+    draw=8,
+    steps=150,
+    batch_size=32,
+    buffer=32,
+    force_weight=0.0,
+    kt=ExponentialKT(1.0, 0.02),
+    sampler=EulerMaruyama(LinearSchedule(0.01, 1.0), 40),
+    learning_rate=5e-3,
+)
+
+
+def valley(points):
+    return ((np.asarray(points) - [3.0, 0.5]) ** 2 / [25.0, 1.0]).sum(axis=1)
+
+
+def recipes(oracle=valley):
+    return RecipeProblem(Box([Variable("a", 0, 10), Variable("b", -1, 1)]), oracle, name="valley")
+
+
+def structures(calculator=EMT, free="Pt"):
+    return StructureProblem(Adlayer(fcc111("Pt", (2, 2, 2), vacuum=6), free, z=(1.0, 4.0)), calculator)
+
+
+def points_of(campaign):
+    return campaign.to_frame()[list(campaign.problem.space.labels)].to_numpy()
+
+
+def test_recipes_get_better_and_every_evaluation_is_counted():
+    oracle = Counting(valley)
+    campaign = Campaign(recipes(oracle), RECIPES, seed=0).run(64)
+    frame = campaign.to_frame()
+    assert len(oracle.points) == len(frame) == 64
+    medians = frame.groupby("iteration")["value"].median()
+    assert medians[4] < 0.3 * medians[1]
+    assert set(frame["proposer"]) == {"godiff"}
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("checkpoint", ["kept", "lost"])
+def test_a_search_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path, checkpoint):
+    searcher = GODiffSearcher(**QUICK)
+    whole = points_of(Campaign(structures(), searcher, seed=1).run(24))
+    problem, path = structures(), tmp_path / "c.db"
+    calls = []
+
+    def dying():
+        calculator = EMT()
+        get = calculator.calculate
+
+        def calculate(*args, **kwargs):
+            calls.append(1)
+            if len(calls) == 19:  # in the third iteration
+                raise Killed
+            return get(*args, **kwargs)
+
+        calculator.calculate = calculate
+        return calculator
+
+    with pytest.raises(Killed):
+        Campaign(structures(dying), searcher, path, seed=1).run(24)
+    assert (tmp_path / "c.ckpt").is_file()
+    if checkpoint == "lost":
+        (tmp_path / "c.ckpt").unlink()
+    campaign = Campaign(structures(dying), searcher, path, seed=1).run(24)
+    assert campaign.summary()["failed"] == 0
+    np.testing.assert_allclose(points_of(campaign), whole, atol=1e-5)
+    assert problem.space.contains(points_of(campaign)).all()
+
+
+def test_what_is_refused_costs_nothing_and_is_counted():
+    crowded = StructureProblem(Adlayer(fcc111("Pt", (2, 2, 2), vacuum=6), "Pt3", z=(1.0, 3.0)), EMT)
+    campaign = Campaign(crowded, GODiffSearcher(**QUICK), seed=0).run(16)
+    refused = [e for e in campaign.ledger.events() if e.kind == "refused"]
+    assert len(refused) == 2
+    for event in refused:
+        assert event.data["drawn"] > event.data["accepted"] == 8
+        assert set(event.data["reasons"]) == {"overlap"}
+    assert crowded.space.refusals(points_of(campaign)) == [""] * 16
+    iterated = [e for e in campaign.ledger.events() if e.kind == "iterated"]
+    assert [e.data["figures"]["kt"] for e in iterated] == pytest.approx([5.0, 0.02])
+    assert {"lowest", "effective_sample_size", "median_of_iteration"} <= set(iterated[0].data["figures"])
+
+
+class Flawed(EMT):
+    """Every third energy is NaN, every fourth call raises."""
+
+    calls = 0
+
+    def calculate(self, *args, **kwargs):
+        super().calculate(*args, **kwargs)
+        Flawed.calls += 1
+        if Flawed.calls % 4 == 0:
+            raise RuntimeError("the cell has no electrons")
+        if Flawed.calls % 3 == 0:
+            self.results["energy"] = np.nan
+
+
+class Huge(EMT):
+    """The first batch is off by a million."""
+
+    calls = 0
+
+    def calculate(self, *args, **kwargs):
+        super().calculate(*args, **kwargs)
+        Huge.calls += 1
+        if Huge.calls <= 8:
+            self.results["energy"] += 1e6
+            self.results["forces"] *= 1e6
+
+
+def test_a_calculator_that_fails_costs_its_calls_and_nothing_else():
+    Flawed.calls = 0
+    campaign = Campaign(structures(Flawed), GODiffSearcher(**QUICK), seed=0).run(24)
+    summary = campaign.summary()
+    assert summary["evaluations"] == Flawed.calls == 24
+    assert 0 < summary["failed"] < 24
+    errors = " ".join(campaign.to_frame()["error"])
+    assert "no electrons" in errors
+    assert "energy=nan" in errors
+
+
+def test_huge_energies_in_the_first_batch_do_not_stop_the_learning():
+    Huge.calls = 0
+    campaign = Campaign(structures(Huge), GODiffSearcher(**QUICK), seed=0).run(24)
+    assert campaign.summary()["failed"] == 0
+    assert campaign.best.value < 1e3
+    assert np.isfinite(points_of(campaign)).all()
+
+
+def test_nothing_but_failures_says_where_to_look():
+    def hopeless():
+        raise RuntimeError("no licence")
+
+    with pytest.raises(BudgetError, match="check the calculator"):
+        Campaign(structures(hopeless), GODiffSearcher(**QUICK), seed=0).run(16)
+
+
+def test_a_budget_below_an_iteration_is_refused_before_anything_is_paid():
+    oracle = Counting(valley)
+    with pytest.raises(BudgetError, match="samples=16 of an iteration are more than budget=10"):
+        Campaign(recipes(oracle), RECIPES).run(10)
+    assert oracle.points == []
+
+
+@pytest.mark.parametrize("free", ["Pt2", "Cu"])
+def test_a_checkpoint_of_another_composition_is_refused(tmp_path, free):
+    searcher = GODiffSearcher(**QUICK)
+    Campaign(structures(free=free), searcher, tmp_path / "a.db", seed=0).run(8)
+    Campaign(structures(), searcher, tmp_path / "b.db", seed=0).run(8)
+    (tmp_path / "a.ckpt").replace(tmp_path / "b.ckpt")
+    campaign = Campaign(structures(), searcher, tmp_path / "b.db", seed=0)
+    with pytest.raises(CheckpointError, match="does not go with the ledger"):
+        campaign.run(16)
+    (tmp_path / "b.ckpt").unlink()
+    assert campaign.run(16).summary()["evaluations"] == 16, "nothing that was paid for is lost"
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path):
+    Campaign(structures(), GODiffSearcher(**QUICK), tmp_path / "c.db", seed=0).run(8)
+    larger = GODiffSearcher(**{**QUICK, "network": NetworkSettings(blocks=1, features=16, cutoff=4.0, radial=8)})
+    with pytest.raises(CheckpointError, match="restore the settings, or remove it"):
+        Campaign(structures(), larger, tmp_path / "c.db", seed=0).run(16)
+
+
+def test_checkpoints_hold_nothing_that_runs(tmp_path):
+    Campaign(structures(), GODiffSearcher(**QUICK), tmp_path / "c.db", seed=0).run(8)
+    state = torch.load(tmp_path / "c.ckpt", weights_only=True)
+    assert state["epoch"] == 0
+    assert any("average" in key for key in state["state_dict"])
+
+
+def test_forces_guide_where_there_are_any():
+    guided = GODiffSearcher(**QUICK, guidance=Guidance(alpha=0.05, zeta=1.0))
+    plain = points_of(Campaign(structures(), GODiffSearcher(**QUICK), seed=0).run(16))
+    points = points_of(Campaign(structures(), guided, seed=0).run(16))
+    np.testing.assert_array_equal(points[:8], plain[:8])
+    assert np.abs(points[8:] - plain[8:]).max() > 1e-4
+    with pytest.raises(ValueError, match="guidance needs forces"):
+        GODiffSearcher(guidance=True, force_weight=0.0)
+
+
+def test_mixed_precision_learns_and_samples_finite_numbers():
+    settings = TrainerSettings(accelerator="cpu", precision="bf16-mixed")
+    campaign = Campaign(structures(), GODiffSearcher(**QUICK, trainer=settings), seed=0).run(16)
+    assert np.isfinite(points_of(campaign)).all()
+    assert campaign.summary()["evaluations"] == 16
+
+
+def test_both_forms_of_the_network_and_several_atoms():
+    network = NetworkSettings(representation="full", blocks=1, features=8, cutoff=4.0, radial=8)
+    problem = StructureProblem(Adlayer(fcc111("Pt", (2, 2, 2), vacuum=6), "PtCu", z=(1.0, 5.0)), EMT)
+    assert Campaign(problem, GODiffSearcher(**{**QUICK, "network": network}), seed=0).run(16).best.value < 1e3
+
+
+TWO = """
+import sys, torch
+from dataclasses import replace
+from tests.searchers.test_godiff import QUICK, structures
+from matseek import Campaign
+from matseek.models.training import TrainerSettings
+from matseek.searchers import GODiffSearcher
+
+torch.set_num_threads(1)
+processes, path = int(sys.argv[1]), sys.argv[2]
+settings = TrainerSettings(accelerator="cpu", devices=processes, strategy="ddp" if processes > 1 else "auto")
+Campaign(structures(), GODiffSearcher(**{**QUICK, "draw": 4}, trainer=settings), path, seed=0).run(16)
+"""
+
+
+def test_two_processes_evaluate_and_learn_what_one_does(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    script = tmp_path / "two.py"
+    script.write_text(TWO)
+    one, two = tmp_path / "one.db", tmp_path / "two.db"
+    run = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0"]
+    subprocess.run([sys.executable, script, "1", one], env=environment, check=True, cwd=ROOT)
+    subprocess.run([*run, script, "2", two], env=environment, check=True, cwd=ROOT, capture_output=True)
+    searcher = GODiffSearcher(**{**QUICK, "draw": 4})
+    alone, together = (Campaign(structures(), searcher, path, seed=0) for path in (one, two))
+    assert len(together.to_frame()) == 16, "paid for once, not once a process"
+    np.testing.assert_allclose(points_of(together), points_of(alone), atol=1e-4)
+    a, b = (torch.load(p.with_suffix(".ckpt"), weights_only=True) for p in (one, two))
+    buffers = [next(iter(c["ReplayDataModule"].values())) for c in (a, b)]
+    assert buffers[0]["rows"].tolist() == buffers[1]["rows"].tolist()
+    torch.testing.assert_close(buffers[0]["energies"], buffers[1]["energies"], atol=1e-3, rtol=1e-4)
+    for key, weight in a["state_dict"].items():
+        # Adam turns equal gradients into equal parameters; their sums over two processes round differently.
+        torch.testing.assert_close(b["state_dict"][key], weight, atol=1e-4, rtol=1e-3, msg=key)
+
+
+def test_the_configs_make_the_searchers():
+    settings = run_settings(["problem=platinum_adatom", "searcher=godiff"])
+    assert settings.searcher.network == NetworkSettings()
+    assert settings.problem.name == "platinum_adatom"
+    assert run_settings(["searcher=godiff", "trainer=ddp"]).searcher.trainer.strategy == "ddp"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"samples": 0}, "samples=0 must be a whole number"),
+        ({"steps": 1.5}, "steps=1.5 must be"),
+        ({"learning_rate": 0.0}, "learning_rate=0.0 must be positive"),
+    ],
+)
+def test_bad_settings_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        GODiffSearcher(**settings)
