@@ -1,0 +1,517 @@
+"""Atoms on a surface: the space of structures, a fixed template and free atoms confined above it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from ase import Atoms
+from ase.constraints import FixAtoms
+from ase.data import chemical_symbols, covalent_radii
+from ase.symbols import symbols2numbers
+
+from matseek.errors import InfeasibleSpaceError
+
+FloatArray = npt.NDArray[np.float64]
+
+OVERLAP = 0.6
+"""Two atoms overlap below this fraction of the sum of their covalent radii (ASE's: Cordero et al., Dalton Trans., 2008)."""
+
+_JITTER = 0.1
+"""Bonding distances of contiguous placement lie within this fraction of the sum of the covalent radii."""
+
+_TRIES = 300
+"""Places tried for one atom before its structure is begun anew."""
+
+_RESTARTS = 30
+"""Times that a structure is begun anew before placement is given up."""
+
+_TOLERANCE = 1e-9
+"""Slack of the confinement, in angstrom."""
+
+_CHUNK = 64
+"""Structures whose distances are held in memory at once."""
+
+_UNKNOWN_RADIUS = 0.2
+"""What ASE's table holds for elements without a covalent radius, in angstrom."""
+
+
+@dataclass(frozen=True, eq=False)
+class Adlayer:
+    """Free atoms above a fixed template that is periodic in plane.
+
+    A point is the flat float64 array ``(3n,)`` of the free atoms' Cartesian positions in angstrom, ``x1, y1, z1, x2,
+    ...``. In plane positions may lie in any image of the cell; in z they are confined.
+
+    Args:
+        template: The atoms that never move; periodic along its first two cell vectors, which lie in the xy plane,
+            while the third is along z. A copy is kept, without constraints and calculator.
+        free: Formula of the free atoms, for example ``Pt7`` or ``Pt3Cu4``.
+        z: Lower and upper end of the confinement, in angstrom above the highest template atom.
+
+    Raises:
+        ValueError: If the template, the formula or the confinement is not as described, or the cell is so thin that a
+            free atom would overlap with its own image.
+        InfeasibleSpaceError: If the free atoms do not fit: either their hard cores (spheres of 0.6 covalent radii)
+            fill more than the room there is, or they cannot be placed at random without overlap.
+    """
+
+    template: Atoms
+    free: str
+    z: tuple[float, float]
+
+    def __init__(self, template: Atoms, free: str, z: tuple[float, float]) -> None:
+        object.__setattr__(self, "template", _checked_template(template))
+        object.__setattr__(self, "free", free)
+        object.__setattr__(self, "z", _checked_confinement(z))
+        object.__setattr__(self, "_numbers", _free_numbers(free))
+        self._require_wide_cell()
+        self._require_open_above()
+        self._require_room()
+
+    def _require_wide_cell(self) -> None:
+        shortest = float(np.linalg.norm(self._reduced[0]))
+        largest = int(self.numbers[np.argmax(self._radii)])
+        needed = 2 * OVERLAP * float(self._radii.max())
+        if shortest < needed:
+            raise ValueError(
+                f"the template's cell repeats after {shortest:.3g} angstrom in plane, so a {chemical_symbols[largest]} "
+                f"atom would overlap with its own image (closer than {needed:.3g}); repeat the template, "
+                "for example template.repeat((2, 2, 1))"
+            )
+
+    def _require_open_above(self) -> None:
+        """Where the template repeats along z too, its next image must not reach into the confinement."""
+        if not self.template.pbc[2]:
+            return
+        next_image = float(self.template.positions[:, 2].min() + self.template.cell[2, 2])
+        reach = OVERLAP * float(self._radii.max() + covalent_radii[self.template.numbers].max())
+        if self.z_high + reach > next_image:
+            raise ValueError(
+                f"z={self.z} reaches to {self.z_high:.4g} angstrom, but the template is periodic along z and its next "
+                f"image begins at {next_image:.4g}; give it more vacuum, or set template.pbc = (True, True, False)"
+            )
+
+    def _require_room(self) -> None:
+        cores = OVERLAP * self._radii
+        area = float(abs(np.linalg.det(self._plane)))
+        # Cores may stick out of the confinement by their radius; no packing fills more than all of it.
+        room = area * (self.z_high - self.z_low + 2 * float(cores.max()))
+        needed = float((4 / 3 * np.pi * cores**3).sum())
+        if needed > room:
+            raise InfeasibleSpaceError(
+                f"free={self.free!r}: the atoms' hard cores take {needed:.4g} cubic angstrom, but the confinement "
+                f"z={self.z} has {room:.4g}; take fewer atoms, a larger cell or a wider confinement"
+            )
+        self.sample_uniform(1, np.random.default_rng(0))
+
+    @property
+    def numbers(self) -> npt.NDArray[np.int64]:
+        """Atomic numbers of the free atoms, shape ``(n,)``, in the formula's order."""
+        numbers: npt.NDArray[np.int64] = self.__dict__["_numbers"]
+        return numbers
+
+    @property
+    def size(self) -> int:
+        """Number of free atoms, n."""
+        return len(self.numbers)
+
+    @property
+    def dim(self) -> int:
+        """Number of coordinates, 3n."""
+        return 3 * self.size
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names of the coordinates: ``x1, y1, z1, x2, ...``."""
+        return tuple(f"{axis}{atom}" for atom in range(1, self.size + 1) for axis in "xyz")
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """Names with the unit: the columns of frames."""
+        return tuple(f"{name} (A)" for name in self.names)
+
+    @cached_property
+    def z_low(self) -> float:
+        """Lower end of the confinement, absolute, in angstrom."""
+        return float(self.template.positions[:, 2].max()) + self.z[0]
+
+    @cached_property
+    def z_high(self) -> float:
+        """Upper end of the confinement, absolute, in angstrom."""
+        return float(self.template.positions[:, 2].max()) + self.z[1]
+
+    @cached_property
+    def _radii(self) -> FloatArray:
+        return np.asarray(covalent_radii[self.numbers], dtype=np.float64)
+
+    @cached_property
+    def _plane(self) -> FloatArray:
+        """In-plane cell vectors as rows, shape ``(2, 2)``."""
+        return np.array(self.template.cell)[:2, :2]
+
+    @cached_property
+    def _reduced(self) -> FloatArray:
+        """The shortest pair of in-plane vectors that spans the same lattice (Gauss's reduction), shape ``(2, 2)``."""
+        a, b = self._plane
+        while True:
+            if b @ b < a @ a:
+                a, b = b, a
+            steps = np.round((a @ b) / (a @ a))
+            if steps == 0:
+                return np.array([a, b])
+            b = b - steps * a
+
+    @cached_property
+    def _near_template(self) -> tuple[FloatArray, FloatArray]:
+        """Positions ``(t, 3)`` and radii ``(t,)`` of the template atoms that a free atom could overlap with."""
+        radii = np.asarray(covalent_radii[self.template.numbers], dtype=np.float64)
+        reach = OVERLAP * (radii + self._radii.max())
+        near = self.template.positions[:, 2] > self.z_low - reach - 0.1
+        return np.asarray(self.template.positions[near]), radii[near]
+
+    @cached_property
+    def _images(self) -> FloatArray:
+        """In-plane shifts that can bring a wrapped displacement below the longest overlap, shape ``(k, 2)``."""
+        radii = np.concatenate([self._near_template[1], self._radii])
+        cutoff = OVERLAP * float(radii.max() + self._radii.max())
+        heights = abs(np.linalg.det(self._reduced)) / np.linalg.norm(self._reduced[::-1], axis=1)
+        # A wrapped displacement is at most half a height away, its n-th image hence at least n - 1/2 heights.
+        most = np.ceil(cutoff / heights + 0.5).astype(int) - 1
+        steps = np.stack(np.meshgrid(*(np.arange(-k, k + 1) for k in most), indexing="ij"), axis=-1)
+        return np.asarray(steps.reshape(-1, 2) @ self._reduced)
+
+    @cached_property
+    def _joined(self) -> Atoms:
+        joined: Atoms = self.template + Atoms(self.numbers, positions=np.zeros((self.size, 3)))
+        joined.set_constraint(FixAtoms(range(len(self.template))))
+        return joined
+
+    def describe(self) -> dict[str, Any]:
+        """The space as plain data, for records and for telling one space from another."""
+        return {
+            "template": {
+                "numbers": self.template.numbers.tolist(),
+                "positions": self.template.positions.tolist(),
+                "cell": np.array(self.template.cell).tolist(),
+                "pbc": self.template.pbc.tolist(),
+            },
+            "free": self.numbers.tolist(),
+            "z": list(self.z),
+        }
+
+    def as_points(self, points: npt.ArrayLike) -> FloatArray:
+        """Points as a float64 array of shape ``(m, 3n)``.
+
+        Raises:
+            ValueError: If the shape is another one.
+        """
+        array = np.atleast_2d(np.asarray(points, dtype=np.float64))
+        if array.ndim != 2 or array.shape[1] != self.dim:
+            raise ValueError(
+                f"points have shape {np.shape(points)}, but {self.size} free atoms {self.free!r} have {self.dim} "
+                "coordinates; give one row x1, y1, z1, x2, ... per structure"
+            )
+        return array
+
+    def _positions(self, points: npt.ArrayLike) -> FloatArray:
+        """Positions of the free atoms, shape ``(m, n, 3)``."""
+        array = self.as_points(points)
+        return array.reshape(len(array), self.size, 3)
+
+    def contains(self, points: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+        """Whether each structure is finite and within the confinement, shape ``(m,)``; overlaps are not looked at.
+
+        Args:
+            points: Structures, shape ``(m, 3n)``, in angstrom.
+        """
+        positions = self._positions(points)
+        height = positions[..., 2]
+        inside = (height >= self.z_low - _TOLERANCE) & (height <= self.z_high + _TOLERANCE)
+        return np.asarray((inside & np.isfinite(positions).all(axis=2)).all(axis=1))
+
+    def refusals(self, points: npt.ArrayLike) -> list[str]:
+        """Why each structure should not be evaluated; an empty text where it may be.
+
+        Two atoms overlap if they, or any of their images in plane, are closer than 0.6 times the sum of their covalent
+        radii; pairs of free atoms, and of a free and a template atom, are looked at.
+
+        Args:
+            points: Structures, shape ``(m, 3n)``, in angstrom.
+
+        Returns:
+            One text per structure: ``not finite``, ``outside the confinement``, ``overlap ...`` or nothing.
+        """
+        array = self.as_points(points)
+        finite = np.isfinite(array).all(axis=1)
+        inside = self.contains(array)
+        found = np.where(finite, np.where(inside, "", "outside the confinement"), "not finite").astype(object)
+        rows = np.flatnonzero(finite & inside)
+        for start in range(0, len(rows), _CHUNK):
+            part = rows[start : start + _CHUNK]
+            found[part] = self._overlaps(self._positions(array[part]))
+        return [str(text) for text in found]
+
+    def _overlaps(self, positions: FloatArray) -> list[str]:
+        """The worst overlap of each structure ``(m, n, 3)`` in words, or an empty text."""
+        below, below_radii = self._near_template
+        n = self.size
+        everything = np.concatenate([positions, np.broadcast_to(below, (len(positions), *below.shape))], axis=1)
+        least = OVERLAP * (self._radii[:, None] + np.concatenate([self._radii, below_radii]))
+        distance = self._distances(positions[:, :, None] - everything[:, None])
+        # An atom and itself: its images are farther than the overlap, or the cell would have been refused.
+        distance[:, np.arange(n), np.arange(n)] = np.inf
+        ratio = (distance / least).reshape(len(positions), -1)
+        worst = ratio.argmin(axis=1)
+        texts = []
+        for row, pair in enumerate(worst):
+            i, j = divmod(int(pair), everything.shape[1])
+            other = f"free atom {j + 1}" if j < n else "the template"
+            apart = distance[row, i, j]
+            texts.append(
+                f"overlap of free atom {i + 1} with {other}: {apart:.3g} A, at least {least[i, j]:.3g} A needed"
+                if ratio[row, pair] < 1
+                else ""
+            )
+        return texts
+
+    def _distances(self, displacement: FloatArray) -> FloatArray:
+        """Distances ``(...)`` of displacements ``(..., 3)`` to the nearest image; exact wherever atoms overlap."""
+        plane = displacement[..., :2]
+        fractions = plane @ np.linalg.inv(self._reduced)
+        wrapped = plane - np.round(fractions) @ self._reduced
+        squared = np.full(displacement.shape[:-1], np.inf)
+        for shift in self._images:
+            np.minimum(squared, ((wrapped + shift) ** 2).sum(axis=-1), out=squared)
+        return np.asarray(np.sqrt(squared + displacement[..., 2] ** 2))
+
+    def wrap(self, points: npt.ArrayLike) -> FloatArray:
+        """The same structures with every free atom inside the cell in plane, shape ``(m, 3n)``."""
+        positions = self._positions(points).copy()
+        fractions = positions[..., :2] @ np.linalg.inv(self._plane) % 1.0
+        positions[..., :2] = np.where(fractions < 1.0, fractions, 0.0) @ self._plane
+        return positions.reshape(-1, self.dim)
+
+    def atoms(self, point: npt.ArrayLike) -> Atoms:
+        """The structure of one point: the template, held by ``FixAtoms``, then the free atoms.
+
+        Args:
+            point: Shape ``(3n,)`` or ``(1, 3n)``, in angstrom.
+
+        Raises:
+            ValueError: If there are several points.
+        """
+        (positions,) = self._one(point)
+        structure: Atoms = self._joined.copy()
+        structure.positions[-self.size :] = positions
+        return structure
+
+    def _one(self, point: npt.ArrayLike) -> FloatArray:
+        positions = self._positions(point)
+        if len(positions) != 1:
+            raise ValueError(f"{len(positions)} points were given, but atoms() makes one structure; loop over them")
+        return positions
+
+    def point(self, atoms: Atoms) -> FloatArray:
+        """The point of a structure whose last atoms are the free ones, shape ``(3n,)``; undoes :meth:`atoms`.
+
+        Raises:
+            ValueError: If the structure does not end with the free atoms.
+        """
+        if len(atoms) != len(self._joined) or not np.array_equal(atoms.numbers, self._joined.numbers):
+            raise ValueError(
+                f"the structure {atoms.get_chemical_formula()!r} is not the template followed by {self.free!r}; "
+                "give one that atoms() made"
+            )
+        return np.array(atoms.positions[-self.size :], dtype=np.float64).ravel()
+
+    def to_frame(self, points: npt.ArrayLike) -> pd.DataFrame:
+        """Points as a table whose columns are named with the unit."""
+        return pd.DataFrame(self.as_points(points), columns=list(self.labels))
+
+    def from_frame(self, frame: pd.DataFrame) -> FloatArray:
+        """Points of a table, whose columns are found by label (name with unit) or by bare name.
+
+        Raises:
+            ValueError: If a column is missing, or holds something other than numbers.
+        """
+        columns = []
+        for name, label in zip(self.names, self.labels, strict=True):
+            found = next((c for c in (label, name) if c in frame.columns), None)
+            if found is None:
+                raise ValueError(
+                    f"no column {label!r} (or {name!r}) in the table with columns {[str(c) for c in frame.columns]}"
+                )
+            numbers = pd.to_numeric(frame[found], errors="coerce")
+            if numbers.isna().any():
+                row = int(np.flatnonzero(numbers.isna().to_numpy())[0])
+                raise ValueError(f"column {found!r}, row {row}: {frame[found].iloc[row]!r} is not a number; correct it")
+            columns.append(numbers.to_numpy(dtype=np.float64))
+        return np.column_stack(columns)
+
+    def sample_uniform(self, m: int, rng: np.random.Generator) -> FloatArray:
+        """Structures whose atoms are placed one by one, each uniformly where it overlaps with nothing.
+
+        Args:
+            m: Number of structures.
+            rng: Source of randomness.
+
+        Returns:
+            Points, shape ``(m, 3n)``, in angstrom; none of them is refused.
+
+        Raises:
+            InfeasibleSpaceError: If the atoms cannot be placed.
+        """
+        return self._placed(m, rng, lambda _, placed, __: self._anywhere(len(placed), rng))
+
+    def sample_contiguous(self, m: int, rng: np.random.Generator) -> FloatArray:
+        """Structures that hang together: the first atom lies anywhere, each next one at a bonding distance of another.
+
+        The elements come in random order. The distance is the sum of the two covalent radii within a tenth, the
+        direction uniform; places outside the confinement or overlapping with anything are drawn again.
+
+        Args:
+            m: Number of structures.
+            rng: Source of randomness.
+
+        Returns:
+            Points, shape ``(m, 3n)``, in angstrom; none of them is refused.
+
+        Raises:
+            InfeasibleSpaceError: If the atoms cannot be placed.
+        """
+
+        def beside(step: int, placed: FloatArray, radii: FloatArray) -> FloatArray:
+            if step == 0:
+                return self._anywhere(len(placed), rng)
+            rows, anchor = np.arange(len(placed)), rng.integers(step, size=len(placed))
+            direction = rng.standard_normal((len(placed), 3))
+            direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+            bond = (radii[:, step] + radii[rows, anchor]) * rng.uniform(1 - _JITTER, 1 + _JITTER, len(placed))
+            return np.asarray(placed[rows, anchor] + bond[:, None] * direction)
+
+        return self.wrap(self._placed(m, rng, beside))
+
+    def _anywhere(self, m: int, rng: np.random.Generator) -> FloatArray:
+        """Places anywhere in the cell and the confinement, shape ``(m, 3)``."""
+        return np.column_stack([rng.random((m, 2)) @ self._plane, rng.uniform(self.z_low, self.z_high, m)])
+
+    def _placed(
+        self,
+        m: int,
+        rng: np.random.Generator,
+        propose: Callable[[int, FloatArray, FloatArray], FloatArray],
+    ) -> FloatArray:
+        """Structures placed atom by atom, in random order.
+
+        ``propose(step, placed, radii)`` gives places ``(k, 3)`` for the next atom of k structures, whose first
+        ``step`` atoms are placed; ``radii`` are those of the atoms in the order of placement, both ``(k, n, ...)``.
+        """
+        if int(m) != m or m < 1:
+            raise ValueError(f"m={m} structures cannot be sampled; give a whole number of at least 1")
+        finished = np.empty((int(m), self.size, 3))
+        missing = np.arange(int(m))
+        for _ in range(_RESTARTS):
+            order = rng.permuted(np.tile(np.arange(self.size), (len(missing), 1)), axis=1)
+            radii = self._radii[order]
+            placed = np.zeros((len(missing), self.size, 3))
+            alive = np.ones(len(missing), dtype=bool)
+            for step in range(self.size):
+                waiting = np.flatnonzero(alive)
+                for _ in range(_TRIES):
+                    place = propose(step, placed[waiting], radii[waiting])
+                    free = self._is_free(place, radii[waiting, step], placed[waiting, :step], radii[waiting, :step])
+                    placed[waiting[free], step] = place[free]
+                    waiting = waiting[~free]
+                    if not len(waiting):
+                        break
+                alive[waiting] = False
+            done = np.flatnonzero(alive)
+            finished[missing[done][:, None], order[done]] = placed[done]
+            missing = missing[~alive]
+            if not len(missing):
+                return finished.reshape(-1, self.dim)
+        raise InfeasibleSpaceError(
+            f"free={self.free!r}: the atoms could not be placed without overlap in the confinement z={self.z} after "
+            f"{_RESTARTS} attempts of {_TRIES} tries per atom; take fewer atoms, a larger cell or a wider confinement"
+        )
+
+    def _is_free(
+        self, place: FloatArray, radius: FloatArray, placed: FloatArray, radii: FloatArray
+    ) -> npt.NDArray[np.bool_]:
+        """Whether places ``(k, 3)`` are confined and overlap with neither template nor placed atoms ``(k, s, 3)``."""
+        below, below_radii = self._near_template
+        others = np.concatenate([placed, np.broadcast_to(below, (len(place), *below.shape))], axis=1)
+        other_radii = np.concatenate([radii, np.broadcast_to(below_radii, (len(place), len(below)))], axis=1)
+        distance = self._distances(place[:, None] - others)
+        apart = (distance >= OVERLAP * (radius[:, None] + other_radii) * (1 + _TOLERANCE)).all(axis=1)
+        return np.asarray(apart & (place[:, 2] >= self.z_low) & (place[:, 2] <= self.z_high))
+
+
+def _checked_template(template: object) -> Atoms:
+    """A copy of a template that can carry a layer."""
+    if not isinstance(template, Atoms):
+        raise ValueError(f"template must be an ase.Atoms, got {type(template).__name__}")
+    if not len(template):
+        raise ValueError("template has no atoms; build a surface, for example ase.build.fcc111('Pt', (6, 6, 2), 8)")
+    cell = np.array(template.cell, dtype=np.float64)
+    if not (np.isfinite(template.positions).all() and np.isfinite(cell).all()):
+        raise ValueError("template: positions and cell must be finite; correct those that are not")
+    if not template.pbc[:2].all():
+        raise ValueError(
+            f"template: pbc={template.pbc.tolist()}, but it must be periodic in plane; set template.pbc = (True, True, "
+            "False)"
+        )
+    if np.abs(cell[:2, 2]).max() > 1e-6 or abs(np.linalg.det(cell[:2, :2])) < 1e-6:
+        raise ValueError(
+            f"template: the first two cell vectors {cell[:2].tolist()} must span the xy plane, without z components; "
+            "rotate the template, for example with ase.build.surface or template.rotate(..., rotate_cell=True)"
+        )
+    if np.abs(cell[2, :2]).max() > 1e-6 or cell[2, 2] <= 0:
+        raise ValueError(
+            f"template: the third cell vector {cell[2].tolist()} must point along z; set it with "
+            "template.cell[2] = (0, 0, height), or template.center(vacuum=8, axis=2)"
+        )
+    copy: Atoms = template.copy()
+    copy.set_constraint()
+    for array in copy.arrays.values():
+        array.setflags(write=False)
+    return copy
+
+
+def _checked_confinement(z: object) -> tuple[float, float]:
+    try:
+        low, high = (float(end) for end in z)  # type: ignore[attr-defined]
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"z={z!r} must be two numbers, (low, high), in angstrom above the template") from error
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ValueError(f"z=({low}, {high}) must be finite numbers")
+    if low < 0:
+        raise ValueError(
+            f"z=({low:g}, {high:g}) begins below the highest template atom; z is counted in angstrom above it: "
+            "give low >= 0"
+        )
+    if high <= low:
+        raise ValueError(f"z=({low:g}, {high:g}): the upper end must be above the lower one; swap or widen them")
+    return low, high
+
+
+def _free_numbers(free: object) -> npt.NDArray[np.int64]:
+    try:
+        if not isinstance(free, str):
+            raise TypeError
+        numbers = np.array(symbols2numbers(free), dtype=np.int64)
+    except Exception as error:  # ASE's parser raises whatever it trips over
+        raise ValueError(f"free={free!r} is no chemical formula; write for example 'Pt7' or 'Pt3Cu4'") from error
+    if not len(numbers):
+        raise ValueError(f"free={free!r} names no atoms; write for example 'Pt7'")
+    unknown = sorted({chemical_symbols[k] for k in numbers if k == 0 or covalent_radii[k] <= _UNKNOWN_RADIUS})
+    if unknown:
+        raise ValueError(f"free={free!r}: no covalent radius is known for {unknown}; take other elements")
+    numbers.setflags(write=False)
+    return numbers
