@@ -110,6 +110,8 @@ class Campaign:
             ValueError: If the searcher cannot wait for a laboratory.
         """
         searcher = self.searcher
+        if not isinstance(self.problem, RecipeProblem):
+            raise ValueError(f"problem {self.problem.name!r} is evaluated by its calculator; use run()")
         if not isinstance(searcher, BatchSearcher):
             raise ValueError(f"searcher {searcher.name!r} cannot be asked for batches; use run()")
         if not isinstance(n, int) or n < 1:
@@ -241,8 +243,9 @@ class Campaign:
         """The campaign in numbers: the dictionary that ``run_dir/summary.json`` holds."""
         evaluations = self.ledger.evaluations()
         values = np.array([e.value for e in evaluations], dtype=np.float64)
-        successes = [self.problem.succeeded(v) if np.isfinite(v) else False for v in values]
-        tested = self.problem.succeeded(0.0) is not None
+        # Lazily: a test of success may cost something, and nothing after the first success needs one.
+        successes = (e.status == "done" and self.problem.succeeded(e.point, e.value) for e in evaluations)
+        to_success = evaluations_to_success(successes) if self.problem.has_success else None
         best = self.best if np.isfinite(values).any() else None
         return {
             "problem": self.problem.name,
@@ -254,8 +257,8 @@ class Campaign:
             "best_value": best.value if best else None,
             "best_evaluation": best.number if best else None,
             "best_point": dict(zip(self.problem.space.labels, best.point.tolist(), strict=True)) if best else None,
-            "success": any(successes) if tested else None,
-            "evaluations_to_success": evaluations_to_success(successes) if tested else None,
+            "success": to_success is not None if self.problem.has_success else None,
+            "evaluations_to_success": to_success,
             "seconds_asking": self.ledger.seconds_asking(),
             "wall_seconds": self.ledger.wall_seconds(),
             "stopped_by": self.stopped_by,

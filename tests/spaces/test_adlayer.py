@@ -149,7 +149,7 @@ def test_overlaps_are_seen_through_the_boundary(slab, layer):
     assert "overlap of free atom 1 with free atom 2" in layer.refusals(far)[0]
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1))
 def test_overlaps_are_those_of_a_neighbour_list(seed):
     """In thin and skewed cells too, against ASE's list of all images."""

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from matseek.problems import Objective
-from matseek.spaces import Box
+from matseek.spaces import Box, Space
 
 FloatArray = npt.NDArray[np.float64]
 Status = Literal["pending", "done", "failed"]
@@ -119,7 +119,7 @@ class History:
         objective: What the problem makes of a spectrum; None where its response is the value itself.
     """
 
-    space: Box
+    space: Space
     seed: int
     iteration: int
     evaluations: tuple[Evaluation, ...]
@@ -127,9 +127,11 @@ class History:
     objective: Objective | None = None
 
     @cached_property
-    def window(self) -> Box:
-        """The space with the windows as widened so far."""
+    def window(self) -> Any:  # noqa: ANN401 -- the type of the space, which only the searcher knows
+        """The space with the windows as widened so far; a space without windows is itself."""
         box = self.space
+        if not isinstance(box, Box):
+            return box
         for event in self.events:
             if event.kind == WINDOW_WIDENED:
                 box = box.widen(event.data["variable"], **{event.data["side"]: event.data["to"]})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,6 @@ def best_so_far(values: npt.ArrayLike) -> FloatArray:
     return np.asarray(np.where(np.isinf(running), np.nan, running))
 
 
-def evaluations_to_success(successes: Sequence[bool | None]) -> int | None:
-    """Number of the first successful evaluation, counted from 1; None if none succeeded."""
+def evaluations_to_success(successes: Iterable[bool | None]) -> int | None:
+    """Number of the first successful evaluation, counted from 1; None if none did; no later one is looked at."""
     return next((i for i, success in enumerate(successes, start=1) if success), None)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, is_dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, overload, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from matseek.spaces import Box
+from matseek.spaces import Space
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -75,7 +77,7 @@ class Problem(Protocol):
         ...
 
     @property
-    def space(self) -> Box:
+    def space(self) -> Space:
         """What may be tried."""
         ...
 
@@ -95,10 +97,31 @@ class Problem(Protocol):
         """
         ...
 
-    def succeeded(self, value: float) -> bool | None:
-        """Whether a value solves the problem; None where the problem has no success test."""
+    @property
+    def has_success(self) -> bool:
+        """Whether the problem says of an evaluation that it solves the problem."""
+        ...
+
+    def succeeded(self, point: FloatArray, value: float) -> bool | None:
+        """Whether a finite value at a point, shape ``(d,)``, solves the problem; None where there is no success test.
+
+        The test may cost something, but never an evaluation.
+        """
         ...
 
     def describe(self) -> dict[str, Any]:
         """The problem as plain data: two problems are the same if these are equal."""
         ...
+
+
+def callable_name(function: Callable[..., Any]) -> str:
+    """A name that is the same in every process; parameters count where the callable states them as ``describe()``."""
+    describe = getattr(function, "describe", None)
+    if callable(describe):
+        return str(describe())
+    if isinstance(function, partial):
+        name = callable_name(function.func)
+        return f"{name} with {function.args} {function.keywords}" if function.args or function.keywords else name
+    if is_dataclass(function):
+        return repr(function)
+    return str(getattr(function, "__qualname__", type(function).__qualname__))

@@ -22,7 +22,7 @@ from matseek.evaluation import Evaluation
 from matseek.problems import Problem
 from matseek.report.figures import PROPOSER_LABELS, value_name
 from matseek.report.outlook import Outlook
-from matseek.spaces import Variable
+from matseek.spaces import Box, Variable
 
 CAPTIONS: Mapping[str, tuple[str, str]] = {
     "convergence": (
@@ -236,9 +236,8 @@ def _verdict(problem: Problem, ordered: Sequence[Evaluation]) -> str:
         waiting = _count(len(ordered), "condition") + (" waits" if len(ordered) == 1 else " wait")
         return "Nothing has been measured yet" + (f"; {waiting} for the laboratory." if ordered else ".")
     value = _value_texts([best.value])[0]
-    recipe = ", ".join(
-        f"{v.name}\u00a0{_amount(v, x)}{_unit(v)}" for v, x in zip(problem.space.variables, best.point, strict=True)
-    )
+    variables = problem.space.variables  # type: ignore[attr-defined]
+    recipe = ", ".join(f"{v.name}\u00a0{_amount(v, x)}{_unit(v)}" for v, x in zip(variables, best.point, strict=True))
     return f"Best {value_name(problem)} {value} after {_count(told, 'measured condition')}: {recipe}."
 
 
@@ -278,9 +277,8 @@ def _hints(problem: Problem, summary: Mapping[str, Any], ordered: Sequence[Evalu
         hints.append("The campaign is still open. Ask for the next batch, or run the same command again.")
     best = _best(ordered)
     if best is not None:
-        hints += [
-            _edge_hint(v, float(x)) for v, x in zip(problem.space.variables, best.point, strict=True) if _edge(v, x)
-        ]
+        variables = problem.space.variables  # type: ignore[attr-defined]
+        hints += [_edge_hint(v, float(x)) for v, x in zip(variables, best.point, strict=True) if _edge(v, x)]
     failed = sum(e.status == "failed" for e in ordered)
     told = len(ordered) - pending
     if told and failed >= 0.2 * told:
@@ -396,10 +394,11 @@ def _pending_table(problem: Problem, ordered: Sequence[Evaluation]) -> dict[str,
 
 def _recipe_rows(problem: Problem, frame: pd.DataFrame) -> Iterator[list[str]]:
     """Evaluation, batch, proposer and amounts of each row, as text."""
-    points = problem.space.from_frame(frame) if len(frame) else np.zeros((0, problem.space.dim))
+    space: Box = problem.space  # type: ignore[assignment]
+    points = space.from_frame(frame) if len(frame) else np.zeros((0, space.dim))
     heads = zip(frame["evaluation"].tolist(), frame["batch"].tolist(), frame["proposer"].tolist(), strict=True)
     for (number, batch, proposer), point in zip(heads, points, strict=True):
-        amounts = [_amount(v, float(x)) for v, x in zip(problem.space.variables, point, strict=True)]
+        amounts = [_amount(v, float(x)) for v, x in zip(space.variables, point, strict=True)]
         yield [str(number), str(batch), PROPOSER_LABELS.get(proposer, proposer), *amounts]
 
 

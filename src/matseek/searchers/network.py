@@ -112,8 +112,8 @@ class NetworkSearcher(BatchSearcher):
         Returns:
             Feasible recipes, shape ``(n, d)``, in the variables' units.
         """
-        net.require(history.space, None if history.objective is None else history.objective.wavelengths)
-        window = history.window
+        window: Box = history.window
+        net.require(window, None if history.objective is None else history.objective.wavelengths)
         score = lower_confidence_bound(net, window, history.objective, self.kappa)
         if self.search_by == "grid":
             candidates, _ = best_of_grid(score, window, self.levels, self.chunk, keep=_GRID_CANDIDATES)

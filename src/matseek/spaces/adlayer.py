@@ -20,7 +20,7 @@ from matseek.errors import InfeasibleSpaceError
 FloatArray = npt.NDArray[np.float64]
 
 OVERLAP = 0.6
-"""Two atoms overlap below this fraction of the sum of their covalent radii (ASE's: Cordero et al., Dalton Trans., 2008)."""
+"""Two atoms overlap below this fraction of the sum of their covalent radii (ASE's, from Cordero et al., 2008)."""
 
 _JITTER = 0.1
 """Bonding distances of contiguous placement lie within this fraction of the sum of the covalent radii."""

@@ -1,0 +1,189 @@
+"""What a structure is: bond graphs, motifs, and recognition before or after a local relaxation."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import networkx as nx
+import numpy as np
+import numpy.typing as npt
+from ase import Atoms
+from ase.calculators.calculator import BaseCalculator
+from ase.constraints import FixAtoms
+from ase.data import covalent_radii
+from ase.neighborlist import neighbor_list
+from ase.optimize import BFGS, FIRE, LBFGS
+
+from matseek.problems.structure import CalculatorFactory, SuccessTest
+
+logger = logging.getLogger(__name__)
+
+OPTIMIZERS = {"BFGS": BFGS, "FIRE": FIRE, "LBFGS": LBFGS}
+"""Local optimisers of ASE that call the calculator once per step."""
+
+
+def free_indices(atoms: Atoms) -> npt.NDArray[np.int64]:
+    """Indices of the atoms that no ``FixAtoms`` holds: those of :meth:`matseek.spaces.Adlayer.atoms` that are free."""
+    held = [c.index for c in atoms.constraints if isinstance(c, FixAtoms)]
+    return np.setdiff1d(np.arange(len(atoms)), np.concatenate([*held, np.empty(0, dtype=int)]))
+
+
+def bond_graph(atoms: Atoms, indices: Sequence[int] | npt.NDArray[np.int64], factor: float = 1.1) -> nx.Graph[int]:
+    """Bonds between some atoms of a structure.
+
+    Two atoms are bonded below ``factor`` times the sum of their covalent radii. Every periodic image counts: an atom
+    bonded to its own image has a self-loop, and the attribute ``bonds`` of an edge says through how many images the
+    two are bonded.
+
+    Args:
+        atoms: The structure, with cell and periodicity.
+        indices: The atoms to look at; they are the graph's nodes, with their atomic ``number``.
+        factor: Longest bond, as a multiple of the sum of the covalent radii.
+    """
+    chosen = np.asarray(indices, dtype=np.int64)
+    part = atoms[chosen]
+    first, second = neighbor_list("ij", part, factor * covalent_radii[part.numbers])
+    graph: nx.Graph[int] = nx.Graph()
+    graph.add_nodes_from((int(i), {"number": int(number)}) for i, number in zip(chosen, part.numbers, strict=True))
+    for i, j in zip(chosen[first].tolist(), chosen[second].tolist(), strict=True):
+        if i <= j:
+            count = graph.edges[i, j]["bonds"] + 1 if graph.has_edge(i, j) else 1
+            graph.add_edge(i, j, bonds=count)
+    return graph
+
+
+def matches(graph: nx.Graph[int], motif: nx.Graph[int]) -> bool:
+    """Whether a bond graph is isomorphic to a motif, whatever its elements; bonds count with their number."""
+    alike = nx.algorithms.isomorphism.numerical_edge_match("bonds", 1)
+    return bool(nx.is_isomorphic(graph, motif, edge_match=alike))
+
+
+def hexagonal_heptamer() -> nx.Graph[int]:
+    """Six atoms in a ring around a seventh, each bonded to its neighbours and the centre: 12 bonds."""
+    return nx.wheel_graph(7)
+
+
+@dataclass(frozen=True, eq=False)
+class RelaxedStructure:
+    """Where a relaxation ended.
+
+    Args:
+        atoms: The structure, without calculator.
+        energy: Its energy in eV.
+        calls: Calls of the calculator that the relaxation took.
+    """
+
+    atoms: Atoms
+    energy: float
+    calls: int
+
+
+@dataclass(frozen=True)
+class Relaxation:
+    """A local relaxation by an ASE optimiser; atoms held by ``FixAtoms`` stay where they are.
+
+    Args:
+        optimizer: ``BFGS``, ``FIRE`` or ``LBFGS``.
+        fmax: Largest force at which it ends, eV/angstrom.
+        max_steps: Steps after which it ends in any case.
+
+    Raises:
+        ValueError: If a setting is not as described.
+    """
+
+    optimizer: str = "BFGS"
+    fmax: float = 0.05
+    max_steps: int = 200
+
+    def __post_init__(self) -> None:
+        if self.optimizer not in OPTIMIZERS:
+            raise ValueError(f"optimizer={self.optimizer!r} is unknown; choose one of {sorted(OPTIMIZERS)}")
+        if isinstance(self.fmax, bool) or not isinstance(self.fmax, (int, float)) or not 0 < self.fmax < np.inf:
+            raise ValueError(f"fmax={self.fmax!r} must be a positive number, in eV/angstrom")
+        if isinstance(self.max_steps, bool) or not isinstance(self.max_steps, int) or self.max_steps < 1:
+            raise ValueError(f"max_steps={self.max_steps!r} must be a whole number of at least 1")
+
+    def relax(self, atoms: Atoms, calculator: BaseCalculator) -> RelaxedStructure:
+        """Relax a copy of a structure; exceptions of the calculator pass through.
+
+        Args:
+            atoms: Where to begin; not changed.
+            calculator: Gives energies and forces.
+        """
+        relaxed: Atoms = atoms.copy()
+        relaxed.calc = calculator
+        optimizer = OPTIMIZERS[self.optimizer](relaxed, logfile=None)
+        optimizer.run(fmax=self.fmax, steps=self.max_steps)
+        energy = float(relaxed.get_potential_energy())
+        relaxed.calc = None
+        return RelaxedStructure(relaxed, energy, optimizer.nsteps + 1)
+
+
+@dataclass(frozen=True)
+class Heptamer:
+    """Recognises a flat hexagonal heptamer: seven free atoms whose bond graph is the wheel.
+
+    Args:
+        z_range: The free atoms' heights differ by less than this, in angstrom.
+        factor: Longest bond, as a multiple of the sum of the covalent radii.
+    """
+
+    z_range: float = 0.6
+    factor: float = 1.1
+
+    def __call__(self, atoms: Atoms, energy: float) -> bool:  # noqa: ARG002 -- the face of a test of success
+        """Whether the structure's free atoms are one; the energy does not matter."""
+        free = free_indices(atoms)
+        if len(free) != 7 or np.ptp(atoms.positions[free, 2]) >= self.z_range:
+            return False
+        return matches(bond_graph(atoms, free, self.factor), hexagonal_heptamer())
+
+
+class AfterRelaxation:
+    """Recognises a structure by what it relaxes to. Calls of the calculator are counted here: they are no evaluations.
+
+    What was recognised once is remembered. A relaxation that fails recognises nothing.
+
+    Args:
+        recognition: What the relaxed structure and its energy in eV must pass.
+        calculator: Zero-argument callable that makes an ASE calculator.
+        relaxation: How to relax.
+        before: Cheap test that a structure and its energy must pass to be relaxed at all; None for no such test.
+
+    Attributes:
+        calls: Calls of the calculator so far.
+    """
+
+    def __init__(
+        self,
+        recognition: SuccessTest,
+        calculator: CalculatorFactory,
+        relaxation: Relaxation | None = None,
+        before: SuccessTest | None = None,
+    ) -> None:
+        self.recognition = recognition
+        self.calculator = calculator
+        self.relaxation = relaxation or Relaxation()
+        self.before = before
+        self.calls = 0
+        self._found: dict[bytes, bool] = {}
+
+    def __call__(self, atoms: Atoms, energy: float) -> bool:
+        """Whether what a structure relaxes to is recognised."""
+        key = atoms.numbers.tobytes() + atoms.positions.tobytes()
+        if key not in self._found:
+            self._found[key] = self._recognised(atoms, energy)
+        return self._found[key]
+
+    def _recognised(self, atoms: Atoms, energy: float) -> bool:
+        if self.before is not None and not self.before(atoms, energy):
+            return False
+        try:
+            relaxed = self.relaxation.relax(atoms, self.calculator())
+        except Exception as error:  # a calculator may raise anything, and a report must still be written
+            logger.warning("a relaxation for recognition failed: %s: %s", type(error).__name__, error)
+            return False
+        self.calls += relaxed.calls
+        return bool(np.isfinite(relaxed.energy)) and self.recognition(relaxed.atoms, relaxed.energy)
