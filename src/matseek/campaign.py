@@ -123,6 +123,8 @@ class Campaign:
             ValueError: If the searcher cannot wait for a laboratory.
         """
         searcher = self.searcher
+        if not isinstance(self.problem, RecipeProblem):
+            raise ValueError(f"problem {self.problem.name!r} is evaluated by its calculator; use run()")
         if not isinstance(searcher, BatchSearcher):
             raise ValueError(f"searcher {searcher.name!r} cannot be asked for batches; use run()")
         if not isinstance(n, int) or n < 1:

@@ -134,7 +134,7 @@ def test_inverse_design_for_a_colour_is_a_recipe_problem():
     wanted = ColourMatch(WAVELENGTHS, transmitted_colours(WAVELENGTHS, laboratory.spectra(secret)[0]).lab)
     problem = RecipeProblem(space, laboratory, wanted, name="colour", success_below=0.1)
     there = problem.measure(secret[0], np.random.default_rng(0))
-    assert problem.succeeded(there.value)
+    assert problem.succeeded(secret[0], there.value)
     assert there.replicates.shape == (5,)
     elsewhere = space.sample_latin_hypercube(20, np.random.default_rng(1))
     values = [problem.measure(p, np.random.default_rng(2)).value for p in elsewhere]

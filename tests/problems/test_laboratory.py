@@ -16,7 +16,7 @@ def test_variables_constraints_and_target(tmp_path):
     assert problem.space.variables[0].limits == (0, 2)
     np.testing.assert_array_equal(problem.space.contains([[0.5, 0.5], [0.6, 0.6]]), [True, False])
     assert problem.objective.response_size == 3
-    assert problem.succeeded(0.1) is True
+    assert problem.succeeded(np.zeros(problem.space.dim), 0.1) is True
     assert laboratory("mine", VARIABLES).objective is None
 
 

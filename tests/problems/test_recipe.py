@@ -76,10 +76,12 @@ def test_the_oracle_gets_a_float64_row_in_units(box):
 
 
 def test_success_level(box):
-    assert RecipeProblem(box, len).succeeded(0.1) is None
+    assert RecipeProblem(box, len).succeeded(np.zeros(3), 0.1) is None
+    assert not RecipeProblem(box, len).has_success
     problem = RecipeProblem(box, len, success_below=0.2)
-    assert problem.succeeded(0.1) is True
-    assert problem.succeeded(0.2) is False
+    assert problem.has_success
+    assert problem.succeeded(np.zeros(3), 0.1) is True
+    assert problem.succeeded(np.zeros(3), 0.2) is False
 
 
 def test_descriptions_differ_where_problems_do(box):

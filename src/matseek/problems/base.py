@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, is_dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, overload, runtime_checkable
 
 import numpy as np
@@ -107,3 +109,16 @@ class Problem(Protocol):
     def describe(self) -> dict[str, Any]:
         """The problem as plain data: two problems are the same if these are equal."""
         ...
+
+
+def callable_name(function: Callable[..., Any]) -> str:
+    """A name that is the same in every process; parameters count where the callable states them as ``describe()``."""
+    describe = getattr(function, "describe", None)
+    if callable(describe):
+        return str(describe())
+    if isinstance(function, partial):
+        name = callable_name(function.func)
+        return f"{name} with {function.args} {function.keywords}" if function.args or function.keywords else name
+    if is_dataclass(function):
+        return repr(function)
+    return str(getattr(function, "__qualname__", type(function).__qualname__))

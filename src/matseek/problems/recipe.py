@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, is_dataclass
-from functools import cached_property, partial
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 
 from matseek.errors import ResponseError
-from matseek.problems.base import Measurement, Objective
+from matseek.problems.base import Measurement, Objective, callable_name
 from matseek.problems.objective import require_wavelengths, resample
 from matseek.spaces import Box
 
@@ -170,7 +170,7 @@ class RecipeProblem:
             "name": self.name,
             "space": self.space.describe(),
             "objective": None if self.objective is None else self.objective.describe(),
-            "oracle": None if self.oracle is None else _oracle_name(self.oracle),
+            "oracle": None if self.oracle is None else callable_name(self.oracle),
         }
         return plain if self.measured_at is None else {**plain, "measured_at": np.asarray(self.measured_at).tolist()}
 
@@ -184,15 +184,3 @@ def _as_floats(answer: npt.ArrayLike) -> npt.NDArray[np.floating[Any]]:
         return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise ResponseError(f"the response is not an array of numbers ({error}); give floats of one shape") from error
-
-
-def _oracle_name(oracle: Callable[..., Any]) -> str:
-    """A name that is the same in every process; parameters count where the oracle states them as ``describe()``."""
-    describe = getattr(oracle, "describe", None)
-    if callable(describe):
-        return str(describe())
-    if isinstance(oracle, partial):
-        return f"{_oracle_name(oracle.func)} with {oracle.args} {oracle.keywords}"
-    if is_dataclass(oracle):
-        return repr(oracle)
-    return str(getattr(oracle, "__qualname__", type(oracle).__qualname__))

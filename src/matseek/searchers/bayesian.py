@@ -15,6 +15,7 @@ from matseek.insight.learning import Learners, fit_gp
 from matseek.models.gp import KERNELS, KernelName, quiet_numerics
 from matseek.searchers.base import BatchSearcher
 from matseek.searchers.widening import Widening
+from matseek.spaces import Box
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ class BayesianSearcher(BatchSearcher):
         return len(history.tried) < self.batch_size or len(history.values) < 2 or float(np.ptp(history.values)) == 0.0
 
     def _batch(self, n: int, history: History) -> np.ndarray:
-        window = history.window
+        window: Box = history.window
         gp = fit_gp(history, self.kernel)
 
         def unit(points: np.ndarray) -> torch.Tensor:

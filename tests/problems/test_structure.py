@@ -1,0 +1,177 @@
+import pickle
+import threading
+from functools import partial
+
+import numpy as np
+import pytest
+from ase.build import fcc111
+from ase.calculators.calculator import Calculator, all_changes
+from ase.calculators.emt import EMT
+
+from matseek import Campaign
+from matseek.evaluation.executors import ProcessExecutor, ThreadExecutor
+from matseek.problems import Problem, StructureProblem
+from matseek.searchers import RandomSearcher
+from matseek.spaces import Adlayer, Box, Variable
+
+
+class Scripted(Calculator):
+    """Energy and forces as told; remembers how often it was made."""
+
+    implemented_properties = ("energy", "forces")
+    made = 0
+
+    def __init__(self, energy=1.0, force=0.0):
+        super().__init__()
+        type(self).made += 1
+        self.energy, self.force = energy, force
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        if self.energy == "raise":
+            raise RuntimeError("did not converge")
+        self.results = {"energy": self.energy, "forces": np.full((len(atoms), 3), self.force)}
+
+
+@pytest.fixture(scope="module")
+def layer():
+    return Adlayer(fcc111("Pt", (2, 2, 2), vacuum=8), "Pt2", z=(1.0, 5.0))
+
+
+@pytest.fixture(scope="module")
+def point(layer):
+    return layer.sample_uniform(1, np.random.default_rng(0))[0]
+
+
+RNG = np.random.default_rng(0)
+
+
+def test_energy_and_forces_are_those_of_the_calculator(layer, point):
+    problem = StructureProblem(layer, EMT)
+    assert isinstance(problem, Problem)
+    with pytest.raises(ValueError, match="evaluated by its calculator"):
+        Campaign(problem, RandomSearcher(batch_size=2)).ask(2)
+    atoms = layer.atoms(point)
+    atoms.calc = EMT()
+    found = problem.measure(point, RNG)
+    assert found.value == atoms.get_potential_energy()
+    assert found.replicates.tolist() == [found.value]
+    assert np.array_equal(found.response, atoms.get_forces()[-2:])
+    step = 1e-4
+    moved = [problem.measure(point + s * np.eye(6)[2], RNG).value for s in (-step, step)]
+    assert found.response[0, 2] == pytest.approx(-(moved[1] - moved[0]) / (2 * step), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"energy": np.nan}, "the calculator gave the energy nan eV"),
+        ({"energy": np.inf}, "the calculator gave the energy inf eV"),
+        ({"force": np.nan}, "the energy is 1 eV, but not all forces are finite"),
+    ],
+)
+def test_what_is_not_finite_has_failed(layer, point, settings, message):
+    found = StructureProblem(layer, partial(Scripted, **settings)).measure(point, RNG)
+    assert found.error == message
+    assert np.isnan(found.value)
+
+
+def test_huge_and_negative_energies_are_values(layer, point):
+    for energy in (1e6, -1e4):
+        assert StructureProblem(layer, partial(Scripted, energy)).measure(point, RNG).value == energy
+
+
+def test_exceptions_pass_and_cost_one_evaluation(layer, point):
+    problem = StructureProblem(layer, partial(Scripted, "raise"))
+    with pytest.raises(RuntimeError, match="did not converge"):
+        problem.measure(point, RNG)
+    summary = Campaign(problem, RandomSearcher(batch_size=2)).run(4).summary()
+    assert (summary["failed"], summary["success"], summary["best_value"]) == (4, None, None)
+
+
+def test_a_calculator_is_made_once_per_process_unless_it_failed(layer, point):
+    Scripted.made = 0
+    problem = StructureProblem(layer, partial(Scripted, 123.0))
+    for _ in range(3):
+        pickle.loads(pickle.dumps(problem)).measure(point, RNG)
+    thread = threading.Thread(target=problem.measure, args=(point, RNG))
+    thread.start()
+    thread.join()
+    assert Scripted.made == 1
+    broken = StructureProblem(layer, partial(Scripted, "raise"))
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            broken.measure(point, RNG)
+    assert Scripted.made == 3
+
+
+def test_two_threads_never_share_a_calculator(layer, point):
+    inside, seen = threading.Barrier(2, timeout=20), set()
+
+    class Meeting(Scripted):
+        def calculate(self, *args, **kwargs):
+            super().calculate(*args, **kwargs)
+            seen.add(id(self))
+            inside.wait()
+
+    problem = StructureProblem(layer, Meeting)
+    threads = [threading.Thread(target=problem.measure, args=(point, RNG)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(seen) == 2
+
+
+@pytest.mark.parametrize("executor", [ThreadExecutor(workers=2), ProcessExecutor(workers=2)])
+def test_workers_find_the_same_energies(layer, executor):
+    def energies(executor):
+        problem = StructureProblem(layer, EMT, success=lowish)
+        campaign = Campaign(problem, RandomSearcher(batch_size=4), seed=1, executor=executor).run(4)
+        return [e.value for e in campaign.history().evaluations]
+
+    assert energies(executor) == energies(None)
+
+
+def lowish(atoms, energy):
+    return energy < 1e3
+
+
+def test_success_is_tested_lazily(layer):
+    asked = []
+
+    def success(atoms, energy):
+        asked.append((len(atoms), energy))
+        return len(asked) == 3
+
+    problem = StructureProblem(layer, EMT, success=success, name="dimer")
+    campaign = Campaign(problem, RandomSearcher(batch_size=3), seed=0).run(9)
+    assert asked == []
+    summary = campaign.summary()
+    assert (summary["success"], summary["evaluations_to_success"]) == (True, 3)
+    assert asked == [(10, e.value) for e in campaign.history().evaluations[:3]]
+    assert list(summary["best_point"]) == list(layer.labels)
+    untested = StructureProblem(layer, EMT)
+    assert not untested.has_success
+    assert untested.succeeded(np.zeros(6), 0.0) is None
+
+
+def test_description_names_the_factory(layer):
+    found = [
+        StructureProblem(layer, f).describe()["calculator"] for f in (EMT, partial(EMT), partial(EMT, asap_cutoff=True))
+    ]
+    assert found == ["EMT", "EMT", "EMT with () {'asap_cutoff': True}"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"calculator": EMT()}, r"give the class \(EMT, not EMT\(\)\)"),
+        ({"calculator": None}, "calculator must be a callable"),
+        ({"space": Box([Variable("a", 0, 1)])}, "space must be an Adlayer, got Box"),
+        ({"success": 0.2}, "success=0.2 must be callable"),
+    ],
+)
+def test_bad_settings_are_refused(layer, settings, message):
+    with pytest.raises(ValueError, match=message):
+        StructureProblem(**{"space": layer, "calculator": EMT, **settings})
