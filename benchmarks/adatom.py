@@ -1,8 +1,8 @@
 """The platinum adatom by GO-Diff and by random structure search, with the paper's budget of 320 evaluations.
 
-Both are counted alike: an evaluation is a call of the calculator, and the first success is the first evaluated structure
-that relaxes into the 5.506 eV minimum; these relaxations are the observer's and cost nothing. Random search evaluates on
-the way down, so that its first structure of a kind is a placement. Goes on where it was stopped.
+Both are counted alike: an evaluation is a call of the calculator, and the first success is the first evaluated
+structure that relaxes into the 5.506 eV minimum; these relaxations are the observer's and cost nothing. Random search
+evaluates on the way down, so that its first structure of a kind is a placement. Goes on where it was stopped.
 
     .venv/bin/python -W ignore -m benchmarks.adatom [--seeds 8] [--workers 2]
 """
@@ -25,10 +25,12 @@ import torch
 from benchmarks.results_io import RESULTS, write
 from matseek import Campaign
 from matseek.configuration import run_settings
-from matseek.problems.motifs import relax
-from matseek.problems.platinum import ADATOM_MINIMUM
+from matseek.problems.motifs import Relaxation
 
 BUDGET = 320
+MINIMUM = 5.506
+"""Energy in eV of the relaxed adatom in the hollow at the foot of the step."""
+
 CELLS = RESULTS / "adatom_cells.json"
 METHODS = ("godiff", "rss")
 
@@ -44,7 +46,7 @@ def run(cell: tuple[str, int]) -> tuple[str, dict[str, Any]]:
     seconds = time.process_time() - start
     done = campaign.history().done
     first = next((e.number for e in done if problem.succeeded(e.point, e.value)), None)
-    best = relax(problem.space.atoms(campaign.best.point), problem.calculator(), 1, fmax=0.01)
+    best = Relaxation(fmax=0.01).relax(problem.space.atoms(campaign.best.point), problem.calculator())
     late = done[-96:]
     return f"{method}/{seed}", {
         "evaluations": len(campaign.to_frame()),
@@ -66,7 +68,7 @@ def report_of(cells: dict[str, dict[str, Any]], seeds: int) -> dict[str, Any]:
         rows.append(
             {
                 "method": method,
-                "best_relaxes_to_minimum": sum(abs(c["best_relaxed"] - ADATOM_MINIMUM) < 0.01 for c in mine),
+                "best_relaxes_to_minimum": sum(abs(c["best_relaxed"] - MINIMUM) < 0.01 for c in mine),
                 "median_evaluations_to_first": float(np.median(firsts)),
                 "median_best_sample": round(float(np.median([c["best_sample"] for c in mine])), 4),
                 "median_of_last_32": round(float(np.median([c["median_of_last_iteration"] for c in mine])), 3),

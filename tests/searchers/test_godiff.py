@@ -1,4 +1,5 @@
 import os
+import socket
 import subprocess
 import sys
 
@@ -247,9 +248,13 @@ def test_two_processes_evaluate_and_learn_what_one_does(tmp_path):
     script = tmp_path / "two.py"
     script.write_text(TWO)
     one, two = tmp_path / "one.db", tmp_path / "two.db"
-    run = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0"]
-    subprocess.run([sys.executable, script, "1", one], env=environment, check=True, cwd=ROOT)
-    subprocess.run([*run, script, "2", two], env=environment, check=True, cwd=ROOT, capture_output=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    run = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={port}"]
+    for command in ([sys.executable, script, "1", one], [*run, script, "2", two]):
+        done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=240)
+        assert done.returncode == 0, done.stderr
     searcher = GODiffSearcher(**{**QUICK, "draw": 4})
     alone, together = (Campaign(structures(), searcher, path, seed=0) for path in (one, two))
     assert len(together.to_frame()) == 16, "paid for once, not once a process"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, overload, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from matseek.spaces.base import Space
+from matseek.spaces import Space
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -99,11 +99,14 @@ class Problem(Protocol):
 
     @property
     def has_success(self) -> bool:
-        """Whether there is a success test."""
+        """Whether the problem says of an evaluation that it solves the problem."""
         ...
 
     def succeeded(self, point: FloatArray, value: float) -> bool | None:
-        """Whether a point with its value solves the problem; None where the problem has no success test."""
+        """Whether a finite value at a point, shape ``(d,)``, solves the problem; None where there is no success test.
+
+        The test may cost something, but never an evaluation.
+        """
         ...
 
     def describe(self) -> dict[str, Any]:

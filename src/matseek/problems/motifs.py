@@ -1,87 +1,78 @@
-"""Recognising structures: bonds with all periodic images, isomorphic graphs, and relaxations that are counted apart."""
+"""What a structure is: bond graphs, motifs, and recognition before or after a local relaxation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import networkx as nx
 import numpy as np
+import numpy.typing as npt
 from ase import Atoms
-from ase.calculators.calculator import Calculator
+from ase.calculators.calculator import BaseCalculator
 from ase.constraints import FixAtoms
 from ase.data import covalent_radii
 from ase.neighborlist import neighbor_list
-from ase.optimize import BFGS
+from ase.optimize import BFGS, FIRE, LBFGS
 
-BOND = 1.1
-"""Atoms closer than this times the sum of their covalent radii are bonded."""
+from matseek.problems.structure import CalculatorFactory, SuccessTest
+
+logger = logging.getLogger(__name__)
+
+OPTIMIZERS = {"BFGS": BFGS, "FIRE": FIRE, "LBFGS": LBFGS}
+"""Local optimisers of ASE that call the calculator once per step."""
 
 
-def bond_graph(atoms: Atoms, indices: Sequence[int], factor: float = BOND) -> nx.Graph:
-    """Bonds among some atoms, periodic images included.
+def free_indices(atoms: Atoms) -> npt.NDArray[np.int64]:
+    """Indices of the atoms that no ``FixAtoms`` holds: those of :meth:`matseek.spaces.Adlayer.atoms` that are free."""
+    held = [c.index for c in atoms.constraints if isinstance(c, FixAtoms)]
+    return np.setdiff1d(np.arange(len(atoms)), np.concatenate([*held, np.empty(0, dtype=int)]))
+
+
+def bond_graph(atoms: Atoms, indices: Sequence[int] | npt.NDArray[np.int64], factor: float = 1.1) -> nx.Graph[int]:
+    """Bonds between some atoms of a structure.
+
+    Two atoms are bonded below ``factor`` times the sum of their covalent radii. Every periodic image counts: an atom
+    bonded to its own image has a self-loop, and the attribute ``bonds`` of an edge says through how many images the
+    two are bonded.
 
     Args:
-        atoms: The structure.
-        indices: Atoms that count.
-        factor: See ``BOND``.
-
-    Returns:
-        A graph of the indices, elements as node attribute ``number``; an atom bonded to its own image has a loop.
+        atoms: The structure, with cell and periodicity.
+        indices: The atoms to look at; they are the graph's nodes, with their atomic ``number``.
+        factor: Longest bond, as a multiple of the sum of the covalent radii.
     """
-    part = atoms[list(indices)]
-    radii = covalent_radii[part.numbers]
-    first, second, distance = neighbor_list("ijd", part, 2 * factor * float(radii.max()))
-    graph = nx.Graph()
-    graph.add_nodes_from((index, {"number": int(number)}) for index, number in zip(indices, part.numbers, strict=True))
-    bonded = distance < factor * (radii[first] + radii[second])
-    graph.add_edges_from((indices[a], indices[b]) for a, b in zip(first[bonded], second[bonded], strict=True))
+    chosen = np.asarray(indices, dtype=np.int64)
+    part = atoms[chosen]
+    first, second = neighbor_list("ij", part, factor * covalent_radii[part.numbers])
+    graph: nx.Graph[int] = nx.Graph()
+    graph.add_nodes_from((int(i), {"number": int(number)}) for i, number in zip(chosen, part.numbers, strict=True))
+    for i, j in zip(chosen[first].tolist(), chosen[second].tolist(), strict=True):
+        if i <= j:
+            count = graph.edges[i, j]["bonds"] + 1 if graph.has_edge(i, j) else 1
+            graph.add_edge(i, j, bonds=count)
     return graph
 
 
-def hexagon() -> nx.Graph:
-    """Seven atoms, one in the middle of a ring of six: the wheel with twelve bonds."""
+def matches(graph: nx.Graph[int], motif: nx.Graph[int]) -> bool:
+    """Whether a bond graph is isomorphic to a motif, whatever its elements; bonds count with their number."""
+    alike = nx.algorithms.isomorphism.numerical_edge_match("bonds", 1)
+    return bool(nx.is_isomorphic(graph, motif, edge_match=alike))
+
+
+def hexagonal_heptamer() -> nx.Graph[int]:
+    """Six atoms in a ring around a seventh, each bonded to its neighbours and the centre: 12 bonds."""
     return nx.wheel_graph(7)
 
 
-@dataclass(frozen=True)
-class Motif:
-    """Recognises a flat cluster by its bonds.
+@dataclass(frozen=True, eq=False)
+class RelaxedStructure:
+    """Where a relaxation ended.
 
     Args:
-        graph: The bonds that are sought; elements count where its nodes have a ``number``.
-        flat: Largest difference of heights in angstrom; None for any.
-        factor: See ``BOND``.
-    """
-
-    graph: nx.Graph
-    flat: float | None = 0.6
-    factor: float = BOND
-
-    def __call__(self, atoms: Atoms, energy: float) -> bool:  # noqa: ARG002 -- bonds alone decide
-        """Whether the last atoms of a structure, as many as the motif has, are the motif."""
-        count = self.graph.number_of_nodes()
-        free = list(range(len(atoms) - count, len(atoms)))
-        heights = atoms.positions[free, 2]
-        if self.flat is not None and np.ptp(heights) >= self.flat:
-            return False
-        found = bond_graph(atoms, free, self.factor)
-        if found.number_of_edges() != self.graph.number_of_edges():
-            return False
-        labelled = all("number" in data for _, data in self.graph.nodes(data=True))
-        match = nx.algorithms.isomorphism.categorical_node_match("number", None) if labelled else None
-        return bool(nx.is_isomorphic(found, self.graph, node_match=match))
-
-
-@dataclass(frozen=True)
-class Relaxed:
-    """A structure after relaxation.
-
-    Args:
-        atoms: The structure, without a calculator.
-        energy: In eV.
-        calls: Energy-and-force calls that it took.
+        atoms: The structure, without calculator.
+        energy: Its energy in eV.
+        calls: Calls of the calculator that the relaxation took.
     """
 
     atoms: Atoms
@@ -89,72 +80,110 @@ class Relaxed:
     calls: int
 
 
-def relax(
-    atoms: Atoms,
-    calculator: Calculator,
-    free: int,
-    *,
-    fmax: float = 0.05,
-    steps: int = 200,
-    optimizer: Callable[..., Any] = BFGS,
-) -> Relaxed:
-    """Relax the last atoms of a structure; all others stay.
+@dataclass(frozen=True)
+class Relaxation:
+    """A local relaxation by an ASE optimiser; atoms held by ``FixAtoms`` stay where they are.
 
     Args:
-        atoms: The structure; it is left as it is.
-        calculator: Gives energy and forces.
-        free: How many atoms move.
-        fmax: Largest force in eV/A at which it is relaxed.
-        steps: Most steps.
-        optimizer: One of ``ase.optimize``.
-    """
-    moving = atoms.copy()
-    moving.calc = calculator
-    moving.set_constraint(FixAtoms(indices=range(len(atoms) - free)))
-    run = optimizer(moving, logfile=None)
-    run.run(fmax=fmax, steps=steps)
-    energy = float(moving.get_potential_energy())
-    moving.calc = None
-    moving.set_constraint()
-    return Relaxed(moving, energy, int(run.nsteps) + 1)
+        optimizer: ``BFGS``, ``FIRE`` or ``LBFGS``.
+        fmax: Largest force at which it ends, eV/angstrom.
+        max_steps: Steps after which it ends in any case.
 
-
-@dataclass
-class AfterRelaxation:
-    """Recognises what a structure relaxes to, and remembers what that cost.
-
-    These calls belong to the observer: they are no evaluations of the search, which learns nothing from them.
-
-    Args:
-        recognise: Looks at the relaxed structure and its energy.
-        calculator: Makes the calculator of the relaxations.
-        free: How many atoms move.
-        worth: Says from the raw structure and its energy whether it is worth a relaxation; None relaxes all.
-        fmax: Largest force in eV/A at which it is relaxed.
-        steps: Most steps.
+    Raises:
+        ValueError: If a setting is not as described.
     """
 
-    recognise: Callable[[Atoms, float], bool]
-    calculator: Callable[[], Calculator]
-    free: int
-    worth: Callable[[Atoms, float], bool] | None = None
+    optimizer: str = "BFGS"
     fmax: float = 0.05
-    steps: int = 200
-    calls: int = field(default=0, init=False)
-    _known: dict[bytes, bool] = field(default_factory=dict, init=False, repr=False)
+    max_steps: int = 200
+
+    def __post_init__(self) -> None:
+        if self.optimizer not in OPTIMIZERS:
+            raise ValueError(f"optimizer={self.optimizer!r} is unknown; choose one of {sorted(OPTIMIZERS)}")
+        if isinstance(self.fmax, bool) or not isinstance(self.fmax, (int, float)) or not 0 < self.fmax < np.inf:
+            raise ValueError(f"fmax={self.fmax!r} must be a positive number, in eV/angstrom")
+        if isinstance(self.max_steps, bool) or not isinstance(self.max_steps, int) or self.max_steps < 1:
+            raise ValueError(f"max_steps={self.max_steps!r} must be a whole number of at least 1")
+
+    def relax(self, atoms: Atoms, calculator: BaseCalculator) -> RelaxedStructure:
+        """Relax a copy of a structure; exceptions of the calculator pass through.
+
+        Args:
+            atoms: Where to begin; not changed.
+            calculator: Gives energies and forces.
+        """
+        relaxed: Atoms = atoms.copy()
+        relaxed.calc = calculator
+        optimizer = OPTIMIZERS[self.optimizer](relaxed, logfile=None)
+        optimizer.run(fmax=self.fmax, steps=self.max_steps)
+        energy = float(relaxed.get_potential_energy())
+        relaxed.calc = None
+        return RelaxedStructure(relaxed, energy, optimizer.nsteps + 1)
+
+
+@dataclass(frozen=True)
+class Heptamer:
+    """Recognises a flat hexagonal heptamer: seven free atoms whose bond graph is the wheel.
+
+    Args:
+        z_range: The free atoms' heights differ by less than this, in angstrom.
+        factor: Longest bond, as a multiple of the sum of the covalent radii.
+    """
+
+    z_range: float = 0.6
+    factor: float = 1.1
+
+    def __call__(self, atoms: Atoms, energy: float) -> bool:  # noqa: ARG002 -- the face of a test of success
+        """Whether the structure's free atoms are one; the energy does not matter."""
+        free = free_indices(atoms)
+        if len(free) != 7 or np.ptp(atoms.positions[free, 2]) >= self.z_range:
+            return False
+        return matches(bond_graph(atoms, free, self.factor), hexagonal_heptamer())
+
+
+class AfterRelaxation:
+    """Recognises a structure by what it relaxes to. Calls of the calculator are counted here: they are no evaluations.
+
+    What was recognised once is remembered. A relaxation that fails recognises nothing.
+
+    Args:
+        recognition: What the relaxed structure and its energy in eV must pass.
+        calculator: Zero-argument callable that makes an ASE calculator.
+        relaxation: How to relax.
+        before: Cheap test that a structure and its energy must pass to be relaxed at all; None for no such test.
+
+    Attributes:
+        calls: Calls of the calculator so far.
+    """
+
+    def __init__(
+        self,
+        recognition: SuccessTest,
+        calculator: CalculatorFactory,
+        relaxation: Relaxation | None = None,
+        before: SuccessTest | None = None,
+    ) -> None:
+        self.recognition = recognition
+        self.calculator = calculator
+        self.relaxation = relaxation or Relaxation()
+        self.before = before
+        self.calls = 0
+        self._found: dict[bytes, bool] = {}
 
     def __call__(self, atoms: Atoms, energy: float) -> bool:
-        """Whether the structure relaxes to what is sought; the same structure is relaxed once."""
-        key = atoms.positions.tobytes()
-        if key not in self._known:
-            self._known[key] = self._decide(atoms, energy)
-        return self._known[key]
+        """Whether what a structure relaxes to is recognised."""
+        key = atoms.numbers.tobytes() + atoms.positions.tobytes()
+        if key not in self._found:
+            self._found[key] = self._recognised(atoms, energy)
+        return self._found[key]
 
-    def _decide(self, atoms: Atoms, energy: float) -> bool:
-        if self.recognise(atoms, energy):
-            return True
-        if self.worth is not None and not self.worth(atoms, energy):
+    def _recognised(self, atoms: Atoms, energy: float) -> bool:
+        if self.before is not None and not self.before(atoms, energy):
             return False
-        relaxed = relax(atoms, self.calculator(), self.free, fmax=self.fmax, steps=self.steps)
+        try:
+            relaxed = self.relaxation.relax(atoms, self.calculator())
+        except Exception as error:  # a calculator may raise anything, and a report must still be written
+            logger.warning("a relaxation for recognition failed: %s: %s", type(error).__name__, error)
+            return False
         self.calls += relaxed.calls
-        return bool(self.recognise(relaxed.atoms, relaxed.energy))
+        return bool(np.isfinite(relaxed.energy)) and self.recognition(relaxed.atoms, relaxed.energy)

@@ -1,97 +1,113 @@
-"""The two platinum problems of the GO-Diff paper, on ASE's effective medium theory unless another truth is named.
+"""The platinum problems by name: an adatom at a step, and a heptamer on a terrace.
 
-Rønne, Vegge and Bhowmik, "GO-Diff", arXiv 2510.13448 (2025).
+Both are those of Ronne, Vegge and Bhowmik, arXiv 2510.13448 (2025), with any ASE calculator.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 from ase import Atoms
 from ase.build import fcc111, surface
 from ase.calculators.emt import EMT
 
-from matseek.problems.motifs import AfterRelaxation, Motif, bond_graph, hexagon
+from matseek.problems.motifs import AfterRelaxation, Heptamer, Relaxation, free_indices
 from matseek.problems.structure import CalculatorFactory, StructureProblem
 from matseek.spaces import Adlayer
 
-ADATOM_MINIMUM = 5.506
-"""Energy in eV of the relaxed adatom at the foot of the step, by effective medium theory; the next minimum is 6.034."""
+FloatArray = npt.NDArray[np.float64]
 
-_HALFWAY = 0.25
-"""Of an energy in eV above the minimum, well below the next one 0.53 eV up."""
+_HOLLOW = np.array([[0.236, 0.382], [0.236, 0.882]])
+"""The hollow at the foot of the step, in fractions of the stepped cell, which holds it twice."""
 
+_HOLLOW_HEIGHT = 0.463
+"""Height of a relaxed adatom in that hollow, in angstrom above the highest atom of the step."""
 
-@dataclass(frozen=True)
-class AtStep:
-    """Recognises an adatom in the hollow at the foot of a step, where it touches five template atoms.
-
-    Args:
-        below: Energy in eV that tells it from other places; None judges by the bonds alone, for other calculators.
-    """
-
-    below: float | None = ADATOM_MINIMUM + _HALFWAY
-
-    def __call__(self, atoms: Atoms, energy: float) -> bool:
-        """Whether the last atom is there."""
-        if self.below is not None:
-            return math.isfinite(energy) and energy < self.below
-        last = len(atoms) - 1
-        graph = bond_graph(atoms, range(len(atoms)))
-        return bool(graph.degree[last] >= 5)
+_FINE = Relaxation(fmax=0.02)
+"""Relaxations whose energies are compared: converged well within a hundredth of an eV."""
 
 
-@dataclass(frozen=True)
-class Compact:
-    """Whether free atoms are so close together that a relaxation may make one cluster of them.
+def stepped_platinum() -> Atoms:
+    """The stepped surface Pt(122): five layers, 20 atoms, periodic in plane."""
+    template: Atoms = surface("Pt", (1, 2, 2), 5, vacuum=8)
+    template.pbc = (True, True, False)
+    return template
+
+
+@dataclass(frozen=True, eq=False)
+class InStepHollow:
+    """Whether the free atom is, in plane, near one of the hollows at the foot of the step.
 
     Args:
-        free: How many there are.
-        factor: Atoms closer than this times the sum of their radii are connected.
-        height: Largest difference of heights in angstrom.
+        reach: How near, in angstrom, the nearest periodic image counting.
     """
 
-    free: int
-    factor: float = 1.6
-    height: float = 2.0
+    reach: float = 3.0
 
-    def __call__(self, atoms: Atoms, energy: float) -> bool:  # noqa: ARG002 -- the places decide
-        """Whether they are."""
-        import networkx as nx
+    def __call__(self, atoms: Atoms, energy: float) -> bool:  # noqa: ARG002 -- the face of a test of success
+        """Whether it is; the energy does not matter."""
+        plane = np.array(atoms.cell)[:2, :2]
+        place = atoms.positions[free_indices(atoms), :2] @ np.linalg.inv(plane)
+        images = np.stack(np.meshgrid([-1, 0, 1], [-1, 0, 1]), axis=-1).reshape(-1, 1, 2)
+        apart = ((place - _HOLLOW + 0.5) % 1.0 - 0.5 + images) @ plane
+        return bool(np.linalg.norm(apart, axis=-1).min() < self.reach)
 
-        indices = range(len(atoms) - self.free, len(atoms))
-        if np.ptp(atoms.positions[list(indices), 2]) > self.height:
-            return False
-        return bool(nx.is_connected(bond_graph(atoms, indices, self.factor)))
+
+@dataclass(frozen=True, eq=False)
+class StepHollowEnergy:
+    """Whether a relaxed structure has the energy of an adatom in the hollow at the foot of the step, 5.506 eV in EMT.
+
+    Args:
+        space: Stepped surface and adatom.
+        calculator: Zero-argument callable that makes an ASE calculator.
+        tolerance: Largest difference in eV.
+    """
+
+    space: Adlayer
+    calculator: CalculatorFactory
+    tolerance: float = 0.02
+    relaxation: Relaxation = field(default=_FINE)
+
+    @cached_property
+    def minimum(self) -> float:
+        """Energy in eV of the adatom relaxed in the hollow, with this calculator."""
+        place = _HOLLOW[0] @ np.array(self.space.template.cell)[:2, :2]
+        height = self.space.template.positions[:, 2].max() + _HOLLOW_HEIGHT
+        start = self.space.atoms(np.array([*place, height]))
+        return self.relaxation.relax(start, self.calculator()).energy
+
+    def __call__(self, atoms: Atoms, energy: float) -> bool:  # noqa: ARG002 -- the face of a test of success
+        """Whether the energy is that of the minimum."""
+        return abs(energy - self.minimum) < self.tolerance
 
 
 def platinum_adatom(calculator: CalculatorFactory = EMT) -> StructureProblem:
-    """The problem ``platinum_adatom``: where does one atom sit on stepped platinum?
+    """The problem ``platinum_adatom``: one atom on the stepped surface Pt(122), at most 4 angstrom above the step.
 
-    A (122) surface of five layers, one free atom up to 4 A above the highest one. Solved by a structure that relaxes to
-    the hollow at the foot of the step.
+    It is solved by a structure in the basin of the hollow at the foot of the step: one whose relaxation ends within
+    0.02 eV of that minimum. Only atoms near the hollow are relaxed; ``problem.success.calls`` counts what that took.
 
     Args:
-        calculator: Makes the calculator; with any but ASE's effective medium theory bonds instead of the energy
-            tell where the atom sits.
+        calculator: Zero-argument callable that makes an ASE calculator.
     """
-    template = surface("Pt", (1, 2, 2), 5, vacuum=8)
-    space = Adlayer(template, "Pt", z=(0.0, 4.0))
-    recognise = AtStep() if calculator is EMT else AtStep(below=None)
-    success = AfterRelaxation(recognise, calculator, free=1)
+    space = Adlayer(stepped_platinum(), "Pt", z=(0.0, 4.0))
+    success = AfterRelaxation(StepHollowEnergy(space, calculator), calculator, _FINE, before=InStepHollow())
     return StructureProblem(space, calculator, success, name="platinum_adatom")
 
 
-def platinum_heptamer(calculator: CalculatorFactory = EMT) -> StructureProblem:
-    """The problem ``platinum_heptamer``: seven atoms on Pt(111), whose best island is a hexagon with a centre.
+def platinum_heptamer(calculator: CalculatorFactory = EMT, relaxed: bool = False) -> StructureProblem:
+    """The problem ``platinum_heptamer``: seven atoms on a (6, 6) cell of Pt(111), 1 to 6 angstrom above it.
 
-    A slab of two layers, 6 x 6; free atoms 1 to 6 A above it. Solved by what is, or relaxes to, the hexagon.
+    It is solved by a flat hexagonal heptamer, see :class:`matseek.problems.motifs.Heptamer`.
 
     Args:
-        calculator: Makes the calculator.
+        calculator: Zero-argument callable that makes an ASE calculator.
+        relaxed: Whether what a structure relaxes to counts, rather than the structure itself;
+            ``problem.success.calls`` then counts what the relaxations took.
     """
     space = Adlayer(fcc111("Pt", (6, 6, 2), vacuum=8), "Pt7", z=(1.0, 6.0))
-    success = AfterRelaxation(Motif(hexagon()), calculator, free=7, worth=Compact(7))
+    success = AfterRelaxation(Heptamer(), calculator) if relaxed else Heptamer()
     return StructureProblem(space, calculator, success, name="platinum_heptamer")

@@ -157,10 +157,10 @@ class RecipeProblem:
 
     @property
     def has_success(self) -> bool:
-        """Whether there is a level."""
+        """Whether there is a level that counts as success."""
         return self.success_below is not None
 
-    def succeeded(self, point: FloatArray, value: float) -> bool | None:  # noqa: ARG002 -- the value alone decides
+    def succeeded(self, point: FloatArray, value: float) -> bool | None:  # noqa: ARG002 -- the problem's face
         """Whether a value is below ``success_below``; None without such a level."""
         return None if self.success_below is None else bool(value < self.success_below)
 

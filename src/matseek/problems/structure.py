@@ -1,128 +1,135 @@
-"""Structures: an adlayer, a calculator that answers with energy and forces, and a test for what is sought."""
+"""Structures: atoms on a surface, and a calculator that gives their energy."""
 
 from __future__ import annotations
 
+import pickle
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from ase import Atoms
-from ase.calculators.calculator import Calculator
+from ase.calculators.calculator import BaseCalculator
 
-from matseek.problems.base import Measurement
+from matseek.problems.base import Measurement, callable_name
 from matseek.spaces import Adlayer
 
 FloatArray = npt.NDArray[np.float64]
-CalculatorFactory = Callable[[], Calculator]
+CalculatorFactory = Callable[[], BaseCalculator]
+SuccessTest = Callable[[Atoms, float], bool]
 
-_KEPT = threading.local()
+
+class _Calculators:
+    """The idle calculators of this process, by factory: each is lent to one call at a time.
+
+    Making a calculator may take far longer than a call (a network is read from disk). Threads and unpickled copies of
+    a problem share what there is, so that a process makes no more calculators than it ever uses at once.
+    """
+
+    def __init__(self) -> None:
+        self._idle: dict[Hashable, list[BaseCalculator]] = {}
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def lent(self, factory: CalculatorFactory) -> Iterator[BaseCalculator]:
+        """A calculator for one call; after an exception it is thrown away, since its state may be spoilt."""
+        key = _identity(factory)
+        with self._lock:
+            idle = self._idle.setdefault(key, [])
+            calculator = idle.pop() if idle else None
+        if calculator is None:
+            calculator = factory()
+        yield calculator
+        with self._lock:
+            idle.append(calculator)
 
 
-class Recognition(Protocol):
-    """Says whether a structure is what is sought."""
+_CALCULATORS = _Calculators()
 
-    def __call__(self, atoms: Atoms, energy: float) -> bool:
-        """Whether it is.
 
-        Args:
-            atoms: The structure as it was evaluated, without a calculator.
-            energy: Its energy in eV.
-        """
+def _identity(factory: CalculatorFactory) -> Hashable:
+    """The same for every unpickled copy of a factory; the factory itself where it cannot be pickled."""
+    try:
+        return pickle.dumps(factory)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return factory
 
 
 @dataclass(frozen=True, eq=False)
 class StructureProblem:
-    """Minimise the energy of free atoms on a template.
+    """Minimise the total energy of free atoms above a template.
 
     Args:
-        space: The free atoms, their template and confinement.
-        calculator: A function without arguments that makes an ASE calculator; every process and thread makes its own,
-            once.
-        success: Says whether a structure is what is sought; None where nobody knows.
+        space: The structures that may be tried.
+        calculator: Zero-argument callable that makes an ASE calculator with energies and forces. The factory, not a
+            calculator, travels to worker processes; it must be picklable then (a class, a function of a module or a
+            ``functools.partial`` of one).
+        success: Whether a structure and its energy in eV solve the problem, for example
+            :class:`matseek.problems.motifs.Heptamer`; None if there is no such test.
         name: Name for records and titles.
 
     Raises:
-        ValueError: If the space is no adlayer, or the calculator is not made by a function.
+        ValueError: If a setting is not as described.
     """
 
     space: Adlayer
     calculator: CalculatorFactory
-    success: Recognition | None = None
+    success: SuccessTest | None = None
     name: str = "structure"
 
     def __post_init__(self) -> None:
         if not isinstance(self.space, Adlayer):
-            raise ValueError(f"space must be an Adlayer, got {type(self.space).__name__}")
-        if isinstance(self.calculator, Calculator) or not callable(self.calculator):
+            raise ValueError(f"space must be an Adlayer, got {type(self.space).__name__}; build one from a template")
+        if isinstance(self.calculator, BaseCalculator) or not callable(self.calculator):
+            kind = type(self.calculator).__name__
             raise ValueError(
-                f"calculator={self.calculator!r} must be a function without arguments that makes a calculator, so that "
-                "workers make their own; write calculator=EMT instead of calculator=EMT()"
+                f"calculator must be a callable without arguments that makes a calculator, got a {kind}; give the "
+                "class (EMT, not EMT()), or functools.partial(CLASS, setting=...)"
             )
+        if self.success is not None and not callable(self.success):
+            raise ValueError(f"success={self.success!r} must be callable on (atoms, energy), or None for no such test")
 
     def require_oracle(self) -> None:
         """A structure problem always has its calculator."""
 
-    def energy_and_forces(self, atoms: Atoms) -> tuple[float, FloatArray]:
-        """Energy in eV and forces in eV/A, shape ``(N, 3)``, by this thread's calculator."""
-        calculators: dict[object, Calculator] = _KEPT.__dict__.setdefault("calculators", {})
-        # Kept by the factory, not the problem: processes get new problems with every call.
-        key = _key(self.calculator)
-        if key not in calculators:
-            calculators[key] = self.calculator()
-        atoms.calc = calculators[key]
-        try:
-            return float(atoms.get_potential_energy()), np.asarray(atoms.get_forces(), dtype=np.float64)
-        finally:
-            atoms.calc = None
-
-    def measure(self, point: FloatArray, rng: np.random.Generator) -> Measurement:  # noqa: ARG002 -- energies have no noise
-        """Energy of one structure; the response is the forces on the free atoms.
+    def measure(self, point: FloatArray, rng: np.random.Generator) -> Measurement:  # noqa: ARG002 -- the problem's face
+        """Energy and forces of one structure.
 
         Args:
-            point: Positions of the free atoms, shape ``(3 n,)``, angstrom.
-            rng: Not used.
+            point: Positions of the free atoms, shape ``(3n,)``, in angstrom.
+            rng: Not used; energies have no noise.
 
         Returns:
-            The energy in eV; a failed measurement where energy or forces are not finite. The response holds the forces
-            in eV/A, shape ``(n, 3)``.
+            The total energy in eV, with the forces on the free atoms ``(n, 3)`` in eV/angstrom as its response. It has
+            failed if either is not finite; exceptions that the calculator raises pass through.
         """
-        energy, forces = self.energy_and_forces(self.space.atoms(point))
-        mine = forces[-self.space.size :]
-        if not np.isfinite(energy) or not np.isfinite(mine).all():
-            return Measurement.failed(
-                f"the calculator gave energy={energy} eV and {int((~np.isfinite(mine)).sum())} forces that "
-                "are not finite; check it on this structure by hand"
-            )
-        return Measurement(energy, np.array([energy]), mine)
+        atoms = self.space.atoms(point)
+        with _CALCULATORS.lent(self.calculator) as calculator:
+            atoms.calc = calculator
+            energy = float(atoms.get_potential_energy())
+            forces = np.array(atoms.get_forces(apply_constraint=False)[-self.space.size :], dtype=np.float64)
+        if not np.isfinite(energy):
+            return Measurement.failed(f"the calculator gave the energy {energy} eV", forces)
+        if not np.isfinite(forces).all():
+            return Measurement.failed(f"the energy is {energy:.6g} eV, but not all forces are finite", forces)
+        return Measurement(energy, np.array([energy]), forces)
 
     @property
     def has_success(self) -> bool:
-        """Whether there is a success test."""
+        """Whether there is a test of success."""
         return self.success is not None
 
     def succeeded(self, point: FloatArray, value: float) -> bool | None:
-        """Whether a structure is what is sought; None without a test."""
+        """Whether a structure of this energy in eV passes the test; None without one."""
         return None if self.success is None else bool(self.success(self.space.atoms(point), value))
 
     def describe(self) -> dict[str, Any]:
-        """Name, space and calculator as plain data."""
-        return {"name": self.name, "space": self.space.describe(), "calculator": _factory_name(self.calculator)}
-
-
-def _key(factory: CalculatorFactory) -> object:
-    """The same for a factory and its copies that were sent to another process."""
-    if isinstance(factory, partial):
-        return _key(factory.func), repr(factory.args), repr(factory.keywords)
-    return factory
-
-
-def _factory_name(factory: CalculatorFactory) -> str:
-    """A name that is the same in every process, with the settings of a partial."""
-    if isinstance(factory, partial):
-        return f"{_factory_name(factory.func)} with {factory.args} {factory.keywords}"
-    module, name = getattr(factory, "__module__", ""), getattr(factory, "__qualname__", type(factory).__qualname__)
-    return f"{module}.{name}"
+        """Name, space and calculator as plain data; the test of success changes no evaluation and is left out."""
+        return {
+            "name": self.name,
+            "space": self.space.describe(),
+            "calculator": callable_name(self.calculator),
+        }

@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import lightning.pytorch as pl
 import numpy as np
@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 
 FloatArray = npt.NDArray[np.float64]
 ITERATED = "iterated"
+
+_Found = tuple[FloatArray, FloatArray, npt.NDArray[np.int64], FloatArray | None]
+"""Points, values, evaluation numbers and forces."""
 
 
 @dataclass(frozen=True)
@@ -179,8 +182,8 @@ class Iterations(pl.Callback):
             fits = all(known.get(number) == energy for number, energy in pairs)
         if not fits:
             raise CheckpointError(
-                f"the checkpoint {self.evaluator.checkpoint} does not go with the ledger: it was made of other atoms or "
-                "evaluations; restore the right one, or remove it to learn again from the ledger"
+                f"the checkpoint {self.evaluator.checkpoint} does not go with the ledger: it was made of other atoms "
+                "or evaluations; restore the right one, or remove it to learn again from the ledger"
             )
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -190,8 +193,7 @@ class Iterations(pl.Callback):
         iteration = trainer.current_epoch
         found = self._recorded(trainer, iteration)
         if found is None:
-            drawn, refused = self._draw(trainer, pl_module, iteration)
-            found = self._evaluate(trainer, iteration, drawn, refused)
+            found = self._evaluate(trainer, *self._draw(trainer, pl_module, iteration))
         points, values, numbers, forces = found
         if len(values):
             self.buffer.add(
@@ -212,16 +214,17 @@ class Iterations(pl.Callback):
         over = trainer.is_global_zero and (self.evaluator.remaining <= 0 or self.evaluator.stops())
         trainer.should_stop = bool(trainer.strategy.broadcast(over, src=0))
 
-    def _recorded(self, trainer: pl.Trainer, iteration: int) -> Any:  # noqa: ANN401 -- what _results gives
+    def _recorded(self, trainer: pl.Trainer, iteration: int) -> _Found | None:
         """Results of an iteration that the ledger holds already, in every process; None where it holds none."""
         found = None
         if trainer.is_global_zero:
             mine = list(self.evaluator.ledger.evaluations(iteration=iteration + 1))
             found = self._results(mine) if mine else None
-        return trainer.strategy.broadcast(found, src=0)
+        shared: _Found | None = trainer.strategy.broadcast(found, src=0)
+        return shared
 
-    def _draw(self, trainer: pl.Trainer, module: ScoreMatching, iteration: int) -> tuple[FloatArray, Counter[str]]:
-        """Samples that may be evaluated, the same in every process, and why others may not."""
+    def _draw(self, trainer: pl.Trainer, module: ScoreMatching, iteration: int) -> tuple[FloatArray, Event]:
+        """Samples that may be evaluated, the same in every process, and what the record tells of the others."""
         settings, wanted = self.settings, self._wanted(trainer)
         accepted: list[FloatArray] = []
         refused: Counter[str] = Counter()
@@ -237,9 +240,14 @@ class Iterations(pl.Callback):
                 refused.update(reason.split(" of ")[0] for reason in reasons if reason)
                 accepted.extend(point for point, reason in zip(drawn, reasons, strict=True) if not reason)
             done += count
-        self.drawn = done * settings.draw
         kept = accepted[:wanted]
-        return np.array(kept).reshape(len(kept), self.domain.dim), refused
+        reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(refused.items())) or "none"
+        event = Event(
+            REFUSED,
+            f"iteration {iteration + 1}: {len(kept)} of {done * settings.draw} samples are evaluated; refused: {reasons}",
+            {"drawn": done * settings.draw, "accepted": len(kept), "reasons": dict(refused)},
+        )
+        return np.array(kept).reshape(len(kept), self.domain.dim), event
 
     def _share(self, trainer: pl.Trainer, module: ScoreMatching, iteration: int, draws: range) -> list[FloatArray]:
         """Some draws, each by one process, gathered in their order."""
@@ -287,24 +295,16 @@ class Iterations(pl.Callback):
         wanted = min(self.settings.samples, self.evaluator.remaining) if trainer.is_global_zero else 0
         return int(trainer.strategy.broadcast(wanted, src=0))
 
-    def _evaluate(self, trainer: pl.Trainer, iteration: int, points: FloatArray, refused: Counter[str]) -> Any:  # noqa: ANN401
+    def _evaluate(self, trainer: pl.Trainer, points: FloatArray, event: Event) -> _Found:
         """Pay for the points once, whatever the number of processes."""
         found = None
         if trainer.is_global_zero:
-            event = Event(
-                REFUSED,
-                f"iteration {iteration + 1}: {len(points)} of {self.drawn} samples are evaluated; refused: "
-                + (", ".join(f"{count} {reason}" for reason, count in sorted(refused.items())) or "none"),
-                {"drawn": self.drawn, "accepted": len(points), "reasons": dict(refused)},
-            )
-
             proposal = Proposal(points, (self.settings.name,) * len(points), (event,))
             found = self._results(self.evaluator.evaluate(proposal))
-        return trainer.strategy.broadcast(found, src=0)
+        shared: _Found = trainer.strategy.broadcast(found, src=0)
+        return shared
 
-    def _results(
-        self, evaluations: list[Evaluation]
-    ) -> tuple[FloatArray, FloatArray, npt.NDArray[np.int64], FloatArray | None]:
+    def _results(self, evaluations: list[Evaluation]) -> _Found:
         """Points, values, numbers and forces of what succeeded; NaN where no force is known."""
         done = [e for e in evaluations if e.status == "done"]
         points = np.array([e.point for e in done]).reshape(len(done), self.domain.dim)

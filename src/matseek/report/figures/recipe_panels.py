@@ -52,7 +52,7 @@ def recipes(problem: RecipeProblem, evaluations: Sequence[Evaluation]) -> Figure
         evaluations: The campaign's evaluations; failed and pending ones are ticks along the top.
     """
     ordered = in_order(evaluations)
-    variables = problem.space.variables  # type: ignore[attr-defined]
+    variables = problem.space.variables
     columns = len(variables) if len(variables) <= 3 else 4 if len(variables) in (4, 7, 8) or len(variables) > 9 else 3
     rows = math.ceil(len(variables) / columns)
     figure = Figure(figsize=(max(5.8, 2.7 * columns), 2.6 * rows + (1.4 if rows == 1 else 0.5)), layout="constrained")
