@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 from torch_geometric.utils import scatter
 
 from matseek.data.graphs import HEAVIEST_ELEMENT
@@ -77,7 +78,9 @@ class Message(nn.Module):
         gates, rest = context.split([self.features, 2 * self.features], dim=-1)
         return torch.cat([rest, (gates.unsqueeze(1) * vectors).flatten(1)], dim=-1)
 
-    def receive(self, sent: Tensor, edge_index: Tensor, basis: Tensor, directions: Tensor, size: int) -> Tensor:
+    def receive(
+        self, sent: Tensor, edge_index: Tensor, basis: Tensor, directions: Tensor, size: int
+    ) -> tuple[Tensor, Tensor]:
         """Sum what every atom sees.
 
         Args:
@@ -88,19 +91,25 @@ class Message(nn.Module):
             size: Number of receivers, M.
 
         Returns:
-            Changes of the scalars and the three components of the vectors, shape ``(M, 4, F)``, float32.
+            Changes of the scalars ``(M, F)`` and of the vectors ``(M, 3, F)``, float32.
         """
         f = self.features
         source, receiver = edge_index
-        seen = sent.index_select(0, source)
-        filters = self.filter(basis)
-        own, along = (filters[:, : 2 * f] * seen[:, : 2 * f]).split(f, dim=-1)
+        # Part by part, each gathered and filtered on its own: every tensor of an edge stays small and contiguous, which
+        # halves the time of one gather and one product for all parts, forward and backward.
+        parts = sent.split([f, f, 3 * f] if self.vectors else [f, f], dim=-1)
+        filters = self.filter.weight.split(f, dim=0)
+        own = linear(basis, filters[0]) * parts[0].index_select(0, source)
+        along = linear(basis, filters[1]) * parts[1].index_select(0, source)
         turned = directions.unsqueeze(-1) * along.unsqueeze(1)
         if self.vectors:
-            turned = turned + filters[:, None, 2 * f :] * seen[:, 2 * f :].unflatten(1, (3, f))
-        messages = torch.cat([own.unsqueeze(1), turned], dim=1)
+            seen = parts[2].index_select(0, source).unflatten(1, (3, f))
+            turned = torch.addcmul(turned, linear(basis, filters[2]).unsqueeze(1), seen)
         # Sums of some 30 messages are taken in float32 whatever the messages are.
-        return scatter(messages.float(), receiver, dim=0, dim_size=size)
+        return (
+            scatter(own.float(), receiver, dim=0, dim_size=size),
+            scatter(turned.float(), receiver, dim=0, dim_size=size),
+        )
 
 
 class Update(nn.Module):
@@ -210,8 +219,8 @@ class PaiNN(nn.Module):
         basis: Tensor,
         directions: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        change = self.messages[k].receive(sent, edge_index, basis, directions, scalars.shape[0])
-        updated: tuple[Tensor, Tensor] = self.updates[k](scalars + change[:, 0], vectors + change[:, 1:])
+        own, turned = self.messages[k].receive(sent, edge_index, basis, directions, scalars.shape[0])
+        updated: tuple[Tensor, Tensor] = self.updates[k](scalars + own, vectors + turned)
         return updated
 
 
