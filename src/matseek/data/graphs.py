@@ -147,8 +147,9 @@ class Surroundings:
         positions: Template positions, shape ``(T, 3)``.
         numbers: Atomic numbers of template and free atoms, shape ``(T + n,)``.
         orbit: Index into the distinct template atoms, shape ``(T,)``.
-        distinct: Graph of the R distinct template atoms: ``numbers`` ``(R,)``, ``edge_index``, ``edge_vectors``.
-        whole: Graph of all T template atoms, likewise.
+        distinct: Graph of the R distinct template atoms: ``numbers`` ``(R,)``, ``edge_index`` ``(2, P)`` of pairs,
+            ``edge_vectors`` ``(E, 3)`` and the ``pair`` ``(E,)`` of each.
+        whole: Graph of all T template atoms: ``numbers``, ``edge_index`` ``(2, E)``, ``edge_vectors`` ``(E, 3)``.
         cell: Lattice vectors as rows, shape ``(3, 3)``.
         inverse: Inverse of ``cell``, its columns zero where there is no periodicity, shape ``(3, 3)``.
         shifts: Images around the nearest one that a cutoff can reach, as lattice translations, shape ``(S, 3)``.
@@ -208,17 +209,18 @@ def surroundings(
     def whole(array: npt.NDArray[np.generic]) -> Tensor:
         return torch.tensor(array, device=device)
 
-    def graph(numbers: IntArray, edges: IntArray, along: FloatArray) -> Data:
-        return Data(numbers=whole(numbers), edge_index=whole(edges), edge_vectors=real(along), num_nodes=len(numbers))
+    def graph(atoms: IntArray, edges: IntArray, along: FloatArray) -> Data:
+        numbers = whole(system.numbers[atoms])
+        return Data(numbers=numbers, edge_index=whole(edges), edge_vectors=real(along), num_nodes=len(atoms))
 
+    distinct = graph(first, np.stack([orbit[j[into_first]], orbit[i[into_first]]]), vectors[into_first])
+    distinct.edge_index, distinct.pair = _pairs(distinct.edge_index, len(first))
     return Surroundings(
         positions=real(system.positions),
         numbers=whole(system.all_numbers),
         orbit=whole(orbit),
-        distinct=graph(
-            system.numbers[first], np.stack([orbit[j[into_first]], orbit[i[into_first]]]), vectors[into_first]
-        ),
-        whole=graph(system.numbers, np.stack([j, i]), vectors),
+        distinct=distinct,
+        whole=graph(np.arange(template), np.stack([j, i]), vectors),
         cell=real(system.cell),
         inverse=real(inverse * np.array(system.pbc, dtype=np.float64)),
         shifts=real(images @ system.cell),
@@ -259,9 +261,11 @@ def template_graph(around: Surroundings, positions: Tensor) -> Data:
         positions: Free atoms of B structures in angstrom, shape ``(B, n, 3)``.
 
     Returns:
-        ``numbers`` ``(B n,)`` of the free atoms; ``edge_index`` ``(2, E)``, sources (the R distinct template atoms, then
-        the free atoms) and receivers (free atoms); ``edge_vectors`` ``(E, 3)`` from receiver to source; ``around``'s
-        ``distinct`` graph as ``template_numbers``, ``template_edge_index``, ``template_edge_vectors``.
+        ``numbers`` ``(B n,)`` of the free atoms; ``edge_index`` ``(2, P)``, sources (the R distinct template atoms, then
+        the free atoms) and receivers (free atoms) of pairs; ``edge_vectors`` ``(E, 3)`` from receiver to source and the
+        ``pair`` ``(E,)`` that each is of: an atom sees a template atom's whole orbit, and all images, as one source.
+        The graph of the distinct template atoms is there as ``template_numbers``, ``template_edge_index``,
+        ``template_edge_vectors`` and ``template_pair``.
     """
     batch, n = positions.shape[:2]
     structure, receiver, source, vectors = free_edges(around, positions)
@@ -269,14 +273,18 @@ def template_graph(around: Surroundings, positions: Tensor) -> Data:
     # Per structure: template atoms lead to their orbits, free atoms to their own rows.
     own = torch.arange(distinct, distinct + batch * n, device=positions.device).view(batch, n)
     rows = torch.cat([around.orbit.expand(batch, -1), own], dim=1)
+    edges = torch.stack([rows[structure, source], structure * n + receiver])
+    edge_index, pair = _pairs(edges, distinct + batch * n)
     return Data(
         numbers=around.numbers[around.n_template :].repeat(batch),
-        edge_index=torch.stack([rows[structure, source], structure * n + receiver]),
+        edge_index=edge_index,
         edge_vectors=vectors,
+        pair=pair,
         num_nodes=batch * n,
         template_numbers=around.distinct.numbers,
         template_edge_index=around.distinct.edge_index,
         template_edge_vectors=around.distinct.edge_vectors,
+        template_pair=around.distinct.pair,
     )
 
 
@@ -312,6 +320,12 @@ def full_graph(around: Surroundings, positions: Tensor) -> Data:
         free=free.flatten(),
         batch=torch.arange(batch, device=positions.device).repeat_interleave(size),
     )
+
+
+def _pairs(edges: Tensor, sources: int) -> tuple[Tensor, Tensor]:
+    """Edges with the same source and receiver made one: pairs ``(2, P)`` by receiver, and the pair of each edge."""
+    keys, pair = torch.unique(edges[1] * sources + edges[0], return_inverse=True)
+    return torch.stack([keys % sources, keys // sources]), pair
 
 
 def _frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -124,16 +124,17 @@ class TemplateScore(AtomicScore):
         """What the R distinct template atoms send in each block."""
         weight = self.representation.embedding.weight
         distinct = surroundings(system, self.cutoff, weight.dtype, weight.device).distinct
-        return self.representation.sent(distinct.numbers, distinct.edge_index, distinct.edge_vectors)
+        edges = self.representation.edges(distinct.edge_index, distinct.edge_vectors, distinct.pair)
+        return self.representation.sent(distinct.numbers, edges)
 
     def _represent(self, graph: Data, template: TemplateFeatures | None) -> tuple[Tensor, Tensor]:
         if template is None:
-            template = self.representation.sent(
-                graph.template_numbers, graph.template_edge_index, graph.template_edge_vectors
+            within = self.representation.edges(
+                graph.template_edge_index, graph.template_edge_vectors, graph.template_pair
             )
-        represented: tuple[Tensor, Tensor] = self.representation(
-            graph.numbers, graph.edge_index, graph.edge_vectors, template
-        )
+            template = self.representation.sent(graph.template_numbers, within)
+        edges = self.representation.edges(graph.edge_index, graph.edge_vectors, graph.pair)
+        represented: tuple[Tensor, Tensor] = self.representation(graph.numbers, edges, template)
         return represented
 
 
@@ -148,7 +149,8 @@ class FullScore(AtomicScore):
         return ()
 
     def _represent(self, graph: Data, template: TemplateFeatures | None) -> tuple[Tensor, Tensor]:  # noqa: ARG002
-        scalars, vectors = self.representation(graph.numbers, graph.edge_index, graph.edge_vectors)
+        edges = self.representation.edges(graph.edge_index, graph.edge_vectors)
+        scalars, vectors = self.representation(graph.numbers, edges)
         return scalars[graph.free], vectors[graph.free]
 
 
