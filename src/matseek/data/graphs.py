@@ -37,7 +37,7 @@ class AtomicSystem:
     Args:
         positions: Template positions in angstrom, shape ``(T, 3)``; T may be 0.
         numbers: Atomic numbers of the template, shape ``(T,)``.
-        cell: Lattice vectors as rows, in angstrom, shape ``(3, 3)``; rows of directions without periodicity are ignored.
+        cell: Lattice vectors as rows, in angstrom, shape ``(3, 3)``; those without periodicity are ignored.
         pbc: Periodicity along each lattice vector.
         free_numbers: Atomic numbers of the free atoms, shape ``(n,)``.
 
@@ -59,12 +59,14 @@ class AtomicSystem:
         if pbc.shape != (3,):
             raise ValueError(f"pbc={self.pbc} must be three booleans, one for each lattice vector")
         if len(numbers) != len(positions):
-            raise ValueError(f"numbers has {len(numbers)} atoms and positions {len(positions)}; give one number per atom")
+            raise ValueError(f"numbers has {len(numbers)} atoms, positions {len(positions)}; give one number per atom")
         if free.size == 0:
             raise ValueError("free_numbers is empty; a system needs at least one free atom")
         for name, elements in (("numbers", numbers), ("free_numbers", free)):
-            if elements.size and not (1 <= elements.min() and elements.max() <= HEAVIEST_ELEMENT):
-                raise ValueError(f"{name} holds {elements.min()} to {elements.max()}; elements are 1-{HEAVIEST_ELEMENT}")
+            if elements.size and not (elements.min() >= 1 and elements.max() <= HEAVIEST_ELEMENT):
+                raise ValueError(
+                    f"{name} holds {elements.min()} to {elements.max()}; elements are 1-{HEAVIEST_ELEMENT}"
+                )
         if not np.isfinite(positions).all():
             raise ValueError("positions holds a value that is not finite; every template atom needs a place")
         for name, value in (
@@ -203,7 +205,7 @@ def surroundings(
     allowed = np.ones((n, template + n, len(images)), dtype=bool)
     allowed[np.arange(n), template + np.arange(n), len(images) // 2] = False
 
-    def real(array: FloatArray) -> Tensor:
+    def real(array: npt.NDArray[np.floating]) -> Tensor:
         return torch.tensor(array, dtype=dtype, device=device)
 
     def whole(array: npt.NDArray[np.generic]) -> Tensor:
@@ -240,8 +242,8 @@ def free_edges(around: Surroundings, positions: Tensor) -> tuple[Tensor, Tensor,
         positions: Free atoms of B structures in angstrom, shape ``(B, n, 3)``, anywhere in space.
 
     Returns:
-        Structure ``(E,)``, receiving free atom ``(E,)`` in 0..n-1, source ``(E,)`` in 0..T+n-1 (template first), and the
-        vectors from receiver to source ``(E, 3)``, differentiable; sorted by structure, then by receiver.
+        Structure ``(E,)``, receiving free atom ``(E,)`` in 0..n-1, source ``(E,)`` in 0..T+n-1 (template first), and
+        the vectors from receiver to source ``(E, 3)``, differentiable; sorted by structure, then by receiver.
     """
     template = around.positions.expand(positions.shape[0], -1, -1)
     vectors = torch.cat([template, positions], dim=1).unsqueeze(1) - positions.unsqueeze(2)
@@ -261,9 +263,10 @@ def template_graph(around: Surroundings, positions: Tensor) -> Data:
         positions: Free atoms of B structures in angstrom, shape ``(B, n, 3)``.
 
     Returns:
-        ``numbers`` ``(B n,)`` of the free atoms; ``edge_index`` ``(2, P)``, sources (the R distinct template atoms, then
-        the free atoms) and receivers (free atoms) of pairs; ``edge_vectors`` ``(E, 3)`` from receiver to source and the
-        ``pair`` ``(E,)`` that each is of: an atom sees a template atom's whole orbit, and all images, as one source.
+        ``numbers`` ``(B n,)`` of the free atoms; ``edge_index`` ``(2, P)``, sources (the R distinct template atoms,
+        then the free atoms) and receivers (free atoms) of pairs; ``edge_vectors`` ``(E, 3)`` from receiver to source
+        and the ``pair`` ``(E,)`` that each is of: an atom sees a template atom's whole orbit, and all images, as one
+        source.
         The graph of the distinct template atoms is there as ``template_numbers``, ``template_edge_index``,
         ``template_edge_vectors`` and ``template_pair``.
     """
@@ -296,9 +299,9 @@ def full_graph(around: Surroundings, positions: Tensor) -> Data:
         positions: Free atoms of B structures in angstrom, shape ``(B, n, 3)``.
 
     Returns:
-        ``numbers`` ``(B (T + n),)``, template first in each structure; ``edge_index`` ``(2, E)``, sources and receivers;
-        ``edge_vectors`` ``(E, 3)`` from receiver to source; ``free`` ``(B n,)``, the rows of the free atoms; ``batch``
-        ``(B (T + n),)``, the structure of each atom.
+        ``numbers`` ``(B (T + n),)``, template first in each structure; ``edge_index`` ``(2, E)``, sources and
+        receivers; ``edge_vectors`` ``(E, 3)`` from receiver to source; ``free`` ``(B n,)``, the rows of the free atoms;
+        ``batch`` ``(B (T + n),)``, the structure of each atom.
     """
     batch, n = positions.shape[:2]
     structure, receiver, source, vectors = free_edges(around, positions)

@@ -46,14 +46,21 @@ class AtomicScore(nn.Module, ABC):
         blocks: Blocks of PaiNN.
         cutoff: In angstrom.
         gaussians: Radial basis functions.
+        seed: Seed of the initial parameters.
     """
 
-    def __init__(self, features: int = 64, blocks: int = 4, cutoff: float = 6.0, gaussians: int = 30) -> None:
+    def __init__(
+        self, features: int = 64, blocks: int = 4, cutoff: float = 6.0, gaussians: int = 30, *, seed: int = 0
+    ) -> None:
         super().__init__()
-        self.representation = PaiNN(features, blocks, cutoff, gaussians)
-        self.noise = nn.Sequential(nn.Linear(2 * _FREQUENCIES, features), nn.SiLU(), nn.Linear(features, features))
-        self.score_head = VectorHead(features, condition=features)
-        self.force_head = VectorHead(features)
+        # torch's layers draw from the global generator: lend it to them, and put it back as it was.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.representation = PaiNN(features, blocks, cutoff, gaussians)
+            waves = 2 * _FREQUENCIES
+            self.noise = nn.Sequential(nn.Linear(waves, features), nn.SiLU(), nn.Linear(features, features))
+            self.score_head = VectorHead(features, condition=features)
+            self.force_head = VectorHead(features)
 
     @property
     def cutoff(self) -> float:
@@ -105,7 +112,8 @@ class AtomicScore(nn.Module, ABC):
         noise = self.noise(_waves(sigma.to(scalars.dtype)))
         noise = noise.unsqueeze(1).expand(-1, n, -1).flatten(0, 1)
         return ScoreAndForces(
-            self.score_head(scalars, vectors, noise).view(batch, n, 3), self.force_head(scalars, vectors).view(batch, n, 3)
+            self.score_head(scalars, vectors, noise).view(batch, n, 3),
+            self.force_head(scalars, vectors).view(batch, n, 3),
         )
 
 

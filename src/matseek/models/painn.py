@@ -1,17 +1,17 @@
 """PaiNN, an equivariant message-passing network (Schuett, Unke and Gastegger, ICML 2021, arXiv 2102.03150).
 
-Written from the paper. Three identities make it cheap without changing what it computes. The filter of an edge multiplies
-the source's features, so that products of the source's own features (its gates times its vectors) are taken per atom and
-not per edge. Filters are linear in the radial functions, so that edges along which an atom receives from the same source
-(periodic images; a slab's atoms that translations carry into one another) are summed once, before all filters. And
-vectors are zero before the first block, which therefore has no filter for them.
+Written from the paper. Three identities make it cheap without changing what it computes. The filter of an edge
+multiplies the source's features, so that products of the source's own features (its gates times its vectors) are taken
+per atom and not per edge. Filters are linear in the radial functions, so that edges along which an atom receives from
+the same source (periodic images; a slab's atoms that translations carry into one another) are summed once, before all
+filters. And vectors are zero before the first block, which therefore has no filter for them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -27,8 +27,8 @@ _TINY = 1e-8
 class RadialBasis(nn.Module):
     """Gaussians of the distance times a cosine cutoff, and the cutoff itself as the last function.
 
-    A linear layer without bias on these functions is the paper's filter: a linear layer with bias on the Gaussians, times
-    the cutoff. The Gaussians are as wide as their spacing.
+    A linear layer without bias on these functions is the paper's filter: a linear layer with bias on the Gaussians,
+    times the cutoff. The Gaussians are as wide as their spacing.
 
     Args:
         size: Number of Gaussians.
@@ -95,7 +95,7 @@ class Message(nn.Module):
         context: Tensor = self.context(scalars)
         if not self.vectors:
             return context
-        gates, rest = context.split([self.features, 2 * self.features], dim=-1)
+        gates, rest = torch.split(context, [self.features, 2 * self.features], dim=-1)
         return torch.cat([rest, (gates.unsqueeze(1) * vectors).flatten(1)], dim=-1)
 
     def receive(self, sent: Tensor, edges: Edges, size: int) -> tuple[Tensor, Tensor]:
@@ -112,8 +112,8 @@ class Message(nn.Module):
         f = self.features
         # Part by part, each gathered and filtered on its own: every tensor of an edge stays small and contiguous, which
         # halves the time of one gather and one product for all parts, forward and backward.
-        parts = sent.split([f, f, 3 * f] if self.vectors else [f, f], dim=-1)
-        filters = self.filter.weight.split(f, dim=0)
+        parts = torch.split(sent, [f, f, 3 * f] if self.vectors else [f, f], dim=-1)
+        filters = torch.split(self.filter.weight, f, dim=0)
         own = linear(edges.radial, filters[0]) * parts[0].index_select(0, edges.source)
         along = parts[1].index_select(0, edges.source)
         if edges.directions.ndim == 3:
@@ -121,7 +121,7 @@ class Message(nn.Module):
         else:
             turned = edges.directions.unsqueeze(-1) * (linear(edges.radial, filters[1]) * along).unsqueeze(1)
         if self.vectors:
-            seen = parts[2].index_select(0, edges.source).unflatten(1, (3, f))
+            seen = parts[2].index_select(0, edges.source).view(-1, 3, f)
             turned = torch.addcmul(turned, linear(edges.radial, filters[2]).unsqueeze(1), seen)
         # Sums of some 30 messages are taken in float32 whatever the messages are.
         return (
@@ -210,11 +210,12 @@ class PaiNN(nn.Module):
             Scalars ``(N, F)`` and vectors ``(N, 3, F)``.
         """
         scalars, vectors = self._begin(numbers)
-        for k in range(len(self.messages)):
-            sent = self.messages[k].send(scalars, vectors)
+        for k, (message, update) in enumerate(self._blocks()):
+            sent = message.send(scalars, vectors)
             if fixed is not None:
                 sent = torch.cat([fixed[k], sent])
-            scalars, vectors = self._block(k, scalars, vectors, sent, edges)
+            own, turned = message.receive(sent, edges, scalars.shape[0])
+            scalars, vectors = update(scalars + own, vectors + turned)
         return scalars, vectors
 
     def sent(self, numbers: Tensor, edges: Edges) -> tuple[Tensor, ...]:
@@ -228,22 +229,20 @@ class PaiNN(nn.Module):
             One tensor per block, ``(R, 2 F)`` and then ``(R, 5 F)`` each. The last block's update is not needed for it.
         """
         scalars, vectors = self._begin(numbers)
-        sent = [self.messages[0].send(scalars, vectors)]
-        for k in range(len(self.messages) - 1):
-            scalars, vectors = self._block(k, scalars, vectors, sent[-1], edges)
-            sent.append(self.messages[k + 1].send(scalars, vectors))
+        sent = []
+        for message, update in self._blocks():
+            sent.append(message.send(scalars, vectors))
+            if len(sent) < len(self.messages):
+                own, turned = message.receive(sent[-1], edges, scalars.shape[0])
+                scalars, vectors = update(scalars + own, vectors + turned)
         return tuple(sent)
 
     def _begin(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
         scalars = self.embedding(numbers)
         return scalars, scalars.new_zeros(scalars.shape[0], 3, scalars.shape[1])
 
-    def _block(
-        self, k: int, scalars: Tensor, vectors: Tensor, sent: Tensor, edges: Edges
-    ) -> tuple[Tensor, Tensor]:
-        own, turned = self.messages[k].receive(sent, edges, scalars.shape[0])
-        updated: tuple[Tensor, Tensor] = self.updates[k](scalars + own, vectors + turned)
-        return updated
+    def _blocks(self) -> Iterable[tuple[Message, Update]]:
+        return cast("Iterable[tuple[Message, Update]]", zip(self.messages, self.updates, strict=True))
 
 
 class GatedVectors(nn.Module):
