@@ -64,8 +64,29 @@ def killing(report: dict[str, Any]) -> str:
     return markdown([k.replace("_", " ") for k in keys], [[report[k] for k in keys]])
 
 
+def painn_speed(report: dict[str, Any]) -> str:
+    """PaiNN beside SchNetPack's."""
+    rows = []
+    for row in report["rows"]:
+        cells = [
+            f"{row[c]['milliseconds']:.1f} ({row[c]['peak_megabytes']})" for c in ("template", "full", "schnetpack")
+        ]
+        faster = [f"{row[f'{ours}_is_faster_by']:.1f}" for ours in ("template", "full")]
+        rows.append([row["system"], row["work"], row["allocator"], *cells, *faster])
+    columns = ["`template`, CPU ms (peak MB)", "`full`", "SchNetPack", "`template` faster by", "`full` faster by"]
+    return markdown(["system", "one step of", "allocator", *columns], rows)
+
+
+def painn_fidelity(report: dict[str, Any]) -> str:
+    """Template form beside full form."""
+    keys = ["score_matching_loss_per_atom", "force_rms_error_eV_per_A", "force_mean_absolute_error_eV_per_A"]
+    rows = [[name, *(figures[k] for k in keys)] for name, figures in report["forms"].items()]
+    columns = ["score-matching loss per atom", "force RMS error, eV/A", "force mean absolute error, eV/A"]
+    return markdown(["form", *columns], rows)
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
-    f.__name__: f for f in (asking, finding, laboratory, constraints, killing)
+    f.__name__: f for f in (asking, finding, laboratory, constraints, killing, painn_speed, painn_fidelity)
 }
 
 

@@ -3,7 +3,7 @@
 A system is a template that never moves and free atoms that do. The template's own list comes from vesin, once per
 system. The free atoms' lists are needed anew at every step of a sampler for a whole batch, and are computed densely in
 torch: each of the few free atoms against every atom and image. For 16 structures of 72 + 7 atoms on one core that takes
-2 ms against 6 ms for 16 calls of vesin, and it runs where the network runs.
+0.3 ms against 2.4 ms for 16 calls of vesin, it is differentiable, and it runs where the network runs.
 """
 
 from __future__ import annotations
