@@ -122,8 +122,52 @@ def attribution(report: dict[str, Any]) -> str:
     return markdown(["AgNO3 and seeds dominate", "same ranking as brute force", "largest difference"], [row])
 
 
+def painn_speed(report: dict[str, Any]) -> str:
+    """PaiNN beside SchNetPack's."""
+    rows = []
+    for row in report["rows"]:
+        cells = [
+            f"{row[c]['milliseconds']:.1f} ({row[c]['peak_megabytes']})" for c in ("template", "full", "schnetpack")
+        ]
+        faster = [f"{row[f'{ours}_is_faster_by']:.1f}" for ours in ("template", "full")]
+        rows.append([row["system"], row["work"], row["allocator"], *cells, *faster])
+    columns = ["`template`, CPU ms (peak MB)", "`full`", "SchNetPack", "`template` faster by", "`full` faster by"]
+    return markdown(["system", "one step of", "allocator", *columns], rows)
+
+
+def painn_fidelity(report: dict[str, Any]) -> str:
+    """Template form beside full form."""
+    keys = ["score_matching_loss_per_atom", "force_rms_error_eV_per_A", "force_mean_absolute_error_eV_per_A"]
+    rows = [[name, *(figures[k] for k in keys)] for name, figures in report["forms"].items()]
+    columns = ["score-matching loss per atom", "force RMS error, eV/A", "force mean absolute error, eV/A"]
+    return markdown(["form", *columns], rows)
+
+
+def adatom(report: dict[str, Any]) -> str:
+    """GO-Diff and random search on the adatom."""
+    rows = [
+        [
+            row["method"],
+            f"{row['best_relaxes_to_minimum']} of {report['seeds']}",
+            f"{row['median_evaluations_to_first']:.0f}",
+            f"{row['median_best_sample']:.3f}",
+            f"{row['median_of_last_32']:.2f}",
+            f"{100 * row['late_share_in_minimum']:.0f} %",
+            f"{row['median_cpu_seconds']:.0f}",
+        ]
+        for row in report["rows"]
+    ]
+    names = ["method", "best relaxes to 5.506 eV", "evaluations to the first that does", "best sample, eV"]
+    more = ["median of the last 32, eV", "of the last 96 in that basin", "CPU s"]
+    return markdown([*names, *more], rows)
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
-    f.__name__: f for f in (asking, finding, two_step, grid, attribution, laboratory, constraints, killing)
+    f.__name__: f
+    for f in (
+        *(asking, finding, two_step, grid, attribution, laboratory, constraints, killing),
+        *(adatom, painn_speed, painn_fidelity),
+    )
 }
 
 

@@ -3,7 +3,7 @@
 A system is a template that never moves and free atoms that do. The template's own list comes from vesin, once per
 system. The free atoms' lists are needed anew at every step of a sampler for a whole batch, and are computed densely in
 torch: each of the few free atoms against every atom and image. For 16 structures of 72 + 7 atoms on one core that takes
-2 ms against 6 ms for 16 calls of vesin, and it runs where the network runs.
+0.3 ms against 2.4 ms for 16 calls of vesin, it is differentiable, and it runs where the network runs.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class AtomicSystem:
     Args:
         positions: Template positions in angstrom, shape ``(T, 3)``; T may be 0.
         numbers: Atomic numbers of the template, shape ``(T,)``.
-        cell: Lattice vectors as rows, in angstrom, shape ``(3, 3)``; rows of directions without periodicity are ignored.
+        cell: Lattice vectors as rows, in angstrom, shape ``(3, 3)``; those without periodicity are ignored.
         pbc: Periodicity along each lattice vector.
         free_numbers: Atomic numbers of the free atoms, shape ``(n,)``.
 
@@ -59,9 +59,7 @@ class AtomicSystem:
         if pbc.shape != (3,):
             raise ValueError(f"pbc={self.pbc} must be three booleans, one for each lattice vector")
         if len(numbers) != len(positions):
-            raise ValueError(
-                f"numbers has {len(numbers)} atoms and positions {len(positions)}; give one number per atom"
-            )
+            raise ValueError(f"numbers has {len(numbers)} atoms, positions {len(positions)}; give one number per atom")
         if free.size == 0:
             raise ValueError("free_numbers is empty; a system needs at least one free atom")
         for name, elements in (("numbers", numbers), ("free_numbers", free)):
@@ -151,8 +149,9 @@ class Surroundings:
         positions: Template positions, shape ``(T, 3)``.
         numbers: Atomic numbers of template and free atoms, shape ``(T + n,)``.
         orbit: Index into the distinct template atoms, shape ``(T,)``.
-        distinct: Graph of the R distinct template atoms: ``numbers`` ``(R,)``, ``edge_index``, ``edge_vectors``.
-        whole: Graph of all T template atoms, likewise.
+        distinct: Graph of the R distinct template atoms: ``numbers`` ``(R,)``, ``edge_index`` ``(2, P)`` of pairs,
+            ``edge_vectors`` ``(E, 3)`` and the ``pair`` ``(E,)`` of each.
+        whole: Graph of all T template atoms: ``numbers``, ``edge_index`` ``(2, E)``, ``edge_vectors`` ``(E, 3)``.
         cell: Lattice vectors as rows, shape ``(3, 3)``.
         inverse: Inverse of ``cell``, its columns zero where there is no periodicity, shape ``(3, 3)``.
         shifts: Images around the nearest one that a cutoff can reach, as lattice translations, shape ``(S, 3)``.
@@ -206,23 +205,24 @@ def surroundings(
     allowed = np.ones((n, template + n, len(images)), dtype=bool)
     allowed[np.arange(n), template + np.arange(n), len(images) // 2] = False
 
-    def real(array: FloatArray) -> Tensor:
+    def real(array: npt.NDArray[np.floating]) -> Tensor:
         return torch.tensor(array, dtype=dtype, device=device)
 
     def whole(array: npt.NDArray[np.generic]) -> Tensor:
         return torch.tensor(array, device=device)
 
-    def graph(numbers: IntArray, edges: IntArray, along: FloatArray) -> Data:
-        return Data(numbers=whole(numbers), edge_index=whole(edges), edge_vectors=real(along), num_nodes=len(numbers))
+    def graph(atoms: IntArray, edges: IntArray, along: FloatArray) -> Data:
+        numbers = whole(system.numbers[atoms])
+        return Data(numbers=numbers, edge_index=whole(edges), edge_vectors=real(along), num_nodes=len(atoms))
 
+    distinct = graph(first, np.stack([orbit[j[into_first]], orbit[i[into_first]]]), vectors[into_first])
+    distinct.edge_index, distinct.pair = _pairs(distinct.edge_index, len(first))
     return Surroundings(
         positions=real(system.positions),
         numbers=whole(system.all_numbers),
         orbit=whole(orbit),
-        distinct=graph(
-            system.numbers[first], np.stack([orbit[j[into_first]], orbit[i[into_first]]]), vectors[into_first]
-        ),
-        whole=graph(system.numbers, np.stack([j, i]), vectors),
+        distinct=distinct,
+        whole=graph(np.arange(template), np.stack([j, i]), vectors),
         cell=real(system.cell),
         inverse=real(inverse * np.array(system.pbc, dtype=np.float64)),
         shifts=real(images @ system.cell),
@@ -242,8 +242,8 @@ def free_edges(around: Surroundings, positions: Tensor) -> tuple[Tensor, Tensor,
         positions: Free atoms of B structures in angstrom, shape ``(B, n, 3)``, anywhere in space.
 
     Returns:
-        Structure ``(E,)``, receiving free atom ``(E,)`` in 0..n-1, source ``(E,)`` in 0..T+n-1 (template first), and the
-        vectors from receiver to source ``(E, 3)``, differentiable; sorted by structure, then by receiver.
+        Structure ``(E,)``, receiving free atom ``(E,)`` in 0..n-1, source ``(E,)`` in 0..T+n-1 (template first), and
+        the vectors from receiver to source ``(E, 3)``, differentiable; sorted by structure, then by receiver.
     """
     template = around.positions.expand(positions.shape[0], -1, -1)
     vectors = torch.cat([template, positions], dim=1).unsqueeze(1) - positions.unsqueeze(2)
@@ -263,9 +263,12 @@ def template_graph(around: Surroundings, positions: Tensor) -> Data:
         positions: Free atoms of B structures in angstrom, shape ``(B, n, 3)``.
 
     Returns:
-        ``numbers`` ``(B n,)`` of the free atoms; ``edge_index`` ``(2, E)``, sources (the R distinct template atoms, then
-        the free atoms) and receivers (free atoms); ``edge_vectors`` ``(E, 3)`` from receiver to source; ``around``'s
-        ``distinct`` graph as ``template_numbers``, ``template_edge_index``, ``template_edge_vectors``.
+        ``numbers`` ``(B n,)`` of the free atoms; ``edge_index`` ``(2, P)``, sources (the R distinct template atoms,
+        then the free atoms) and receivers (free atoms) of pairs; ``edge_vectors`` ``(E, 3)`` from receiver to source
+        and the ``pair`` ``(E,)`` that each is of: an atom sees a template atom's whole orbit, and all images, as one
+        source.
+        The graph of the distinct template atoms is there as ``template_numbers``, ``template_edge_index``,
+        ``template_edge_vectors`` and ``template_pair``.
     """
     batch, n = positions.shape[:2]
     structure, receiver, source, vectors = free_edges(around, positions)
@@ -273,14 +276,18 @@ def template_graph(around: Surroundings, positions: Tensor) -> Data:
     # Per structure: template atoms lead to their orbits, free atoms to their own rows.
     own = torch.arange(distinct, distinct + batch * n, device=positions.device).view(batch, n)
     rows = torch.cat([around.orbit.expand(batch, -1), own], dim=1)
+    edges = torch.stack([rows[structure, source], structure * n + receiver])
+    edge_index, pair = _pairs(edges, distinct + batch * n)
     return Data(
         numbers=around.numbers[around.n_template :].repeat(batch),
-        edge_index=torch.stack([rows[structure, source], structure * n + receiver]),
+        edge_index=edge_index,
         edge_vectors=vectors,
+        pair=pair,
         num_nodes=batch * n,
         template_numbers=around.distinct.numbers,
         template_edge_index=around.distinct.edge_index,
         template_edge_vectors=around.distinct.edge_vectors,
+        template_pair=around.distinct.pair,
     )
 
 
@@ -292,9 +299,9 @@ def full_graph(around: Surroundings, positions: Tensor) -> Data:
         positions: Free atoms of B structures in angstrom, shape ``(B, n, 3)``.
 
     Returns:
-        ``numbers`` ``(B (T + n),)``, template first in each structure; ``edge_index`` ``(2, E)``, sources and receivers;
-        ``edge_vectors`` ``(E, 3)`` from receiver to source; ``free`` ``(B n,)``, the rows of the free atoms; ``batch``
-        ``(B (T + n),)``, the structure of each atom.
+        ``numbers`` ``(B (T + n),)``, template first in each structure; ``edge_index`` ``(2, E)``, sources and
+        receivers; ``edge_vectors`` ``(E, 3)`` from receiver to source; ``free`` ``(B n,)``, the rows of the free atoms;
+        ``batch`` ``(B (T + n),)``, the structure of each atom.
     """
     batch, n = positions.shape[:2]
     structure, receiver, source, vectors = free_edges(around, positions)
@@ -316,6 +323,12 @@ def full_graph(around: Surroundings, positions: Tensor) -> Data:
         free=free.flatten(),
         batch=torch.arange(batch, device=positions.device).repeat_interleave(size),
     )
+
+
+def _pairs(edges: Tensor, sources: int) -> tuple[Tensor, Tensor]:
+    """Edges with the same source and receiver made one: pairs ``(2, P)`` by receiver, and the pair of each edge."""
+    keys, pair = torch.unique(edges[1] * sources + edges[0], return_inverse=True)
+    return torch.stack([keys % sources, keys // sources]), pair
 
 
 def _frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

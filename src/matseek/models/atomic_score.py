@@ -49,14 +49,21 @@ class AtomicScore(nn.Module, ABC):
         blocks: Blocks of PaiNN.
         cutoff: In angstrom.
         gaussians: Radial basis functions.
+        seed: Seed of the initial parameters.
     """
 
-    def __init__(self, features: int = 64, blocks: int = 4, cutoff: float = 6.0, gaussians: int = 30) -> None:
+    def __init__(
+        self, features: int = 64, blocks: int = 4, cutoff: float = 6.0, gaussians: int = 30, *, seed: int = 0
+    ) -> None:
         super().__init__()
-        self.representation = PaiNN(features, blocks, cutoff, gaussians)
-        self.noise = nn.Sequential(nn.Linear(2 * _FREQUENCIES, features), nn.SiLU(), nn.Linear(features, features))
-        self.score_head = VectorHead(features, condition=features)
-        self.force_head = VectorHead(features)
+        # torch's layers draw from the global generator: lend it to them, and put it back as it was.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.representation = PaiNN(features, blocks, cutoff, gaussians)
+            waves = 2 * _FREQUENCIES
+            self.noise = nn.Sequential(nn.Linear(waves, features), nn.SiLU(), nn.Linear(features, features))
+            self.score_head = VectorHead(features, condition=features)
+            self.force_head = VectorHead(features)
 
     @property
     def cutoff(self) -> float:
@@ -128,16 +135,17 @@ class TemplateScore(AtomicScore):
         """What the R distinct template atoms send in each block."""
         weight = self.representation.embedding.weight
         distinct = surroundings(system, self.cutoff, weight.dtype, weight.device).distinct
-        return self.representation.sent(distinct.numbers, distinct.edge_index, distinct.edge_vectors)
+        edges = self.representation.edges(distinct.edge_index, distinct.edge_vectors, distinct.pair)
+        return self.representation.sent(distinct.numbers, edges)
 
     def _represent(self, graph: Data, template: TemplateFeatures | None) -> tuple[Tensor, Tensor]:
         if template is None:
-            template = self.representation.sent(
-                graph.template_numbers, graph.template_edge_index, graph.template_edge_vectors
+            within = self.representation.edges(
+                graph.template_edge_index, graph.template_edge_vectors, graph.template_pair
             )
-        represented: tuple[Tensor, Tensor] = self.representation(
-            graph.numbers, graph.edge_index, graph.edge_vectors, template
-        )
+            template = self.representation.sent(graph.template_numbers, within)
+        edges = self.representation.edges(graph.edge_index, graph.edge_vectors, graph.pair)
+        represented: tuple[Tensor, Tensor] = self.representation(graph.numbers, edges, template)
         return represented
 
 
@@ -152,7 +160,8 @@ class FullScore(AtomicScore):
         return ()
 
     def _represent(self, graph: Data, template: TemplateFeatures | None) -> tuple[Tensor, Tensor]:  # noqa: ARG002
-        scalars, vectors = self.representation(graph.numbers, graph.edge_index, graph.edge_vectors)
+        edges = self.representation.edges(graph.edge_index, graph.edge_vectors)
+        scalars, vectors = self.representation(graph.numbers, edges)
         return scalars[graph.free], vectors[graph.free]
 
 

@@ -241,11 +241,12 @@ class Iterations(pl.Callback):
                 accepted.extend(point for point, reason in zip(drawn, reasons, strict=True) if not reason)
             done += count
         kept = accepted[:wanted]
-        reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(refused.items())) or "none"
+        why = ", ".join(f"{count} {reason}" for reason, count in sorted(refused.items())) or "none"
+        drawn_in_all = done * settings.draw
         event = Event(
             REFUSED,
-            f"iteration {iteration + 1}: {len(kept)} of {done * settings.draw} samples are evaluated; refused: {reasons}",
-            {"drawn": done * settings.draw, "accepted": len(kept), "reasons": dict(refused)},
+            f"iteration {iteration + 1}: {len(kept)} of {drawn_in_all} samples are evaluated; refused: {why}",
+            {"drawn": drawn_in_all, "accepted": len(kept), "reasons": dict(refused)},
         )
         return np.array(kept).reshape(len(kept), self.domain.dim), event
 
@@ -297,7 +298,7 @@ class Iterations(pl.Callback):
 
     def _evaluate(self, trainer: pl.Trainer, points: FloatArray, event: Event) -> _Found:
         """Pay for the points once, whatever the number of processes."""
-        found = None
+        found: _Found | None = None
         if trainer.is_global_zero:
             proposal = Proposal(points, (self.settings.name,) * len(points), (event,))
             found = self._results(self.evaluator.evaluate(proposal))
