@@ -152,7 +152,7 @@ def test_a_calculator_that_fails_costs_its_calls_and_nothing_else():
     assert 0 < summary["failed"] < 24
     errors = " ".join(campaign.to_frame()["error"])
     assert "no electrons" in errors
-    assert "energy=nan" in errors
+    assert "energy nan" in errors
 
 
 def test_huge_energies_in_the_first_batch_do_not_stop_the_learning():
@@ -206,7 +206,7 @@ def test_checkpoints_hold_nothing_that_runs(tmp_path):
 
 
 def test_forces_guide_where_there_are_any():
-    guided = GODiffSearcher(**QUICK, guidance=Guidance(alpha=0.05, zeta=1.0))
+    guided = GODiffSearcher(**QUICK, guidance=Guidance(alpha=5.0, zeta=1.0))
     plain = points_of(Campaign(structures(), GODiffSearcher(**QUICK), seed=0).run(16))
     points = points_of(Campaign(structures(), guided, seed=0).run(16))
     np.testing.assert_array_equal(points[:8], plain[:8])

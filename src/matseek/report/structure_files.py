@@ -37,7 +37,6 @@ def write_structures(
 
 def _frame(problem: StructureProblem, e: Evaluation) -> Atoms:
     atoms = problem.space.atoms(e.point)
-    atoms.info["evaluation"] = e.number
-    atoms.info["iteration"] = e.iteration
+    atoms.info = {"evaluation": e.number, "iteration": e.iteration}  # builders leave notes that no format can hold
     atoms.calc = SinglePointCalculator(atoms, energy=e.value)
     return atoms

@@ -216,12 +216,11 @@ class Iterations(pl.Callback):
 
     def _recorded(self, trainer: pl.Trainer, iteration: int) -> _Found | None:
         """Results of an iteration that the ledger holds already, in every process; None where it holds none."""
-        found = None
+        found: _Found | None = None
         if trainer.is_global_zero:
             mine = list(self.evaluator.ledger.evaluations(iteration=iteration + 1))
             found = self._results(mine) if mine else None
-        shared: _Found | None = trainer.strategy.broadcast(found, src=0)
-        return shared
+        return trainer.strategy.broadcast(found, src=0)
 
     def _draw(self, trainer: pl.Trainer, module: ScoreMatching, iteration: int) -> tuple[FloatArray, Event]:
         """Samples that may be evaluated, the same in every process, and what the record tells of the others."""
@@ -302,7 +301,8 @@ class Iterations(pl.Callback):
         if trainer.is_global_zero:
             proposal = Proposal(points, (self.settings.name,) * len(points), (event,))
             found = self._results(self.evaluator.evaluate(proposal))
-        shared: _Found = trainer.strategy.broadcast(found, src=0)
+        shared = trainer.strategy.broadcast(found, src=0)
+        assert shared is not None
         return shared
 
     def _results(self, evaluations: list[Evaluation]) -> _Found:
