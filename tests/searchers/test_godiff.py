@@ -2,6 +2,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from matseek import Campaign
 from matseek.configuration import run_settings
 from matseek.diffusion import EulerMaruyama, ExponentialKT, LinearSchedule
 from matseek.errors import BudgetError, CheckpointError
+from matseek.evaluation import ThreadExecutor
+from matseek.insight.stopping import LossLevel
 from matseek.models.training import TrainerSettings
 from matseek.problems import RecipeProblem, StructureProblem
 from matseek.searchers import GODiffSearcher, Guidance, NetworkSettings
@@ -155,6 +158,33 @@ def test_a_calculator_that_fails_costs_its_calls_and_nothing_else():
     assert "energy nan" in errors
 
 
+class Hanging(EMT):
+    """The fifth call never ends, as far as anyone would wait."""
+
+    calls = 0
+
+    def calculate(self, *args, **kwargs):
+        Hanging.calls += 1
+        if Hanging.calls == 5:
+            time.sleep(3)
+        super().calculate(*args, **kwargs)
+
+
+def test_a_calculator_that_hangs_fails_alone():
+    Hanging.calls = 0
+    executor = ThreadExecutor(workers=2, timeout_s=1.0)
+    campaign = Campaign(structures(Hanging), GODiffSearcher(**QUICK), seed=0, executor=executor).run(16)
+    summary = campaign.summary()
+    assert (summary["evaluations"], summary["failed"]) == (16, 1)
+    assert "1" in next(e for e in campaign.to_frame()["error"] if e)
+
+
+def test_a_stop_criterion_ends_it_between_iterations():
+    campaign = Campaign(structures(), GODiffSearcher(**QUICK), seed=0, stop=[LossLevel(below=1e6)]).run(80)
+    assert campaign.stopped_by == "loss_level"
+    assert campaign.summary()["evaluations"] == 8
+
+
 def test_huge_energies_in_the_first_batch_do_not_stop_the_learning():
     Huge.calls = 0
     campaign = Campaign(structures(Huge), GODiffSearcher(**QUICK), seed=0).run(24)
@@ -270,7 +300,14 @@ def test_two_processes_evaluate_and_learn_what_one_does(tmp_path):
 
 def test_the_configs_make_the_searchers():
     settings = run_settings(["problem=platinum_adatom", "searcher=godiff"])
-    assert settings.searcher.network == NetworkSettings()
+    assert settings.searcher == GODiffSearcher(), "configs and classes have the same defaults"
+    paper = run_settings(["experiment=adatom_paper"]).searcher
+    assert (paper.steps, paper.learning_rate, paper.sampler.steps, paper.sampler.schedule.high) == (
+        2000,
+        1e-4,
+        500,
+        1.0,
+    )
     assert settings.problem.name == "platinum_adatom"
     assert run_settings(["searcher=godiff", "trainer=ddp"]).searcher.trainer.strategy == "ddp"
 
