@@ -137,7 +137,7 @@ class History:
         box = self.space
         if not isinstance(box, Box):
             raise ValueError(
-                f"this searcher chooses recipes from a Box, but the problem has a {type(box).__name__}; "
+                f"this searcher chooses recipes from a Box, but the problem has an {type(box).__name__}; "
                 "take searcher=rss or searcher=godiff"
             )
         for event in self.events:

@@ -33,6 +33,10 @@ logger = logging.getLogger(__name__)
 FloatArray = npt.NDArray[np.float64]
 
 
+_LONGEST = 300
+"""Characters of a value in a message; a template has thousands."""
+
+
 class _Base(DeclarativeBase):
     pass
 
@@ -215,7 +219,9 @@ class Ledger:
             self._created_at = row.created_at
             if row.problem != problem:
                 keys = [key for key in sorted({*row.problem, *problem}) if row.problem.get(key) != problem.get(key)]
-                differences = "; ".join(f"{k}: {row.problem.get(k)!r} there, {problem.get(k)!r} here" for k in keys)
+                differences = "; ".join(
+                    f"{k}: {_short(row.problem.get(k))} there, {_short(problem.get(k))} here" for k in keys
+                )
                 raise LedgerMismatchError(
                     f"the ledger {self} belongs to another problem: it holds {row.problem.get('name')!r}, this is "
                     f"{problem.get('name')!r}. Name another ledger, or restore the problem. "
@@ -446,6 +452,12 @@ class Ledger:
                     pending.discard(number)
         self.rescue_path.unlink()
         logger.info("took in the results saved in %s", self.rescue_path)
+
+
+def _short(value: object) -> str:
+    """A value as text that a message can hold."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def sqlite_path(location: str | Path | None) -> Path | None:

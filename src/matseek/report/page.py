@@ -178,6 +178,7 @@ def write_page(
     ordered = sorted(evaluations, key=lambda e: e.number)
     page = environment.from_string(template).render(
         problem=problem.name,
+        things="structures" if isinstance(problem, StructureProblem) else "recipes",
         origin=_origin(summary, ordered),
         verdict=_verdict(problem, ordered),
         verdict_is_long=len(_variables(problem)) > 6,
@@ -343,7 +344,11 @@ def _key_numbers(problem: Problem, summary: Mapping[str, Any], ordered: Sequence
     spread = "" if best is None or math.isnan(best.spread) else f"± {_value_texts([best.value], [best.spread])[1]}"
     return [
         _number(f"Best {value_name(problem)}", "none" if best is None else _value_texts([best.value])[0], spread),
-        _number("Measured", str(len(told)), f"{pending} to be measured" if pending else ""),
+        _number(
+            "Evaluated" if isinstance(problem, StructureProblem) else "Measured",
+            str(len(told)),
+            f"{pending} to be measured" if pending else "",
+        ),
         _number("Failed", str(failed), f"of {len(told)} measured" if failed else ""),
         _number("Batches", str(len({e.iteration for e in ordered}))),
         _number(

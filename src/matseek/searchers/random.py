@@ -17,7 +17,7 @@ class RandomSearcher(BatchSearcher):
 
     def ask(self, n: int, history: History) -> Proposal:
         """Draw n points."""
-        return Proposal(history.window.sample_uniform(n, history.rng()), (self.name,) * n)
+        return Proposal(history.domain.sample_uniform(n, history.rng()), (self.name,) * n)
 
 
 @dataclass(frozen=True)

@@ -193,12 +193,15 @@ class Adlayer:
         return joined
 
     def describe(self) -> dict[str, Any]:
-        """The space as plain data, for records and for telling one space from another."""
+        """The space as plain data, for records and for telling one space from another.
+
+        Lengths are rounded to a millionth of an angstrom: builders on another machine differ in the last digits.
+        """
         return {
             "template": {
                 "numbers": self.template.numbers.tolist(),
-                "positions": self.template.positions.tolist(),
-                "cell": np.array(self.template.cell).tolist(),
+                "positions": np.round(self.template.positions, 6).tolist(),
+                "cell": np.round(np.array(self.template.cell), 6).tolist(),
                 "pbc": self.template.pbc.tolist(),
             },
             "free": self.numbers.tolist(),

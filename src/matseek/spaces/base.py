@@ -46,6 +46,10 @@ class Space(Protocol):
         """
         ...
 
+    def sample_uniform(self, m: int, rng: np.random.Generator) -> FloatArray:
+        """Points that may be evaluated, uniformly distributed, shape ``(m, d)``."""
+        ...
+
     def to_frame(self, points: npt.ArrayLike) -> pd.DataFrame:
         """Points as a table whose columns are named with units."""
         ...
