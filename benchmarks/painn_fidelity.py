@@ -2,8 +2,8 @@
 
 Configurations are Pt7 on the (6,6,2) slab under ASE's EMT: contiguous random placements, relaxed for a few steps so
 that they lie around minima, and rattled. The last quarter is held out. Both forms start from the same parameters and
-see the same batches and the same noise. Noise is Gaussian, wrapped in plane by the graphs; its target is minus the noise
-over sigma, which is right while sigma is small against the cell. Forces are of the configurations as they are.
+see the same batches and the same noise. Noise is Gaussian, wrapped in plane by the graphs; its target is minus the
+noise over sigma, which is right while sigma is small against the cell. Forces are of the configurations as they are.
 
     .venv/bin/python -W ignore -m benchmarks.painn_fidelity [--configurations 2000] [--steps 2000]
 """

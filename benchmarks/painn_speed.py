@@ -32,6 +32,8 @@ import torch
 
 CACHE = Path.home() / ".cache" / "matseek-benchmarks" / "schnetpack"
 SAMPLES, STEPS = 32, 500
+ROUNDS = 2
+"""Each contender is measured so often, in turns; the quicker counts, as other work can only add."""
 BATCH = {"stepped": 8, "heptamer": 16}
 FEATURES, BLOCKS, GAUSSIANS, CUTOFF = 64, 4, 30, 6.0
 CONTENDERS = ("template", "full", "schnetpack")
@@ -174,7 +176,7 @@ def measure(contender: str, name: str, work: str, graphs: Path) -> dict[str, Any
     seconds, started = [], time.process_time()
     for _ in range(3):
         run()
-    while len(seconds) < 5 or (len(seconds) < 200 and time.process_time() - started < 4):
+    while len(seconds) < 5 or (len(seconds) < 200 and time.process_time() - started < 2):
         start = time.process_time()
         run()
         seconds.append(time.process_time() - start)
@@ -236,8 +238,9 @@ def main() -> None:
             for work in ("forward", "training", "sampling"):
                 for allocator in ALLOCATORS:
                     row: dict[str, Any] = {"system": name, "work": work, "allocator": allocator}
-                    for contender in CONTENDERS:
-                        row[contender] = in_a_process(contender, name, work, Path(folder), allocator)
+                    for contender in CONTENDERS * ROUNDS:
+                        figures = in_a_process(contender, name, work, Path(folder), allocator)
+                        row[contender] = min(row.get(contender, figures), figures, key=lambda f: f["milliseconds"])
                     for ours in ("template", "full"):
                         ratio = row["schnetpack"]["milliseconds"] / row[ours]["milliseconds"]
                         row[f"{ours}_is_faster_by"] = round(ratio, 2)
@@ -250,7 +253,7 @@ def main() -> None:
     report = {
         "goal": GOAL,
         "command": ".venv/bin/python -W ignore -m benchmarks.painn_speed",
-        "clock": "CPU seconds, one thread; median of the repetitions",
+        "clock": f"CPU seconds, one thread; median of the repetitions, the least of {ROUNDS} processes in turns",
         "settings": {"features": FEATURES, "blocks": BLOCKS, "gaussians": GAUSSIANS, "cutoff": CUTOFF},
         "batch": {**BATCH, "sampling": SAMPLES},
         "sampling": f"{STEPS} steps, extrapolated from the median step",

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch_geometric.data import Data
 
 from matseek.data.graphs import AtomicSystem, Surroundings, full_graph, surroundings, template_graph
-from matseek.models.painn import GatedVectors, PaiNN
+from matseek.models.painn import Edges, GatedVectors, PaiNN
 
 TemplateFeatures = tuple[Tensor, ...]
 """What the template's distinct atoms send in each block; empty where nothing can be computed ahead."""
@@ -158,8 +158,10 @@ class FullScore(AtomicScore):
 
     def _represent(self, graph: Data, template: TemplateFeatures | None) -> tuple[Tensor, Tensor]:  # noqa: ARG002
         edges = self.representation.edges(graph.edge_index, graph.edge_vectors)
-        scalars, vectors = self.representation(graph.numbers, edges)
-        return scalars[graph.free], vectors[graph.free]
+        source, receiver = graph.free_edge_index
+        into_free = Edges(source, receiver, edges.radial[: len(source)], edges.directions[: len(source)])
+        represented: tuple[Tensor, Tensor] = self.representation(graph.numbers, edges, last=(graph.free, into_free))
+        return represented
 
 
 class VectorHead(nn.Module):
