@@ -2,7 +2,7 @@
 
 SchNetPack comes from PyPI into an environment of its own, which this benchmark makes in ~/.cache/matseek-benchmarks.
 All contenders have 4 blocks, 64 features, 30 Gaussians, 6 A, and two vector heads of the same kind; they see the same
-atoms and the same edges, written to a file by this package. Each measurement is a process of its own with one thread,
+atoms and the same edges, written to a file by this package. Each contender is a process of its own with one thread,
 and seconds are CPU seconds (user and system), which other work on the machine changes less than the wall clock. Each is
 made twice, with glibc's allocator as it is and told to keep freed memory, the same for everyone.
 
@@ -32,6 +32,7 @@ import torch
 
 CACHE = Path.home() / ".cache" / "matseek-benchmarks" / "schnetpack"
 SAMPLES, STEPS = 32, 500
+WORKS = ("forward", "training", "sampling")
 BATCH = {"stepped": 8, "heptamer": 16}
 FEATURES, BLOCKS, GAUSSIANS, CUTOFF = 64, 4, 30, 6.0
 CONTENDERS = ("template", "full", "schnetpack")
@@ -128,8 +129,7 @@ def schnetpack_model(graphs: Path, name: str, batch: int, sigma: torch.Tensor) -
 
 
 def measure(contender: str, name: str, work: str, graphs: Path) -> dict[str, Any]:
-    """CPU seconds of one kind of work by one contender, and the peak memory of its process."""
-    torch.set_num_threads(1)
+    """CPU milliseconds of one kind of work by one contender."""
     torch.manual_seed(0)
     batch = SAMPLES if work == "sampling" else BATCH[name]
     sigma = torch.linspace(0.01, 1.0, batch)
@@ -170,20 +170,21 @@ def measure(contender: str, name: str, work: str, graphs: Path) -> dict[str, Any
         positions.add_(1e-9 * (score + torch.randn_like(positions)))
 
     run = {"forward": torch.no_grad()(forward), "training": train, "sampling": sample}[work]
-    before = peak_megabytes()
     seconds, started = [], time.process_time()
     for _ in range(3):
         run()
-    while len(seconds) < 5 or (len(seconds) < 200 and time.process_time() - started < 4):
+    while len(seconds) < 5 or (len(seconds) < 200 and time.process_time() - started < 3):
         start = time.process_time()
         run()
         seconds.append(time.process_time() - start)
-    return {
-        "milliseconds": 1e3 * statistics.median(seconds),
-        "peak_megabytes": round(peak_megabytes()),
-        "of_which_before": round(before),
-        "repetitions": len(seconds),
-    }
+    return {"milliseconds": 1e3 * statistics.median(seconds), "repetitions": len(seconds)}
+
+
+def measure_all(contender: str, name: str, graphs: Path) -> dict[str, Any]:
+    """Every kind of work by one contender on one system, and the peak memory of it all."""
+    torch.set_num_threads(1)
+    figures: dict[str, Any] = {work: measure(contender, name, work, graphs) for work in WORKS}
+    return figures | {"peak_megabytes": round(peak_megabytes())}
 
 
 def peak_megabytes() -> float:
@@ -204,17 +205,17 @@ def environment() -> Path:
     return python
 
 
-def in_a_process(contender: str, name: str, work: str, graphs: Path, allocator: str) -> dict[str, Any]:
-    """A measurement from a fresh process."""
+def in_a_process(contender: str, name: str, graphs: Path, allocator: str) -> dict[str, Any]:
+    """One contender's figures on one system, from a fresh process."""
     from benchmarks.results_io import ROOT
 
     python = str(environment()) if contender == "schnetpack" else sys.executable
     variables = os.environ | {"OMP_NUM_THREADS": "1"} | ALLOCATORS[allocator]
-    part = json.dumps([contender, name, work, str(graphs)])
+    part = json.dumps([contender, name, str(graphs)])
     command = [python, "-W", "ignore", "-m", "benchmarks.painn_speed", "--part", part]
     output = subprocess.run(command, cwd=ROOT, env=variables, check=True, capture_output=True, text=True).stdout
     result: dict[str, Any] = json.loads(output.strip().splitlines()[-1])
-    print(f"{name:9} {work:9} {contender:11} {allocator:30} {json.dumps(result)}", flush=True)
+    print(f"{name:9} {contender:11} {allocator:30} {json.dumps(result)}", flush=True)
     return result
 
 
@@ -224,28 +225,18 @@ def main() -> None:
     parser.add_argument("--part")
     options = parser.parse_args()
     if options.part:
-        contender, name, work, graphs = json.loads(options.part)
-        print(json.dumps(measure(contender, name, work, Path(graphs))))
+        contender, name, graphs = json.loads(options.part)
+        print(json.dumps(measure_all(contender, name, Path(graphs))))
         return
     from benchmarks.results_io import write
 
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         write_graphs(Path(folder))
-        for name in BATCH:
-            for work in ("forward", "training", "sampling"):
-                for allocator in ALLOCATORS:
-                    row: dict[str, Any] = {"system": name, "work": work, "allocator": allocator}
-                    for contender in CONTENDERS:
-                        row[contender] = in_a_process(contender, name, work, Path(folder), allocator)
-                    for ours in ("template", "full"):
-                        ratio = row["schnetpack"]["milliseconds"] / row[ours]["milliseconds"]
-                        row[f"{ours}_is_faster_by"] = round(ratio, 2)
-                    if work == "sampling":
-                        row["seconds_per_sampled_structure"] = {
-                            c: round(row[c]["milliseconds"] * 1e-3 * STEPS / SAMPLES, 4) for c in CONTENDERS
-                        }
-                    rows.append(row)
+        for name in reversed(BATCH):
+            for allocator in ALLOCATORS:
+                figures = {c: in_a_process(c, name, Path(folder), allocator) for c in CONTENDERS}
+                rows += [compare(name, allocator, work, figures) for work in WORKS]
     judged = [r for r in rows if r["system"] == "heptamer" and r["work"] != "forward"]
     report = {
         "goal": GOAL,
@@ -261,6 +252,18 @@ def main() -> None:
         },
     }
     print(write("painn_speed", report))
+
+
+def compare(name: str, allocator: str, work: str, figures: dict[str, Any]) -> dict[str, Any]:
+    """One kind of work by all contenders."""
+    row: dict[str, Any] = {"system": name, "work": work, "allocator": allocator}
+    for contender, of_all in figures.items():
+        row[contender] = of_all[work] | {"peak_megabytes_of_all_works": of_all["peak_megabytes"]}
+        if work == "sampling":
+            row[contender]["seconds_per_structure"] = row[contender]["milliseconds"] * 1e-3 * STEPS / SAMPLES
+    for ours in ("template", "full"):
+        row[f"{ours}_is_faster_by"] = round(row["schnetpack"]["milliseconds"] / row[ours]["milliseconds"], 2)
+    return row
 
 
 if __name__ == "__main__":

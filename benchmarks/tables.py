@@ -131,7 +131,13 @@ def painn_speed(report: dict[str, Any]) -> str:
         ]
         faster = [f"{row[f'{ours}_is_faster_by']:.1f}" for ours in ("template", "full")]
         rows.append([row["system"], row["work"], row["allocator"], *cells, *faster])
-    columns = ["`template`, CPU ms (peak MB)", "`full`", "SchNetPack", "`template` faster by", "`full` faster by"]
+    columns = [
+        "`template`, CPU ms (peak MB of all three)",
+        "`full`",
+        "SchNetPack",
+        "`template` faster by",
+        "`full` faster by",
+    ]
     return markdown(["system", "one step of", "allocator", *columns], rows)
 
 

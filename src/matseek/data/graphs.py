@@ -301,13 +301,16 @@ def full_graph(around: Surroundings, positions: Tensor) -> Data:
     Returns:
         ``numbers`` ``(B (T + n),)``, template first in each structure; ``edge_index`` ``(2, E)``, sources and
         receivers; ``edge_vectors`` ``(E, 3)`` from receiver to source; ``free`` ``(B n,)``, the rows of the free atoms;
-        ``batch`` ``(B (T + n),)``, the structure of each atom.
+        ``free_edge_index`` ``(2, E')``, the edges into free atoms, which come first, their receivers counted among the
+        free atoms; ``batch`` ``(B (T + n),)``, the structure of each atom.
     """
     batch, n = positions.shape[:2]
     structure, receiver, source, vectors = free_edges(around, positions)
     size = around.n_template + n
     first = torch.arange(batch, device=positions.device) * size
-    receiver, source = structure * size + around.n_template + receiver, structure * size + source
+    source = structure * size + source
+    into_free = torch.stack([source, structure * n + receiver])
+    receiver = structure * size + around.n_template + receiver
     back = source % size < around.n_template
     within = around.whole.edge_index.unsqueeze(1) + first.view(1, batch, 1)
     edges = torch.cat(
@@ -321,6 +324,7 @@ def full_graph(around: Surroundings, positions: Tensor) -> Data:
         edge_vectors=along,
         num_nodes=batch * size,
         free=free.flatten(),
+        free_edge_index=into_free,
         batch=torch.arange(batch, device=positions.device).repeat_interleave(size),
     )
 

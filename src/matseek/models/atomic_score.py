@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch_geometric.data import Data
 
 from matseek.data.graphs import AtomicSystem, Surroundings, full_graph, surroundings, template_graph
-from matseek.models.painn import GatedVectors, PaiNN
+from matseek.models.painn import Edges, GatedVectors, PaiNN
 from matseek.models.score_matching import Fields
 
 TemplateFeatures = tuple[Tensor, ...]
@@ -161,8 +161,10 @@ class FullScore(AtomicScore):
 
     def _represent(self, graph: Data, template: TemplateFeatures | None) -> tuple[Tensor, Tensor]:  # noqa: ARG002
         edges = self.representation.edges(graph.edge_index, graph.edge_vectors)
-        scalars, vectors = self.representation(graph.numbers, edges)
-        return scalars[graph.free], vectors[graph.free]
+        source, receiver = graph.free_edge_index
+        into_free = Edges(source, receiver, edges.radial[: len(source)], edges.directions[: len(source)])
+        represented: tuple[Tensor, Tensor] = self.representation(graph.numbers, edges, last=(graph.free, into_free))
+        return represented
 
 
 class AtomicFields(nn.Module):

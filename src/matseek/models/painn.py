@@ -198,22 +198,33 @@ class PaiNN(nn.Module):
         turned = scatter(directions.unsqueeze(-1) * radial.unsqueeze(1), pair, dim=0, dim_size=size)
         return Edges(source, receiver, scatter(radial, pair, dim=0, dim_size=size), turned)
 
-    def forward(self, numbers: Tensor, edges: Edges, fixed: Sequence[Tensor] | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self,
+        numbers: Tensor,
+        edges: Edges,
+        fixed: Sequence[Tensor] | None = None,
+        last: tuple[Tensor, Edges] | None = None,
+    ) -> tuple[Tensor, Tensor]:
         """Encode atoms from what they see.
 
         Args:
             numbers: Atomic numbers, shape ``(N,)``.
             edges: From ``edges``; where there are R fixed atoms, sources count them first.
             fixed: What R atoms that are not encoded here send in each block, from ``sent``.
+            last: Rows ``(M,)`` of the atoms that are asked for, and the edges into them, their receivers counted among
+                these rows; the last block is spared all others.
 
         Returns:
-            Scalars ``(N, F)`` and vectors ``(N, 3, F)``.
+            Scalars ``(N, F)`` and vectors ``(N, 3, F)``; M in place of N where rows are asked for.
         """
         scalars, vectors = self._begin(numbers)
         for k, (message, update) in enumerate(self._blocks()):
             sent = message.send(scalars, vectors)
             if fixed is not None:
                 sent = torch.cat([fixed[k], sent])
+            if last is not None and k == len(self.messages) - 1:
+                rows, edges = last
+                scalars, vectors = scalars.index_select(0, rows), vectors.index_select(0, rows)
             own, turned = message.receive(sent, edges, scalars.shape[0])
             scalars, vectors = update(scalars + own, vectors + turned)
         return scalars, vectors
