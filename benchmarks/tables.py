@@ -156,7 +156,7 @@ def adatom(report: dict[str, Any]) -> str:
         [
             row["method"],
             f"{row['best_relaxes_to_minimum']} of {report['seeds']}",
-            f"{row['median_evaluations_to_first']:.0f}",
+            f"{row['median_evaluations_to_first']:g}",
             f"{row['median_best_sample']:.3f}",
             f"{row['median_of_last_32']:.2f}",
             f"{100 * row['late_share_in_minimum']:.0f} %",

@@ -12,7 +12,7 @@ from ase.calculators.emt import EMT
 
 from matseek import Campaign
 from matseek.configuration import run_settings
-from matseek.diffusion import EulerMaruyama, ExponentialKT, LinearSchedule
+from matseek.diffusion import AdaptiveKT, EulerMaruyama, ExponentialKT, LinearSchedule
 from matseek.errors import BudgetError, CheckpointError
 from matseek.evaluation import ThreadExecutor
 from matseek.insight.stopping import LossLevel
@@ -250,6 +250,19 @@ def test_mixed_precision_learns_and_samples_finite_numbers():
     campaign = Campaign(structures(), GODiffSearcher(**QUICK, trainer=settings), seed=0).run(16)
     assert np.isfinite(points_of(campaign)).all()
     assert campaign.summary()["evaluations"] == 16
+
+
+def test_an_adaptive_kt_only_falls_and_keeps_samples_that_count():
+    searcher = GODiffSearcher(**QUICK, kt=AdaptiveKT(5.0, 0.02, fraction=0.5))
+    campaign = Campaign(structures(), searcher, seed=0).run(40)
+    figures = [e.data["figures"] for e in campaign.ledger.events() if e.kind == "iterated"]
+    kts = [f["kt"] for f in figures]
+    assert kts == sorted(kts, reverse=True)
+    assert kts[-1] < kts[0]
+    settings = run_settings(
+        ["problem=platinum_adatom", "searcher=godiff", "searcher.kt._target_=matseek.diffusion.AdaptiveKT"]
+    )
+    assert settings.searcher.kt == AdaptiveKT(5.0, 0.02)
 
 
 def test_both_forms_of_the_network_and_several_atoms():

@@ -206,9 +206,10 @@ class Iterations(pl.Callback):
             )
         if not len(self.buffer):
             raise BudgetError("no sample of the first iteration gave an energy; check the calculator on one by hand")
-        previous = None if not self.buffer.refills else self.buffer.kt
-        kt = self.settings.kt.kt(iteration, self.iterations, self.buffer.energies, previous)
-        self.buffer.refill(kt)
+        previous = self.buffer.kt if self.buffer.refills else None
+        # An adaptive schedule looks at what is trained on, not at all that was ever seen.
+        trained_on = self.buffer.buffer_energies if self.buffer.refills else self.buffer.energies
+        self.buffer.refill(self.settings.kt.kt(iteration, self.iterations, trained_on, previous))
         self._log(trainer, pl_module, iteration, values)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
