@@ -18,7 +18,8 @@ from matseek.evaluation import ThreadExecutor
 from matseek.insight.stopping import LossLevel
 from matseek.models.training import TrainerSettings
 from matseek.problems import RecipeProblem, StructureProblem
-from matseek.searchers import GODiffSearcher, Guidance, NetworkSettings
+from matseek.searchers import GODiffSearcher, Guidance, NetworkSettings, SurrogateRelaxation
+from matseek.searchers.domains import domain_of
 from matseek.spaces import Adlayer, Box, Variable
 from tests.conftest import ROOT, Counting
 
@@ -241,8 +242,25 @@ def test_forces_guide_where_there_are_any():
     points = points_of(Campaign(structures(), guided, seed=0).run(16))
     np.testing.assert_array_equal(points[:8], plain[:8])
     assert np.abs(points[8:] - plain[8:]).max() > 1e-4
-    with pytest.raises(ValueError, match="guidance needs forces"):
+    with pytest.raises(ValueError, match="guidance and relaxation need forces"):
         GODiffSearcher(guidance=True, force_weight=0.0)
+
+
+def test_the_networks_own_forces_relax_samples_before_they_are_paid_for():
+    relaxation = SurrogateRelaxation(steps=3, step=5.0, longest=0.1)
+    plain = points_of(Campaign(structures(), GODiffSearcher(**QUICK), seed=0).run(16))
+    campaign = Campaign(structures(), GODiffSearcher(**QUICK, relaxation=relaxation), seed=0).run(16)
+    moved = np.abs(points_of(campaign)[8:] - plain[8:])
+    moved[:, :2] = 0  # in plane an atom may have left by one side and come back by the other
+    assert 1e-4 < moved.max() <= 3 * 0.1 + 1e-5
+    springs = SurrogateRelaxation(steps=200, step=0.1)
+    slab = domain_of(structures(), SAMPLER.schedule, NetworkSettings(), 0).manifold
+    start = slab.sample_uniform(5, torch.Generator().manual_seed(0))
+    rest = slab.sample_uniform(5, torch.Generator().manual_seed(1))
+    relaxed = springs.relax(start, lambda x: slab.displacement(rest, x), slab)
+    assert slab.displacement(relaxed, rest).abs().max() < 1e-3
+    with pytest.raises(ValueError, match=r"relaxation.steps=0"):
+        SurrogateRelaxation(steps=0)
 
 
 def test_mixed_precision_learns_and_samples_finite_numbers():

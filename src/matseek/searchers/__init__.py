@@ -3,7 +3,7 @@
 from matseek.searchers.base import BatchSearcher, Searcher
 from matseek.searchers.bayesian import BayesianSearcher
 from matseek.searchers.domains import NetworkSettings
-from matseek.searchers.godiff import GODiffSearcher, Guidance
+from matseek.searchers.godiff import GODiffSearcher, Guidance, SurrogateRelaxation
 from matseek.searchers.network import NetworkSearcher
 from matseek.searchers.random import LatinHypercube, RandomSearcher
 from matseek.searchers.relaxation import RandomStructureSearch
@@ -22,6 +22,7 @@ __all__ = [
     "RandomStructureSearch",
     "Searcher",
     "Stage",
+    "SurrogateRelaxation",
     "TwoStepSearcher",
     "Widening",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -16,7 +17,15 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
 from matseek.data.replay import ReplayBuffer, ReplayDataModule
-from matseek.diffusion import EulerMaruyama, ExponentialKT, ForceGuidance, KTSchedule, LinearSchedule, Sampler
+from matseek.diffusion import (
+    EulerMaruyama,
+    ExponentialKT,
+    ForceGuidance,
+    KTSchedule,
+    LinearSchedule,
+    Manifold,
+    Sampler,
+)
 from matseek.errors import BudgetError, CheckpointError
 from matseek.evaluation import Evaluation, Evaluator, Event, Proposal
 from matseek.evaluation.history import REFUSED
@@ -48,6 +57,44 @@ class Guidance:
 
 
 @dataclass(frozen=True)
+class SurrogateRelaxation:
+    """Moves samples along the network's own forces before they are evaluated; it costs no evaluation.
+
+    Args:
+        steps: Steps of steepest descent.
+        step: Displacement per force, in A^2/eV.
+        longest: Longest step of an atom in angstrom.
+
+    Raises:
+        ValueError: If a setting is out of its range.
+    """
+
+    steps: int = 30
+    step: float = 0.02
+    longest: float = 0.1
+
+    def __post_init__(self) -> None:
+        if isinstance(self.steps, bool) or not isinstance(self.steps, int) or self.steps < 1:
+            raise ValueError(f"relaxation.steps={self.steps!r} must be a whole number of at least 1")
+        if not (self.step > 0 and self.longest > 0):
+            raise ValueError(f"relaxation.step={self.step} and longest={self.longest} must be positive")
+
+    def relax(self, x: Tensor, forces: Callable[[Tensor], Tensor], manifold: Manifold) -> Tensor:
+        """Relaxed points, of the shape of ``x``, ``(B, n, 3)``.
+
+        Args:
+            x: Points.
+            forces: Of points, in eV/A.
+            manifold: Where they live.
+        """
+        for _ in range(self.steps):
+            move = self.step * forces(x)
+            length = move.norm(dim=-1, keepdim=True)
+            x = manifold.wrap(x + move * (self.longest / length.clamp_min(self.longest)))
+        return x
+
+
+@dataclass(frozen=True)
 class GODiffSearcher(Searcher):
     """Samples by reverse diffusion, evaluates them, learns from them at a falling kT, and samples again.
 
@@ -70,6 +117,7 @@ class GODiffSearcher(Searcher):
         force_weight: How much the forces' loss counts against the score's; 0 trains the score alone.
         decay: Of the running average of the parameters that samples come from.
         guidance: Whether forces guide the sampler: true, or how.
+        relaxation: How the network's forces relax samples before they are evaluated; None evaluates them as sampled.
         kt: How kT falls, in eV (in units of the value for recipes).
         sampler: How samples are drawn.
         network: The score network.
@@ -90,6 +138,7 @@ class GODiffSearcher(Searcher):
     force_weight: float = 1.0
     decay: float = 0.995
     guidance: bool | Guidance = False
+    relaxation: SurrogateRelaxation | None = None
     kt: KTSchedule = field(default_factory=ExponentialKT)
     sampler: Sampler = field(default_factory=lambda: EulerMaruyama(LinearSchedule(0.01, 2.0), steps=200))
     network: NetworkSettings = field(default_factory=NetworkSettings)
@@ -102,8 +151,8 @@ class GODiffSearcher(Searcher):
                 raise ValueError(f"{name}={value!r} must be a whole number of at least 1")
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate={self.learning_rate} must be positive")
-        if self.guidance and not self.force_weight:
-            raise ValueError("guidance needs forces: set force_weight above 0, or guidance to false")
+        if (self.guidance or self.relaxation) and not self.force_weight:
+            raise ValueError("guidance and relaxation need forces: set force_weight above 0, or leave both out")
 
     def check(self, budget: int) -> None:
         """Refuse a budget smaller than an iteration."""
@@ -270,29 +319,28 @@ class Iterations(pl.Callback):
         if not len(self.buffer):
             return manifold.sample_uniform(settings.draw, generator, device=module.device)
         with module.sampling() as network:
-            return settings.sampler.sample(
+            forces = self._forces(network)
+            how = Guidance() if settings.guidance is True else settings.guidance
+            x = settings.sampler.sample(
                 lambda x, sigma: network(x, sigma).score,
                 manifold,
                 settings.draw,
                 generator,
-                corrector=self._corrector(network),
+                corrector=ForceGuidance(forces, how.alpha, how.zeta) if how else None,
                 device=module.device,
             )
+            return x if settings.relaxation is None else settings.relaxation.relax(x, forces, manifold)
 
-    def _corrector(self, network: FieldNetwork) -> ForceGuidance | None:
-        how = self.settings.guidance
-        if not how:
-            return None
+    def _forces(self, network: FieldNetwork) -> Callable[[Tensor], Tensor]:
         least = self.settings.sampler.schedule.low
-        chosen = Guidance() if how is True else how
 
         def forces(x: Tensor) -> Tensor:
             found = network(x, x.new_full((len(x),), least)).forces
             if found is None:
-                raise ValueError("guidance needs a network with a force head; recipes have no forces")
+                raise ValueError("guidance and relaxation need a network with a force head; recipes have no forces")
             return found
 
-        return ForceGuidance(forces, chosen.alpha, chosen.zeta)
+        return forces
 
     def _wanted(self, trainer: pl.Trainer) -> int:
         wanted = min(self.settings.samples, self.evaluator.remaining) if trainer.is_global_zero else 0
