@@ -156,9 +156,7 @@ class StructureDomain(Domain):
             free_numbers=space.numbers,
         )
         kind = TemplateScore if settings.representation == "template" else FullScore
-        with torch.random.fork_rng(devices=[]):  # layers draw their first parameters from the global generator
-            torch.manual_seed(seed)
-            model = kind(settings.features, settings.blocks, settings.cutoff, settings.radial)
+        model = kind(settings.features, settings.blocks, settings.cutoff, settings.radial, seed=seed)
         super().__init__(manifold, AtomicFields(model, system))
         self.space = space
 
