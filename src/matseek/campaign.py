@@ -27,7 +27,7 @@ from matseek.report.outlook import Outlook
 from matseek.report.page import write_page
 from matseek.report.structure_files import write_structures
 from matseek.searchers import BatchSearcher, Searcher
-from matseek.searchers.godiff import ITERATED
+from matseek.searchers.iterations import ITERATED
 from matseek.searchers.relaxation import RELAXED
 from matseek.spaces import Box
 

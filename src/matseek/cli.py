@@ -122,6 +122,32 @@ def status(run_dir: Annotated[Path, typer.Argument(help="Folder of the campaign.
         _show_status(_at_the_desk(run_dir, []))
 
 
+@app.command()
+def models(
+    name: Annotated[
+        str | None, typer.Argument(help="Name or path of one, to be told all that it says of itself.")
+    ] = None,
+) -> None:
+    """List the trained models that a search may start from: searcher.start=NAME."""
+    with _told_plainly():
+        with _out.status("loading torch"):
+            from matseek.models import zoo
+        if name is not None:
+            card = zoo.read_card(zoo.find(name))
+            _out.print_json(
+                data={"file": str(card.path), **card.architecture, "units": card.units, "training": card.training}
+            )
+            return
+        table = Table(title="trained models")
+        for column in ("name", "problem", "evaluations", "steps", "size (MB)", "file"):
+            table.add_column(column, overflow="fold")
+        for card in zoo.models():
+            told = (card.training.get("problem", {}).get("name"), card.training.get("evaluations"))
+            size = f"{card.path.stat().st_size / 1e6:.1f}"
+            table.add_row(card.name, *map(str, told), str(card.training.get("steps")), size, str(card.path))
+        _out.print(table)
+
+
 def _at_the_desk(run_dir: Path, overrides: Sequence[str]) -> Campaign:
     """The campaign of a folder; the first ask sets it up."""
     with _out.status("loading torch and BoTorch"):

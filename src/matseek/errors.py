@@ -41,6 +41,10 @@ class CheckpointError(MatseekError, ValueError):
     """A checkpoint does not go with what it is loaded for."""
 
 
+class ModelFileError(MatseekError, ValueError):
+    """A model file is missing, unreadable, or of another architecture."""
+
+
 class UnknownEvaluationError(MatseekError, ValueError):
     """Results were told for a point that was never asked, or was already told."""
 

@@ -176,3 +176,35 @@ def test_what_cannot_be_sampled_is_refused():
     ]:
         with pytest.raises(ValueError, match=message):
             build()
+
+
+@pytest.mark.parametrize("sampler", [EulerMaruyama(LINEAR, 120), Heun(LINEAR, 60)], ids=str)
+@pytest.mark.parametrize("begin", [0.05, 0.4])
+def test_samples_under_noise_come_back_to_the_distribution_they_were_of(sampler, begin):
+    slab = PeriodicSlab(SKEWED, 1.0, 4.0, 1)
+    mixture = KernelMixture(slab, [[2.75, 0.1, 1.1], [1.4, 1.25, 3.5]], 0.25, [0.3, 0.7])
+    origin = mixture.draw(1000, torch.Generator().manual_seed(1))
+    frames = []
+    x = sampler.sample(
+        mixture,
+        slab,
+        1000,
+        torch.Generator().manual_seed(2),
+        origin=origin,
+        begin=begin,
+        observe=lambda step, x: frames.append(step),
+        dtype=torch.float64,
+    )
+    assert frames[-1] == round(begin * sampler.steps) + 1, "the steps before it are left out"
+    drawn = mixture.draw(20_000, torch.Generator().manual_seed(3))
+    for axis in range(3):
+        assert stats.ks_2samp(x[:, 0, axis], drawn[:, 0, axis]).pvalue > 1e-3
+    moved = slab.displacement(x, origin).norm(dim=-1).median()
+    assert (moved < 0.7) == (begin < 0.1), "little noise keeps a sample's neighbourhood"
+
+
+@pytest.mark.parametrize(("begin", "rows"), [(0.0, 4), (1.1, 4), (0.5, 3)])
+def test_an_origin_of_the_wrong_size_or_time_is_refused(begin, rows):
+    slab = PeriodicSlab(SKEWED, 1.0, 4.0, 1)
+    with pytest.raises(ValueError, match=r"begin=.* must lie in \(0, 1\], and origin hold batch=4"):
+        EulerMaruyama(LINEAR, 4).sample(None, slab, 4, torch.Generator(), origin=torch.ones(rows, 1, 3), begin=begin)

@@ -53,6 +53,8 @@ class Sampler(ABC):
         batch: int,
         generator: torch.Generator,
         *,
+        origin: Tensor | None = None,
+        begin: float = 1.0,
         corrector: Corrector | None = None,
         rows: int | None = None,
         observe: Callable[[int, Tensor], None] | None = None,
@@ -66,11 +68,13 @@ class Sampler(ABC):
             manifold: Where samples live.
             batch: How many samples, B.
             generator: Source of all randomness; on the CPU, draws are the same for every device.
+            origin: Points to put under noise and to sample anew from, shape ``(B, *shape)``; None begins uniformly.
+            begin: Time to whose noise they are taken, above 0; the steps from 1 to there are left out.
             corrector: Displaces the points after each step, such as ``ForceGuidance``.
             rows: Points that ``score`` and ``corrector`` get at once; None for all.
             observe: Called with the number of steps done and the points then, for progress bars and trajectories
-                (``lambda step, x: frames.append(x)``); first with 0 and the start, last with ``steps + 1`` and
-                the samples.
+                (``lambda step, x: frames.append(x)``); first with 0 and the start, last with the
+                samples after the last evaluation of the score.
             dtype: Precision of the points.
             device: Device of the points.
 
@@ -82,13 +86,20 @@ class Sampler(ABC):
         """
         if batch < 1 or (rows is not None and rows < 1):
             raise ValueError(f"batch={batch} and rows={rows} must be at least 1")
+        if not 0 < begin <= 1 or (origin is not None and len(origin) != batch):
+            raise ValueError(f"begin={begin} must lie in (0, 1], and origin hold batch={batch} points")
         field = _Field(score, corrector, rows or batch)
         times = self.schedule.times(self.steps)
+        if origin is not None:
+            times = times[min(round((1 - begin) * self.steps), self.steps - 1) :]
         sigmas = self.schedule.sigma(times).tolist()
-        x = manifold.sample_uniform(batch, generator, dtype=dtype, device=device)
+        if origin is None:
+            x = manifold.sample_uniform(batch, generator, dtype=dtype, device=device)
+        else:
+            x = manifold.perturb(manifold.wrap(origin.to(device, dtype)), sigmas[0], generator)
         if observe is not None:
             observe(0, x)
-        for step in range(self.steps):
+        for step in range(len(sigmas) - 1):
             x = self._step(field, manifold, x, sigmas[step], sigmas[step + 1], generator)
             x = manifold.wrap(x + field.correction(x, float(times[step + 1]))) if corrector else x
             if observe is not None:
@@ -97,7 +108,7 @@ class Sampler(ABC):
         if not torch.isfinite(x).all():
             raise FloatingPointError("samples are not finite: the score has diverged; lower the learning rate")
         if observe is not None:
-            observe(self.steps + 1, x)
+            observe(len(sigmas), x)
         return x
 
     @abstractmethod

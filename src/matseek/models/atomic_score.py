@@ -70,6 +70,17 @@ class AtomicScore(nn.Module, ABC):
         """In angstrom."""
         return self.representation.cutoff
 
+    @property
+    def architecture(self) -> dict[str, int | float]:
+        """The arguments that parameters depend on, by name; the form, template or full, is none of them."""
+        parts = self.representation
+        return {
+            "features": parts.features,
+            "blocks": len(parts.messages),
+            "cutoff": parts.cutoff,
+            "gaussians": len(parts.basis.centres),
+        }
+
     def graph(self, system: AtomicSystem, positions: Tensor) -> Data:
         """Neighbours of a batch, on the positions' device; no parameters are involved.
 

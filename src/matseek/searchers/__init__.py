@@ -3,10 +3,11 @@
 from matseek.searchers.base import BatchSearcher, Searcher
 from matseek.searchers.bayesian import BayesianSearcher
 from matseek.searchers.domains import NetworkSettings
-from matseek.searchers.godiff import GODiffSearcher, Guidance, SurrogateRelaxation
+from matseek.searchers.godiff import GODiffSearcher
 from matseek.searchers.network import NetworkSearcher
 from matseek.searchers.random import LatinHypercube, RandomSearcher
 from matseek.searchers.relaxation import RandomStructureSearch
+from matseek.searchers.steering import Guidance, Renoising, SurrogateRelaxation
 from matseek.searchers.two_step import Stage, TwoStepSearcher
 from matseek.searchers.widening import Widening
 
@@ -20,6 +21,7 @@ __all__ = [
     "NetworkSettings",
     "RandomSearcher",
     "RandomStructureSearch",
+    "Renoising",
     "Searcher",
     "Stage",
     "SurrogateRelaxation",

@@ -17,6 +17,7 @@ from matseek.diffusion import Manifold, NoiseSchedule, PeriodicSlab, ReflectedBo
 from matseek.evaluation import Evaluation
 from matseek.models.atomic_score import AtomicFields, FullScore, TemplateScore
 from matseek.models.score_net import MLPScore, RecipeScore
+from matseek.models.zoo import load_weights
 from matseek.problems import Problem
 from matseek.spaces import Adlayer, Box
 
@@ -78,7 +79,9 @@ class Domain(ABC):
         """Forces of evaluations in eV/A, shape ``(m, *shape)``, NaN where unknown; None in a space without forces."""
 
 
-def domain_of(problem: Problem, schedule: NoiseSchedule, settings: NetworkSettings, seed: int) -> Domain:
+def domain_of(
+    problem: Problem, schedule: NoiseSchedule, settings: NetworkSettings, seed: int, start: str | None = None
+) -> Domain:
     """The domain of a problem.
 
     Args:
@@ -86,14 +89,18 @@ def domain_of(problem: Problem, schedule: NoiseSchedule, settings: NetworkSettin
         schedule: The sampler's noise.
         settings: Of the network, for an adlayer.
         seed: Seed of the network's initial parameters.
+        start: Trained model that an adlayer's network begins as; None begins with random parameters.
 
     Raises:
-        ValueError: If the problem's space is neither.
+        ValueError: If the problem's space is neither, or recipes are to start from a model.
+        ModelFileError: If the model is missing or of another architecture.
     """
     space = problem.space
     if isinstance(space, Adlayer):
-        return StructureDomain(space, settings, seed)
+        return StructureDomain(space, settings, seed, start)
     if isinstance(space, Box):
+        if start is not None:
+            raise ValueError(f"start={start!r} is a model of atoms, and {problem.name!r} has recipes; leave it out")
         return RecipeDomain(space, schedule, seed)
     raise ValueError(f"problem {problem.name!r} has a {type(space).__name__}; GO-Diff searches an Adlayer or a Box")
 
@@ -141,9 +148,10 @@ class StructureDomain(Domain):
         space: The adlayer.
         settings: Of the network.
         seed: Of the initial parameters.
+        start: Trained model that the network begins as, see :mod:`matseek.models.zoo`.
     """
 
-    def __init__(self, space: Adlayer, settings: NetworkSettings, seed: int) -> None:
+    def __init__(self, space: Adlayer, settings: NetworkSettings, seed: int, start: str | None = None) -> None:
         template = space.template
         cell = np.asarray(template.cell, dtype=np.float64)
         (a, b), (c, d) = cell[:2, :2].tolist()
@@ -157,6 +165,8 @@ class StructureDomain(Domain):
         )
         kind = TemplateScore if settings.representation == "template" else FullScore
         model = kind(settings.features, settings.blocks, settings.cutoff, settings.radial, seed=seed)
+        if start is not None:
+            load_weights(model, start)
         super().__init__(manifold, AtomicFields(model, system))
         self.space = space
 

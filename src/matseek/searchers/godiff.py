@@ -2,96 +2,26 @@
 
 from __future__ import annotations
 
-import logging
-from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
 import lightning.pytorch as pl
-import numpy as np
-import numpy.typing as npt
-import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
-from torch import Tensor
 
+from matseek import __version__
 from matseek.data.replay import ReplayBuffer, ReplayDataModule
-from matseek.diffusion import (
-    EulerMaruyama,
-    ExponentialKT,
-    ForceGuidance,
-    KTSchedule,
-    LinearSchedule,
-    Manifold,
-    Sampler,
-)
+from matseek.diffusion import EulerMaruyama, ExponentialKT, KTSchedule, LinearSchedule, Sampler
 from matseek.errors import BudgetError, CheckpointError
-from matseek.evaluation import Evaluation, Evaluator, Event, Proposal
-from matseek.evaluation.history import REFUSED
-from matseek.models.score_matching import FieldNetwork, ScoreMatching
+from matseek.evaluation import Evaluator
+from matseek.models.atomic_score import AtomicFields
+from matseek.models.score_matching import ScoreMatching
 from matseek.models.training import TrainerSettings, quiet_lightning
+from matseek.models.zoo import SUFFIX, save_model
 from matseek.searchers.base import Searcher
-from matseek.searchers.domains import Domain, NetworkSettings, domain_of
-
-logger = logging.getLogger(__name__)
-
-FloatArray = npt.NDArray[np.float64]
-ITERATED = "iterated"
-
-_Found = tuple[FloatArray, FloatArray, npt.NDArray[np.int64], FloatArray | None]
-"""Points, values, evaluation numbers and forces."""
-
-
-@dataclass(frozen=True)
-class Guidance:
-    """Force guidance in the sampler, see :class:`matseek.diffusion.ForceGuidance`.
-
-    Args:
-        alpha: Displacement per force at t = 0, in A^2/eV.
-        zeta: How late it sets in.
-    """
-
-    alpha: float = 0.01
-    zeta: float = 2.0
-
-
-@dataclass(frozen=True)
-class SurrogateRelaxation:
-    """Moves samples along the network's own forces before they are evaluated; it costs no evaluation.
-
-    Args:
-        steps: Steps of steepest descent.
-        step: Displacement per force, in A^2/eV.
-        longest: Longest step of an atom in angstrom.
-
-    Raises:
-        ValueError: If a setting is out of its range.
-    """
-
-    steps: int = 30
-    step: float = 0.02
-    longest: float = 0.1
-
-    def __post_init__(self) -> None:
-        if isinstance(self.steps, bool) or not isinstance(self.steps, int) or self.steps < 1:
-            raise ValueError(f"relaxation.steps={self.steps!r} must be a whole number of at least 1")
-        if not (self.step > 0 and self.longest > 0):
-            raise ValueError(f"relaxation.step={self.step} and longest={self.longest} must be positive")
-
-    def relax(self, x: Tensor, forces: Callable[[Tensor], Tensor], manifold: Manifold) -> Tensor:
-        """Relaxed points, of the shape of ``x``, ``(B, n, 3)``.
-
-        Args:
-            x: Points.
-            forces: Of points, in eV/A.
-            manifold: Where they live.
-        """
-        for _ in range(self.steps):
-            move = self.step * forces(x)
-            length = move.norm(dim=-1, keepdim=True)
-            x = manifold.wrap(x + move * (self.longest / length.clamp_min(self.longest)))
-        return x
+from matseek.searchers.domains import NetworkSettings, domain_of
+from matseek.searchers.iterations import Iterations
+from matseek.searchers.steering import Guidance, Renoising, SurrogateRelaxation
 
 
 @dataclass(frozen=True)
@@ -102,7 +32,8 @@ class GODiffSearcher(Searcher):
     samples are drawn and evaluated, the replay buffer is drawn anew from all evaluations by their Boltzmann weights
     at this iteration's kT, and the network takes its steps. Samples of the first iteration are uniform: that is what a
     network that knows nothing samples. After each iteration a checkpoint is written beside the ledger; a run that was
-    killed goes on from it, and without it learns again from what the ledger holds.
+    killed goes on from it, and without it learns again from what the ledger holds. At the end the network itself is
+    written beside the ledger, as a model that other searches may start from (:mod:`matseek.models.zoo`).
 
     The defaults take fewer and larger steps than the paper's 2,000 at 1e-4 (``experiment=adatom_paper``).
 
@@ -118,9 +49,11 @@ class GODiffSearcher(Searcher):
         decay: Of the running average of the parameters that samples come from.
         guidance: Whether forces guide the sampler: true, or how.
         relaxation: How the network's forces relax samples before they are evaluated; None evaluates them as sampled.
+        renoising: Which samples begin at the best structures under noise; None lets all begin uniformly.
         kt: How kT falls, in eV (in units of the value for recipes).
         sampler: How samples are drawn.
         network: The score network.
+        start: Trained model to begin with, by name or path (:mod:`matseek.models.zoo`): first samples are the model's.
         trainer: Where and how precisely it is trained.
 
     Raises:
@@ -139,9 +72,11 @@ class GODiffSearcher(Searcher):
     decay: float = 0.995
     guidance: bool | Guidance = False
     relaxation: SurrogateRelaxation | None = None
+    renoising: Renoising | None = None
     kt: KTSchedule = field(default_factory=ExponentialKT)
     sampler: Sampler = field(default_factory=lambda: EulerMaruyama(LinearSchedule(0.01, 2.0), steps=200))
     network: NetworkSettings = field(default_factory=NetworkSettings)
+    start: str | None = None
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
 
     def __post_init__(self) -> None:
@@ -168,7 +103,7 @@ class GODiffSearcher(Searcher):
         evaluator.evaluate_pending()
         if evaluator.remaining <= 0 and self.trainer == self.trainer.single:
             return  # with several processes, all of them meet in the fit
-        domain = domain_of(evaluator.problem, self.sampler.schedule, self.network, evaluator.seed)
+        domain = domain_of(evaluator.problem, self.sampler.schedule, self.network, evaluator.seed, self.start)
         buffer = ReplayBuffer(self.buffer, seed=evaluator.seed)
         data = ReplayDataModule(
             buffer,
@@ -201,185 +136,25 @@ class GODiffSearcher(Searcher):
                     f"the checkpoint {known} does not go with this search ({error}); it is of another composition, "
                     "network or buffer: restore the settings, or remove it to learn again from the ledger"
                 ) from error
+        if checkpoint is not None and trainer.is_global_zero:
+            self._keep_model(checkpoint.with_suffix(SUFFIX), module, evaluator, trainer.global_step)
 
-
-class Iterations(pl.Callback):
-    """Before each epoch's steps: samples, evaluations, a kT, and a new buffer.
-
-    Args:
-        settings: The searcher.
-        evaluator: Pays for the evaluations, in the process of rank 0.
-        domain: The problem as tensors.
-        buffer: The replay buffer, the same in every process.
-        iterations: How many there will be.
-    """
-
-    def __init__(
-        self, settings: GODiffSearcher, evaluator: Evaluator, domain: Domain, buffer: ReplayBuffer, iterations: int
-    ) -> None:
-        self.settings, self.evaluator, self.domain = settings, evaluator, domain
-        self.buffer, self.iterations = buffer, iterations
-        self.begun = False
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Refuse a checkpoint that was made of other evaluations than the ledger's."""
-        buffer = self.buffer
-        if not len(buffer):
+    def _keep_model(self, path: Path, module: ScoreMatching, evaluator: Evaluator, steps: int) -> None:
+        """Write what samples come from, to start other searches; recipes' networks fit no other space."""
+        network = module.average.module
+        if not isinstance(network, AtomicFields):
             return
-        fits = buffer.positions.shape[1:] == self.domain.manifold.shape
-        if fits and trainer.is_global_zero:
-            known = {e.number: e.value for e in self.evaluator.ledger.evaluations(status="done")}
-            pairs = zip(buffer.evaluations.tolist(), buffer.energies.tolist(), strict=True)
-            fits = all(known.get(number) == energy for number, energy in pairs)
-        if not fits:
-            raise CheckpointError(
-                f"the checkpoint {self.evaluator.checkpoint} does not go with the ledger: it was made of other atoms "
-                "or evaluations; restore the right one, or remove it to learn again from the ledger"
-            )
-
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """An iteration up to its training steps."""
-        assert isinstance(pl_module, ScoreMatching)
-        self.begun = True
-        iteration = trainer.current_epoch
-        found = self._recorded(trainer, iteration)
-        if found is None:
-            found = self._evaluate(trainer, *self._draw(trainer, pl_module, iteration))
-        points, values, numbers, forces = found
-        if len(values):
-            self.buffer.add(
-                self.domain.tensor(points),
-                torch.as_tensor(values),
-                torch.as_tensor(numbers),
-                None if forces is None else torch.as_tensor(forces),
-            )
-        if not len(self.buffer):
-            raise BudgetError("no sample of the first iteration gave an energy; check the calculator on one by hand")
-        previous = self.buffer.kt if self.buffer.refills else None
-        # An adaptive schedule looks at what is trained on, not at all that was ever seen.
-        trained_on = self.buffer.buffer_energies if self.buffer.refills else self.buffer.energies
-        self.buffer.refill(self.settings.kt.kt(iteration, self.iterations, trained_on, previous))
-        self._log(trainer, pl_module, iteration, values)
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """End the fit where the budget is spent, or the campaign has what it was after."""
-        over = trainer.is_global_zero and (self.evaluator.remaining <= 0 or self.evaluator.stops())
-        trainer.should_stop = bool(trainer.strategy.broadcast(over, src=0))
-
-    def _recorded(self, trainer: pl.Trainer, iteration: int) -> _Found | None:
-        """Results of an iteration that the ledger holds already, in every process; None where it holds none."""
-        found: _Found | None = None
-        if trainer.is_global_zero:
-            mine = list(self.evaluator.ledger.evaluations(iteration=iteration + 1))
-            found = self._results(mine) if mine else None
-        return trainer.strategy.broadcast(found, src=0)
-
-    def _draw(self, trainer: pl.Trainer, module: ScoreMatching, iteration: int) -> tuple[FloatArray, Event]:
-        """Samples that may be evaluated, the same in every process, and what the record tells of the others."""
-        settings, wanted = self.settings, self._wanted(trainer)
-        accepted: list[FloatArray] = []
-        refused: Counter[str] = Counter()
-        most = -(-settings.attempts * wanted // settings.draw)
-        done = 0
-        while len(accepted) < wanted and done < most:
-            # As many draws as are still missing, rounded up so that no process is left without one.
-            missing = -(-(wanted - len(accepted)) // settings.draw)
-            count = min(-(-missing // trainer.world_size) * trainer.world_size, max(most - done, trainer.world_size))
-            for drawn in self._share(trainer, module, iteration, range(done, done + count)):
-                reasons = self.domain.refusals(drawn)
-                # "overlap of free atom 1 with ..." counts as an overlap.
-                refused.update(reason.split(" of ")[0] for reason in reasons if reason)
-                accepted.extend(point for point, reason in zip(drawn, reasons, strict=True) if not reason)
-            done += count
-        kept = accepted[:wanted]
-        why = ", ".join(f"{count} {reason}" for reason, count in sorted(refused.items())) or "none"
-        drawn_in_all = done * settings.draw
-        event = Event(
-            REFUSED,
-            f"iteration {iteration + 1}: {len(kept)} of {drawn_in_all} samples are evaluated; refused: {why}",
-            {"drawn": drawn_in_all, "accepted": len(kept), "reasons": dict(refused)},
-        )
-        return np.array(kept).reshape(len(kept), self.domain.dim), event
-
-    def _share(self, trainer: pl.Trainer, module: ScoreMatching, iteration: int, draws: range) -> list[FloatArray]:
-        """Some draws, each by one process, gathered in their order."""
-        mine = [self._sample(module, iteration, k) for k in draws if k % trainer.world_size == trainer.global_rank]
-        if trainer.world_size == 1:
-            return [self.domain.points(x) for x in mine]
-        gathered = module.all_gather(torch.stack(mine))  # (processes, draws each, samples, *shape)
-        assert isinstance(gathered, Tensor)
-        order = [(k % trainer.world_size, i // trainer.world_size) for i, k in enumerate(draws)]
-        return [self.domain.points(gathered[process, place].cpu()) for process, place in order]
-
-    def _sample(self, module: ScoreMatching, iteration: int, draw: int) -> Tensor:
-        """One draw of samples; it depends on the seed, the iteration and its own number alone."""
-        entropy = np.random.SeedSequence([self.evaluator.seed, iteration, draw])
-        generator = torch.Generator().manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> 1))
-        settings, manifold = self.settings, self.domain.manifold
-        if not len(self.buffer):
-            return manifold.sample_uniform(settings.draw, generator, device=module.device)
-        with module.sampling() as network:
-            forces = self._forces(network)
-            how = Guidance() if settings.guidance is True else settings.guidance
-            x = settings.sampler.sample(
-                lambda x, sigma: network(x, sigma).score,
-                manifold,
-                settings.draw,
-                generator,
-                corrector=ForceGuidance(forces, how.alpha, how.zeta) if how else None,
-                device=module.device,
-            )
-            return x if settings.relaxation is None else settings.relaxation.relax(x, forces, manifold)
-
-    def _forces(self, network: FieldNetwork) -> Callable[[Tensor], Tensor]:
-        least = self.settings.sampler.schedule.low
-
-        def forces(x: Tensor) -> Tensor:
-            found = network(x, x.new_full((len(x),), least)).forces
-            if found is None:
-                raise ValueError("guidance and relaxation need a network with a force head; recipes have no forces")
-            return found
-
-        return forces
-
-    def _wanted(self, trainer: pl.Trainer) -> int:
-        wanted = min(self.settings.samples, self.evaluator.remaining) if trainer.is_global_zero else 0
-        return int(trainer.strategy.broadcast(wanted, src=0))
-
-    def _evaluate(self, trainer: pl.Trainer, points: FloatArray, event: Event) -> _Found:
-        """Pay for the points once, whatever the number of processes."""
-        found: _Found | None = None
-        if trainer.is_global_zero:
-            proposal = Proposal(points, (self.settings.name,) * len(points), (event,))
-            found = self._results(self.evaluator.evaluate(proposal))
-        shared = trainer.strategy.broadcast(found, src=0)
-        assert shared is not None
-        return shared
-
-    def _results(self, evaluations: list[Evaluation]) -> _Found:
-        """Points, values, numbers and forces of what succeeded; NaN where no force is known."""
-        done = [e for e in evaluations if e.status == "done"]
-        points = np.array([e.point for e in done]).reshape(len(done), self.domain.dim)
-        values = np.array([e.value for e in done], dtype=np.float64)
-        numbers = np.array([e.number for e in done], dtype=np.int64)
-        return points, values, numbers, self.domain.forces(done)
-
-    def _log(self, trainer: pl.Trainer, module: ScoreMatching, iteration: int, values: FloatArray) -> None:
-        energies = self.buffer.energies
-        figures = {
-            "kt": self.buffer.kt,
-            "effective_sample_size": self.buffer.effective_sample_size,
-            "lowest": float(energies.min()),
-            "lowest_of_iteration": float(values.min()) if len(values) else float("nan"),
-            "median_of_iteration": float(np.median(values)) if len(values) else float("nan"),
+        energies = [e.value for e in evaluator.ledger.evaluations(status="done")]
+        training = {
+            "problem": evaluator.problem.describe(),
+            "seed": evaluator.seed,
+            "start": self.start,
+            "evaluations": len(energies),
+            "lowest_energy": min(energies, default=None),
+            "steps": steps,
+            "matseek": __version__,
         }
-        for key, value in figures.items():
-            module.log(key, value, rank_zero_only=True)
-        told = ", ".join(f"{key.replace('_', ' ')} {value:.4g}" for key, value in figures.items())
-        if trainer.is_global_zero:
-            event = Event(ITERATED, f"iteration {iteration + 1}: {told}", {"run": iteration + 1, "figures": figures})
-            self.evaluator.note_once(event)
-        logger.info("iteration %d: %s", iteration + 1, told)
+        save_model(path, network.model, training)
 
 
 def _keep_last(path: Path) -> ModelCheckpoint:
