@@ -168,10 +168,9 @@ class Campaign:
         history = self.history()
         run = history.iteration - 1 if run is None else run
         if run not in self._understood:
-            axes = getattr(self.problem, "axes", None)
             # Models are heavy: those of the last two runs are all that a verdict needs.
             kept = {k: u for k, u in self._understood.items() if k == run - 1}
-            self._understood = {**kept, run: Understanding(history.until(run), self.searcher.learners, axes)}
+            self._understood = {**kept, run: Understanding(history.until(run), self.searcher.learners, self.problem)}
         return self._understood[run]
 
     def judgements(self) -> dict[str, dict[int, dict[str, float]]]:

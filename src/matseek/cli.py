@@ -139,12 +139,12 @@ def models(
             )
             return
         table = Table(title="trained models")
-        for column in ("name", "problem", "evaluations", "steps", "size (MB)", "file"):
+        told = ("problem", "calculator", "evaluations", "steps")
+        for column in ("name", *told, "size (MB)", "file"):
             table.add_column(column, overflow="fold")
         for card in zoo.models():
-            told = (card.training.get("problem", {}).get("name"), card.training.get("evaluations"))
-            size = f"{card.path.stat().st_size / 1e6:.1f}"
-            table.add_row(card.name, *map(str, told), str(card.training.get("steps")), size, str(card.path))
+            record = (str(card.training.get(key, "-")) for key in told)
+            table.add_row(card.name, *record, f"{card.path.stat().st_size / 1e6:.1f}", str(card.path))
         _out.print(table)
 
 

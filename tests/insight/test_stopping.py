@@ -7,7 +7,7 @@ from matseek import Campaign
 from matseek.insight.foresight import foresee
 from matseek.insight.learning import Learners, fit_network
 from matseek.insight.loss_map import map_similarity
-from matseek.insight.stopping import Accuracy, LossLevel, MapStability
+from matseek.insight.stopping import Accuracy, LossLevel, MapStability, Solved
 from matseek.searchers import BayesianSearcher, LatinHypercube
 from tests.conftest import QUICK
 
@@ -152,3 +152,16 @@ def test_a_failed_run_has_nothing_to_measure(box):
     assert math.isnan(found["gp_stability"][2]["similarity"])
     assert campaign.stopped_by == "budget"
     assert Learners().names == ()
+
+
+def test_a_solved_problem_ends_the_campaign_after_the_run_that_solved_it(problem):
+    campaign = Campaign(problem, LatinHypercube(8), seed=0, stop=[Solved()]).run(400)
+    first = campaign.summary()["evaluations_to_success"]
+    assert campaign.stopped_by == "solved"
+    assert first is not None
+    assert len(campaign.ledger.evaluations()) == -(-first // 8) * 8
+
+
+def test_without_a_test_of_success_nothing_is_ever_solved(spectral_problem):
+    campaign = Campaign(spectral_problem, LatinHypercube(4), seed=0, stop=[Solved()]).run(12)
+    assert campaign.stopped_by == "budget"

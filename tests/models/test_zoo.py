@@ -17,7 +17,7 @@ from matseek.searchers import GODiffSearcher, NetworkSettings
 from matseek.spaces import Adlayer
 
 SMALL = {"features": 8, "blocks": 2, "cutoff": 4.0, "gaussians": 8}
-RECORD = {"problem": {"name": "somewhere"}, "steps": 10}
+RECORD = {"problem": "somewhere", "steps": 10}
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def problem(free, calculator=EMT):
 def test_a_search_writes_its_model_and_another_starts_from_it(tmp_path):
     first = Campaign(problem("Pt"), searcher(), ledger=tmp_path / "one.db", seed=1).run(16)
     card = zoo.read_card(tmp_path / "one.safetensors")
-    assert card.training["problem"]["name"] == "structure"
+    assert card.training["problem"] == "structure"
     assert card.training["evaluations"] == 16
     assert card.training["lowest_energy"] == pytest.approx(first.best.value)
     assert card.training["steps"] == 10

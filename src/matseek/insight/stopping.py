@@ -124,6 +124,34 @@ class LossLevel(StopCriterion):
 
 
 @dataclass(frozen=True)
+class Solved(StopCriterion):
+    """A run has passed the problem's test of success; without such a test it ends nothing."""
+
+    @property
+    def name(self) -> str:
+        """``solved``."""
+        return "solved"
+
+    @property
+    def level(self) -> str:
+        """In words."""
+        return "the problem is solved"
+
+    def applies(self, learners: Learners) -> bool:  # noqa: ARG002 -- any searcher may succeed
+        """Always."""
+        return True
+
+    def measure(self, now: Understanding, before: Understanding | None) -> Figures:  # noqa: ARG002
+        """``solved``: 1 where an evaluation of the run passes, 0 where none does."""
+        mine = (e for e in now.history.done if e.iteration == now.run)
+        return {"solved": float(any(now.problem.succeeded(e.point, e.value) for e in mine))}
+
+    def satisfied(self, figures: Mapping[str, float]) -> bool:
+        """Whether one has."""
+        return figures["solved"] == 1
+
+
+@dataclass(frozen=True)
 class MapStability(StopCriterion):
     """A model's loss map hardly changes any more from run to run.
 

@@ -14,6 +14,7 @@ from matseek.insight.learning import Learners
 from matseek.insight.loss_map import Loss, LossMap, loss_map
 from matseek.models import SpectrumNet
 from matseek.models.gp import GaussianProcess
+from matseek.problems import Problem
 from matseek.spaces import Box
 
 FloatArray = npt.NDArray[np.float64]
@@ -26,13 +27,19 @@ class Understanding:
     Args:
         history: Everything until a run.
         learners: How the models are made.
-        axes: Names of the two variables that maps are drawn over, x and y; None in a space of one variable.
+        problem: What is minimised.
     """
 
     history: History
     learners: Learners
-    axes: tuple[str, str] | None
+    problem: Problem
     _maps: dict[tuple[str, str], LossMap] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def axes(self) -> tuple[str, str] | None:
+        """Names of the two variables that maps are drawn over, x and y; None where there are none."""
+        axes: tuple[str, str] | None = getattr(self.problem, "axes", None)
+        return axes
 
     @property
     def run(self) -> int:

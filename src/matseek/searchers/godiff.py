@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import lightning.pytorch as pl
+from ase.symbols import Symbols
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from matseek import __version__
@@ -144,9 +145,14 @@ class GODiffSearcher(Searcher):
         network = module.average.module
         if not isinstance(network, AtomicFields):
             return
+        described = evaluator.problem.describe()
+        system = network.system
         energies = [e.value for e in evaluator.ledger.evaluations(status="done")]
         training = {
-            "problem": evaluator.problem.describe(),
+            "problem": described["name"],
+            "calculator": described["calculator"],
+            "free_atoms": Symbols(system.free_numbers).get_chemical_formula(),
+            "template": Symbols(system.numbers).get_chemical_formula(),
             "seed": evaluator.seed,
             "start": self.start,
             "evaluations": len(energies),
