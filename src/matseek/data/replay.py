@@ -22,6 +22,9 @@ from matseek.diffusion import (
     noise,
 )
 
+_AT_ONCE = 64
+"""Batches of an epoch whose noise is drawn together."""
+
 
 class ReplayBuffer:
     """Everything that was evaluated (the archive), and the rows of it that the score is learnt from (the buffer).
@@ -244,17 +247,23 @@ class ReplayDataModule(pl.LightningDataModule):
         """The batches of an epoch, float32, one process's share of each."""
         entropy = np.random.SeedSequence([self.seed, epoch, self.buffer.refills])
         generator = torch.Generator().manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> 1))
-        share = slice(process, None, processes)
-        for _ in range(self.steps):
-            scored = self.buffer.positions[self.buffer.draw(self.batch_size, generator)].float()
-            noised = Noised(*(part[share] for part in noise(self.manifold, self.schedule, scored, generator)))
-            rows = self.buffer.draw_labelled(self.batch_size, generator)[share]
-            yield ReplayBatch(
-                noised,
-                self.buffer.positions[rows].float(),
-                self.buffer.energies[rows].float(),
-                self.buffer.forces[rows].float(),
-            )
+        # Many batches are put under noise at once, which takes hardly longer than one.
+        for start in range(0, self.steps, _AT_ONCE):
+            count = min(_AT_ONCE, self.steps - start)
+            size = count * self.batch_size
+            scored = self.buffer.positions[self.buffer.draw(size, generator)].float()
+            noised = noise(self.manifold, self.schedule, scored, generator, batches=count)
+            rows = self.buffer.draw_labelled(size, generator)
+            labelled = torch.split(rows, self.batch_size) if len(rows) else [rows] * count
+            batches = zip(*(torch.split(part, self.batch_size) for part in noised), labelled, strict=True)
+            for points, sigma, target, known in batches:
+                mine = known[process::processes]
+                yield ReplayBatch(
+                    Noised(points[process::processes], sigma[process::processes], target[process::processes]),
+                    self.buffer.positions[mine].float(),
+                    self.buffer.energies[mine].float(),
+                    self.buffer.forces[mine].float(),
+                )
 
     def state_dict(self) -> dict[str, Any]:
         """The buffer's state."""

@@ -25,7 +25,9 @@ class Noised(NamedTuple):
     target: Tensor
 
 
-def noise(manifold: Manifold, schedule: NoiseSchedule, x0: Tensor, generator: torch.Generator) -> Noised:
+def noise(
+    manifold: Manifold, schedule: NoiseSchedule, x0: Tensor, generator: torch.Generator, batches: int = 1
+) -> Noised:
     """Put points under noise of random width.
 
     Args:
@@ -33,12 +35,14 @@ def noise(manifold: Manifold, schedule: NoiseSchedule, x0: Tensor, generator: to
         schedule: How wide noise is at each time.
         x0: Points, shape ``(B, *shape)``, drawn from the distribution that is to be learnt.
         generator: Source of times and noise.
+        batches: How many batches the points are; times are spread evenly over each.
 
     Returns:
         The points under noise with the exact score of the kernel, times sigma, which is of order one at every sigma.
     """
     x0 = manifold.wrap(x0)
-    times = schedule.sample_times(len(x0), generator, dtype=x0.dtype).to(x0.device)
+    spread = [schedule.sample_times(len(part), generator, dtype=x0.dtype) for part in x0.chunk(batches)]
+    times = torch.cat(spread).to(x0.device)
     sigma = schedule.sigma(times)
     points = manifold.perturb(x0, sigma, generator)
     return Noised(points, sigma, manifold.score(points, x0, sigma))
