@@ -1,6 +1,6 @@
 """How GO-Diff's network scales with template atoms and free atoms: CPU seconds on one thread.
 
-A training step is a batch of 16 under noise with 16 labelled structures (score and forces, backward, AdamW). A sample is
+A training step is a batch of 16 under noise with 16 labelled structures: score and forces, backward, AdamW. A sample is
 one of 32 drawn together: 150 network calls of the sampler and 60 of the relaxation, extrapolated from the median call.
 
     .venv/bin/python -W ignore -m benchmarks.scaling

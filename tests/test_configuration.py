@@ -11,10 +11,22 @@ from matseek.searchers import BayesianSearcher, Widening
 GROUPS = ["problem", "searcher", "evaluator", "stop", "trainer", "experiment"]
 CHOICES = [(g, p.stem) for g in GROUPS for p in sorted((config_dir() / g).glob("*.yaml"))]
 
+PROTOCOLS = [("protocol", p.stem) for p in sorted((config_dir() / "protocol").glob("*.yaml"))]
+
 
 def test_every_file_belongs_to_a_group():
     files = {p.relative_to(config_dir()).as_posix() for p in config_dir().rglob("*.yaml")}
-    assert files == {"run.yaml"} | {f"{g}/{name}.yaml" for g, name in CHOICES}
+    assert files == {"run.yaml"} | {f"{g}/{name}.yaml" for g, name in [*CHOICES, *PROTOCOLS]}
+
+
+@pytest.mark.parametrize("name", [name for _, name in PROTOCOLS])
+def test_every_protocol_is_of_a_problem_and_a_searcher_and_yields_to_overrides(name):
+    problem, searcher = name.split("-")
+    chosen = [f"problem={problem}", f"searcher={searcher}"]
+    protocol = OmegaConf.load(config_dir() / "protocol" / f"{name}.yaml")
+    assert run_settings(chosen).budget == protocol.budget
+    assert run_settings(chosen).config.published == protocol.published
+    assert run_settings([*chosen, "budget=64"]).budget == 64
 
 
 @pytest.mark.parametrize(("group", "name"), CHOICES)

@@ -63,10 +63,10 @@ class GODiffSearcher(Searcher):
 
     name: ClassVar[str] = "godiff"
     samples: int = 32
-    steps: int = 300
-    batch_size: int = 8
-    buffer: int = 16
-    draw: int = 16
+    steps: int = 150
+    batch_size: int = 16
+    buffer: int = 64
+    draw: int = 32
     attempts: int = 8
     learning_rate: float = 1e-3
     force_weight: float = 1.0
@@ -74,8 +74,8 @@ class GODiffSearcher(Searcher):
     guidance: bool | Guidance = False
     relaxation: SurrogateRelaxation | None = None
     renoising: Renoising | None = None
-    kt: KTSchedule = field(default_factory=ExponentialKT)
-    sampler: Sampler = field(default_factory=lambda: EulerMaruyama(LinearSchedule(0.01, 2.0), steps=200))
+    kt: KTSchedule = field(default_factory=lambda: ExponentialKT(0.3, 0.05))
+    sampler: Sampler = field(default_factory=lambda: EulerMaruyama(LinearSchedule(0.01, 4.0), steps=150))
     network: NetworkSettings = field(default_factory=NetworkSettings)
     start: str | None = None
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
