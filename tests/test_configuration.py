@@ -79,7 +79,7 @@ def test_the_papers_experiment_is_a_diff():
         (["problem.success_below=abc"], "problem: success_below='abc' must be a number"),
         (
             ["problm=silver"],
-            r"problm.*\s*.*groups are \['evaluator', 'experiment', 'problem', 'searcher', 'stop', 'trainer'\]",
+            r"problm.*\s*.*groups are \['evaluator', 'experiment', 'problem', 'protocol', 'searcher', 'stop', 'trainer'\]",
         ),
         (["run_dir=[a]"], "run_dir must be a path"),
         (["problem=silver_measured"], "add data=FILE"),

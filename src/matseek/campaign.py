@@ -32,8 +32,9 @@ from matseek.searchers.relaxation import RELAXED
 from matseek.spaces import Box
 
 STOPPED = "stopped"
+RECOGNISED = "recognised"
 JUDGED = "judged"
-RECORDS = (JUDGED, ITERATED, RELAXED)
+RECORDS = (JUDGED, ITERATED, RELAXED, RECOGNISED)
 """Events for programs and figures; people read the others."""
 
 
@@ -254,6 +255,38 @@ class Campaign:
         )
         return pd.concat([who, self.problem.space.to_frame(points), results], axis=1)
 
+    def recognise(self) -> None:
+        """Find the first structure that a local relaxation turns into a success, once for a state of the ledger.
+
+        Its relaxations call the calculator, and are no evaluations; the record says how many calls they took. Of what a
+        searcher relaxed itself, only where each relaxation ended is looked at: the rest leads there.
+        """
+        problem = self.problem
+        if not isinstance(problem, StructureProblem) or problem.relaxed_success is None:
+            return
+        done = self.history().done
+        seen = len(self.ledger.evaluations())
+        known = self._recognised()
+        if known is not None and (known["looked_at"] == seen or known["evaluation"] is not None):
+            return
+        ends = {e.data["evaluations"][-1]: e.data["evaluations"][0] for e in self._events(RELAXED)}
+        before = getattr(problem.relaxed_success, "calls", 0)
+        candidates = [e for e in done if e.number in ends] if ends else done
+        passed = (e for e in candidates if problem.relaxed_success(problem.space.atoms(e.point), e.value))
+        first = next(passed, None)
+        number = None if first is None else ends.get(first.number, first.number)
+        calls = getattr(problem.relaxed_success, "calls", 0) - before
+        told = "no structure relaxes to a success" if number is None else f"evaluation {number} relaxes to a success"
+        data = {"evaluation": number, "looked_at": seen, "calls": calls}
+        self.ledger.note(Event(RECOGNISED, f"{told}; {calls} calls to find out, which are no evaluations", data))
+
+    def _recognised(self) -> Mapping[str, Any] | None:
+        found = self._events(RECOGNISED)
+        return found[-1].data if found else None
+
+    def _events(self, kind: str) -> list[Event]:
+        return [e for e in self.ledger.events() if e.kind == kind]
+
     def summary(self) -> dict[str, Any]:
         """The campaign in numbers: the dictionary that ``run_dir/summary.json`` holds."""
         evaluations = self.ledger.evaluations()
@@ -263,6 +296,7 @@ class Campaign:
         done = (e for e in evaluations if tested and e.status == "done")
         first = next((e.number for e in done if self.problem.succeeded(e.point, e.value)), None)
         best = self.best if np.isfinite(values).any() else None
+        recognised = self._recognised()
         return {
             "problem": self.problem.name,
             "searcher": self.searcher.name,
@@ -275,8 +309,12 @@ class Campaign:
             "best_point": dict(zip(self.problem.space.labels, best.point.tolist(), strict=True)) if best else None,
             "success": first is not None if tested else None,
             "evaluations_to_success": first,
+            "relaxed_success": None if recognised is None else recognised["evaluation"] is not None,
+            "evaluations_to_relaxed_success": None if recognised is None else recognised["evaluation"],
+            "relaxation_calls": None if recognised is None else recognised["calls"],
             "seconds_asking": self.ledger.seconds_asking(),
             "wall_seconds": self.ledger.wall_seconds(),
+            "cpu_seconds": self.ledger.cpu_seconds(),
             "stopped_by": self.stopped_by,
             "criteria": {name: _plain(runs) for name, runs in self.judgements().items()},
             "events": [e.message for e in self.ledger.events() if e.kind not in RECORDS],
@@ -293,10 +331,8 @@ class Campaign:
         """
         folder = Path(run_dir)
         (folder / "figures").mkdir(parents=True, exist_ok=True)
-        frame, summary, evaluations = self.to_frame(), self.summary(), self.ledger.evaluations()
-        trace = frame.loc[frame["status"] != "pending", ["evaluation", "value", "best_value", "iteration", "proposer"]]
-        trace.rename(columns={"proposer": "searcher"}).to_csv(folder / "trace.csv", index=False)
-        (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+        frame, evaluations = self.to_frame(), self.ledger.evaluations()
+        summary = self.write_record(folder)
         outlook = self._outlook()
         figures = problem_figures(self.problem, evaluations) | ({} if outlook is None else outlook.figures())
         for name, figure in figures.items():
@@ -307,6 +343,23 @@ class Campaign:
         page = folder / "report.html"
         write_page(page, self.problem, summary, evaluations, frame, figures, outlook)
         return page
+
+    def write_record(self, run_dir: str | Path) -> dict[str, Any]:
+        """Write ``trace.csv`` and ``summary.json``, which need no drawing.
+
+        Args:
+            run_dir: Where to; the folder is made if it is missing.
+
+        Returns:
+            The summary.
+        """
+        folder = Path(run_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        frame, summary = self.to_frame(), self.summary()
+        trace = frame.loc[frame["status"] != "pending", ["evaluation", "value", "best_value", "iteration", "proposer"]]
+        trace.rename(columns={"proposer": "searcher"}).to_csv(folder / "trace.csv", index=False)
+        (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+        return summary
 
     def _outlook(self) -> Outlook | None:
         """What the models say after the last run; None for a searcher without models, or before the first result."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,6 +48,46 @@ def run(overrides: Overrides = None) -> None:
     """Run a campaign to its budget; the same command goes on with one that was cut off."""
     with _told_plainly():
         _run(overrides or [])
+
+
+@app.command()
+def compare(
+    overrides: Annotated[
+        list[str],
+        typer.Argument(help="problem=... searchers=[a,b] seeds=8 workers=2 run_dir=... and what every cell is given."),
+    ],
+) -> None:
+    """Run several searchers on one problem with the same seeds; the same command goes on with what was cut off."""
+    with _told_plainly():
+        # A terminated comparison ends as an interrupted one: its cells' processes end with it.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        with _out.status("loading torch and BoTorch"):
+            from matseek.comparison import TABLE, Comparison
+
+            comparison = Comparison(overrides)
+        bar = Progress(
+            SpinnerColumn(),
+            TextColumn(comparison.problem_name),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("runs; now {task.fields[now]}"),
+            TimeElapsedColumn(),
+            console=_out,
+        )
+        with bar:
+            task = bar.add_task("", total=len(comparison.cells), now="-")
+            failures = comparison.run(
+                lambda running, ended: bar.update(task, completed=ended, now="; ".join(c.name for c in running) or "-")
+            )
+            bar.update(task, completed=len(comparison.cells) - len(failures), now="-")
+        page = comparison.write()
+        told = ["searcher", "seeds", "successes", "success_low", "success_high", "mean_evaluations_to_success"]
+        _out.print(_table(comparison.table()[[*told, "median_best_value"]], comparison.problem_name))
+        _out.print(f"{comparison.folder / TABLE}; open {page.resolve()}", highlight=False, soft_wrap=True)
+        for name, message in failures.items():
+            _err.print(f"failed: {name}: {message}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+        if failures:
+            raise typer.Exit(1)
 
 
 @app.command()

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -59,6 +60,14 @@ class _SessionRow(_Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     started_at: Mapped[str]
     last_seen_at: Mapped[str]
+
+
+class _ProcessorRow(_Base):
+    """Processor time of one process's work, until the last thing that it wrote."""
+
+    __tablename__ = "processor"
+    session: Mapped[int] = mapped_column(ForeignKey("sessions.id"), primary_key=True)
+    seconds: Mapped[float]
 
 
 class _IterationRow(_Base):
@@ -122,6 +131,7 @@ class Ledger:
         # A ledger in memory is seen by one process alone, and needs no lock.
         self._lock = FileLock(str(self._lock_path())) if self._shared else None
         self._session_id: int | None = None
+        self._processor_start = 0.0
         self._created_at = ""
         try:
             if self.path is not None:
@@ -240,7 +250,8 @@ class Ledger:
             row = _SessionRow(started_at=_now(), last_seen_at=_now())
             session.add(row)
             session.flush()
-            self._session_id = row.id
+            session.add(_ProcessorRow(session=row.id, seconds=0.0))
+            self._session_id, self._processor_start = row.id, time.process_time()
 
     def write_down(self, proposal: Proposal, seconds_asking: float) -> list[Evaluation]:
         """Commit a batch before it is evaluated, with the events that belong to it.
@@ -370,6 +381,11 @@ class Ledger:
             spans = session.execute(select(_SessionRow.started_at, _SessionRow.last_seen_at)).all()
         return sum((datetime.fromisoformat(b) - datetime.fromisoformat(a)).total_seconds() for a, b in spans)
 
+    def cpu_seconds(self) -> float:
+        """Processor time of the processes that have worked on the campaign, without their children's."""
+        with self._transaction("read") as session:
+            return float(session.scalar(select(func.sum(_ProcessorRow.seconds))) or 0.0)
+
     def _response(self, number: int) -> npt.NDArray[np.floating[Any]] | None:
         with self._transaction("read") as session:
             packed = session.scalar(select(_EvaluationRow.response).where(_EvaluationRow.number == number))
@@ -407,6 +423,9 @@ class Ledger:
             row = session.get(_SessionRow, self._session_id)
             assert row is not None
             row.last_seen_at = _now()
+            spent = session.get(_ProcessorRow, self._session_id)
+            assert spent is not None
+            spent.seconds = time.process_time() - self._processor_start
 
     @property
     def rescue_path(self) -> Path:

@@ -98,16 +98,15 @@ def platinum_adatom(calculator: CalculatorFactory = EMT) -> StructureProblem:
     return StructureProblem(space, calculator, success, name="platinum_adatom")
 
 
-def platinum_heptamer(calculator: CalculatorFactory = EMT, relaxed: bool = False) -> StructureProblem:
+def platinum_heptamer(calculator: CalculatorFactory = EMT) -> StructureProblem:
     """The problem ``platinum_heptamer``: seven atoms on a (6, 6) cell of Pt(111), 1 to 6 angstrom above it.
 
-    It is solved by a flat hexagonal heptamer, see :class:`matseek.problems.motifs.Heptamer`.
+    It is solved by a flat hexagonal heptamer, see :class:`matseek.problems.motifs.Heptamer`, as evaluated;
+    ``problem.relaxed_success`` looks at what a structure relaxes to, and counts the calls of these relaxations.
 
     Args:
         calculator: Zero-argument callable that makes an ASE calculator.
-        relaxed: Whether what a structure relaxes to counts, rather than the structure itself;
-            ``problem.success.calls`` then counts what the relaxations took.
     """
     space = Adlayer(fcc111("Pt", (6, 6, 2), vacuum=8), "Pt7", z=(1.0, 6.0))
-    success = AfterRelaxation(Heptamer(), calculator) if relaxed else Heptamer()
-    return StructureProblem(space, calculator, success, name="platinum_heptamer")
+    relaxed = AfterRelaxation(Heptamer(), calculator)
+    return StructureProblem(space, calculator, Heptamer(), name="platinum_heptamer", relaxed_success=relaxed)

@@ -70,6 +70,8 @@ class StructureProblem:
         success: Whether a structure and its energy in eV solve the problem, for example
             :class:`matseek.problems.motifs.Heptamer`; None if there is no such test.
         name: Name for records and titles.
+        relaxed_success: Whether what a structure relaxes to solves it, such as
+            :class:`matseek.problems.motifs.AfterRelaxation`; None if that is not told apart.
 
     Raises:
         ValueError: If a setting is not as described.
@@ -79,6 +81,7 @@ class StructureProblem:
     calculator: CalculatorFactory
     success: SuccessTest | None = None
     name: str = "structure"
+    relaxed_success: SuccessTest | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.space, Adlayer):
@@ -89,8 +92,10 @@ class StructureProblem:
                 f"calculator must be a callable without arguments that makes a calculator, got a {kind}; give the "
                 "class (EMT, not EMT()), or functools.partial(CLASS, setting=...)"
             )
-        if self.success is not None and not callable(self.success):
-            raise ValueError(f"success={self.success!r} must be callable on (atoms, energy), or None for no such test")
+        for name in ("success", "relaxed_success"):
+            test = getattr(self, name)
+            if test is not None and not callable(test):
+                raise ValueError(f"{name}={test!r} must be callable on (atoms, energy), or None for no such test")
 
     def require_oracle(self) -> None:
         """A structure problem always has its calculator."""

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import resources
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, StrictUndefined
 from matplotlib.figure import Figure
 
 from matseek.evaluation import Evaluation
 from matseek.problems import Problem, StructureProblem
 from matseek.report.figures import PROPOSER_LABELS, value_name
+from matseek.report.html import data_uri, svg, template
 from matseek.report.outlook import Outlook
 from matseek.spaces import Box, Variable
 
@@ -173,10 +169,8 @@ def write_page(
             captions.
         outlook: What the models say; None where there are none.
     """
-    template = resources.files("matseek.report").joinpath("page.html.j2").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     ordered = sorted(evaluations, key=lambda e: e.number)
-    page = environment.from_string(template).render(
+    page = template("page.html.j2").render(
         problem=problem.name,
         things="structures" if isinstance(problem, StructureProblem) else "recipes",
         origin=_origin(summary, ordered),
@@ -192,7 +186,7 @@ def write_page(
         proposed=_NO_TABLE if outlook is None else outlook.next_recipes(),
         hints=_hints(problem, summary, ordered),
         everything=_everything(frame),
-        csv=_data_uri("text/csv;charset=utf-8", frame.to_csv(index=False).encode()),
+        csv=data_uri("text/csv;charset=utf-8", frame.to_csv(index=False).encode()),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")
@@ -469,16 +463,4 @@ def _cell(x: Any) -> str:  # noqa: ANN401 -- a cell of a table can be anything
 
 def _picture(stem: str, figure: Figure) -> dict[str, str]:
     title, caption = CAPTIONS.get(stem, (stem.replace("_", " ").capitalize(), ""))
-    return {"stem": stem, "title": title, "caption": caption, "source": _data_uri("image/svg+xml", _svg(figure))}
-
-
-def _svg(figure: Figure) -> bytes:
-    """The figure as SVG with its letters as outlines: it looks the same everywhere, and every time it is written."""
-    buffer = io.BytesIO()
-    with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": "matseek"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue()
-
-
-def _data_uri(kind: str, data: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
+    return {"stem": stem, "title": title, "caption": caption, "source": data_uri("image/svg+xml", svg(figure))}

@@ -1,0 +1,369 @@
+"""A comparison: several searchers on one problem, with the same seeds, each cell a campaign in a folder of its own."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from pebble import ProcessPool
+
+from matseek.campaign import Campaign
+from matseek.configuration import RunSettings, run_settings
+from matseek.errors import ConfigurationError
+from matseek.insight.success import SuccessRate
+from matseek.report.comparison_page import write_comparison_page
+
+logger = logging.getLogger(__name__)
+
+TABLE, PAGE = "table.csv", "report.html"
+
+_OWN = {"searchers", "seeds", "first_seed", "workers", "run_dir"}
+
+_FREE = ("run_dir", "evaluator", "trainer")
+"""Settings that change where and how fast a cell runs, but not what it is."""
+
+_KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "17179869184"}
+"""Tells glibc to keep freed memory: networks on few atoms train and sample 1.4 times faster."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One searcher with one seed.
+
+    Args:
+        searcher: Its name in the configs.
+        seed: The campaign's.
+        overrides: All that ``matseek run`` would be given.
+        folder: Its run folder.
+    """
+
+    searcher: str
+    seed: int
+    overrides: tuple[str, ...]
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"{self.searcher}, seed {self.seed}"
+
+    @cached_property
+    def settings(self) -> RunSettings:
+        """The settings of its campaign."""
+        return run_settings(self.overrides)
+
+    @property
+    def summary(self) -> dict[str, Any] | None:
+        """What its campaign came to; None while there is no such record."""
+        path = self.folder / "summary.json"
+        return json.loads(path.read_text()) if path.is_file() else None
+
+    @property
+    def complete(self) -> bool:
+        """Whether its campaign has ended with the budget that is asked, or by a stop criterion."""
+        summary = self.summary
+        if summary is None or summary["stopped_by"] is None:
+            return False
+        return bool(summary["evaluations"] >= self.settings.budget or summary["stopped_by"] != "budget")
+
+    def require_same(self) -> None:
+        """Refuse a folder that holds a campaign with other settings.
+
+        Raises:
+            ConfigurationError: If it does.
+        """
+        path = self.folder / "config.yaml"
+        if not path.is_file():
+            return
+        recorded, asked = (_flat(_plain(config)) for config in (OmegaConf.load(path), self.settings.config))
+        differ = sorted(key for key in {*recorded, *asked} if recorded.get(key) != asked.get(key))
+        # A larger budget goes on with what is there.
+        if "budget" in differ and recorded.get("budget", 0) < asked["budget"]:
+            differ.remove("budget")
+        if differ:
+            told = ", ".join(f"{key}={asked.get(key)} (there: {recorded.get(key)})" for key in differ)
+            raise ConfigurationError(
+                f"{self.folder} holds another campaign: {told}; name another run_dir, or give the settings it had"
+            )
+
+
+class Comparison:
+    """Searchers by seeds.
+
+    Args:
+        overrides: Hydra overrides for every cell (``budget=320``) or one searcher's (``godiff.samples=16``), and the
+            comparison's own settings: ``searchers=[a,b]``, ``seeds=8``
+            (how many), ``first_seed=0``, ``workers=2`` (processes; a processor core or a GPU each if left out) and
+            ``run_dir=FOLDER``.
+
+    Raises:
+        ConfigurationError: If a setting is missing or refused, or a cell's folder holds another campaign.
+    """
+
+    def __init__(self, overrides: Sequence[str]) -> None:
+        own, others = _own_settings(overrides)
+        searchers, seeds, first = own.get("searchers"), own.get("seeds", 8), own.get("first_seed", 0)
+        if isinstance(searchers, str):
+            searchers = [searchers]
+        if not searchers or not all(isinstance(s, str) for s in searchers) or len({*searchers}) < len(searchers):
+            raise ConfigurationError(f"searchers={searchers!r} must name each searcher once: searchers=[random,lhs]")
+        for name, value, least in (
+            ("seeds", seeds, 1),
+            ("first_seed", first, 0),
+            ("workers", own.get("workers", 1), 1),
+        ):
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise ConfigurationError(f"{name}={value!r} must be a whole number of at least {least}")
+        if any(o.startswith(("searcher=", "seed=")) for o in others):
+            raise ConfigurationError("a comparison has searchers=[...] and seeds=N; leave searcher= and seed= out")
+        # Judging every run takes time that no method should be charged with; stop=... on the command line still counts.
+        base = ("stop=none", *others)
+        self.searchers: tuple[str, ...] = tuple(searchers)
+        shared = [text for text in base if self._owner(text) is None]
+        self.problem_name: str = run_settings([*shared, f"searcher={searchers[0]}"]).problem.name
+        self.folder = Path(own.get("run_dir") or f"runs/{self.problem_name}")
+        self.seeds = tuple(range(first, first + seeds))
+        self.workers: int = own.get("workers") or torch.cuda.device_count() or os.cpu_count() or 1
+        self.cells = tuple(self._cell(base, searcher, seed) for seed in self.seeds for searcher in self.searchers)
+        for cell in self.cells:
+            cell.settings.searcher.check(cell.settings.budget)
+            cell.settings.problem.require_oracle()
+            cell.require_same()
+
+    def _cell(self, base: Sequence[str], searcher: str, seed: int) -> Cell:
+        folder = self.folder / searcher / str(seed)
+        mine = [text for text in base if self._owner(text) is None]
+        # "godiff.samples=16" is "searcher.samples=16" where the searcher is godiff.
+        mine += ["searcher" + text.removeprefix(searcher) for text in base if self._owner(text) == searcher]
+        overrides = (f"searcher={searcher}", *mine, f"seed={seed}", f"run_dir='{folder}'")
+        return Cell(searcher, seed, overrides, folder)
+
+    def _owner(self, override: str) -> str | None:
+        """The searcher whose own setting an override is; None where it is every cell's."""
+        return next((name for name in self.searchers if override.startswith(f"{name}.")), None)
+
+    @property
+    def missing(self) -> tuple[Cell, ...]:
+        """Cells that are still to be run or to be gone on with."""
+        return tuple(cell for cell in self.cells if not cell.complete)
+
+    def run(self, on_change: Callable[[Sequence[Cell], int], None] | None = None) -> dict[str, str]:
+        """Run what is missing, in processes of their own.
+
+        Args:
+            on_change: Told the running cells and how many have ended, whenever that changes.
+
+        Returns:
+            What went wrong, by the cell's name; the other cells are complete.
+        """
+        waiting, failures = list(self.missing), {}
+        ended = len(self.cells) - len(waiting)
+        gpus = _gpus()
+        threads = max((os.cpu_count() or 1) // self.workers, 1)
+        running: dict[Future[None], Cell] = {}
+        # A process per cell: its processor time is its own, and a GPU is chosen before torch has looked.
+        with (
+            _environment({"OMP_NUM_THREADS": str(threads), **_KEEP_MEMORY}),
+            ProcessPool(max_workers=self.workers, max_tasks=1, context=get_context("spawn")) as pool,
+        ):
+            try:
+                while waiting or running:
+                    while waiting and len(running) < self.workers:
+                        cell = waiting.pop(0)
+                        gpu = gpus[self.cells.index(cell) % len(gpus)] if gpus else None
+                        future: Future[None] = pool.schedule(run_cell, args=(cell.overrides, gpu))
+                        running[future] = cell
+                    if on_change is not None:
+                        on_change(list(running.values()), ended)
+                    for done in wait(running, return_when=FIRST_COMPLETED).done:
+                        cell = running.pop(done)
+                        ended += 1
+                        if (error := done.exception()) is not None:
+                            failures[cell.name] = f"{type(error).__name__}: {error}"
+                            logger.warning("%s failed: %s", cell.name, failures[cell.name])
+            except BaseException:
+                pool.stop()  # type: ignore[no-untyped-call]  # every cell goes on from its ledger when the same command is given again
+                raise
+        return failures
+
+    def rates(self) -> dict[str, tuple[SuccessRate, SuccessRate]]:
+        """By searcher, successes of the complete cells as evaluated, and after relaxation."""
+        found = {}
+        for searcher, summaries in self._summaries().items():
+            raw = SuccessRate([s["evaluations_to_success"] for s in summaries if s["success"] is not None])
+            relaxed = [s for s in summaries if s["relaxed_success"] is not None]
+            found[searcher] = (raw, SuccessRate([s["evaluations_to_relaxed_success"] for s in relaxed]))
+        return found
+
+    def table(self) -> pd.DataFrame:
+        """A row per searcher, from its complete cells."""
+        rates, rows = self.rates(), []
+        for searcher, summaries in self._summaries().items():
+            raw, relaxed = rates[searcher]
+            low, high = raw.interval()
+            config = next(cell for cell in self.cells if cell.searcher == searcher).settings.config
+            published = config.get("published") or {}
+            values = [s["best_value"] for s in summaries if s["best_value"] is not None]
+            tested = raw.runs > 0
+            rows.append(
+                {
+                    "searcher": searcher,
+                    "seeds": len(summaries),
+                    "budget": config.budget,
+                    "successes": raw.successes if tested else None,
+                    "success_rate": raw.rate,
+                    "success_low": low,
+                    "success_high": high,
+                    "median_evaluations_to_success": _finite(raw.median),
+                    "mean_evaluations_to_success": raw.mean_of_successes,
+                    "relaxed_successes": relaxed.successes if relaxed.runs else None,
+                    "median_evaluations_to_relaxed_success": _finite(relaxed.median),
+                    "mean_evaluations_to_relaxed_success": relaxed.mean_of_successes,
+                    "median_best_value": float(np.median(values)) if values else float("nan"),
+                    "evaluations": sum(s["evaluations"] for s in summaries),
+                    "relaxation_calls": sum(s["relaxation_calls"] or 0 for s in summaries),
+                    "median_cpu_seconds": _median([s["cpu_seconds"] for s in summaries]),
+                    "median_wall_seconds": _median([s["wall_seconds"] for s in summaries]),
+                    "published_runs": published.get("runs"),
+                    "published_successes": published.get("successes"),
+                    "published_mean_evaluations_to_success": published.get("mean_evaluations_to_success"),
+                }
+            )
+        frame = pd.DataFrame(rows)
+        whole = ["successes", "relaxed_successes", "published_runs", "published_successes"]
+        return frame.astype(dict.fromkeys(whole, "Int64"))
+
+    def traces(self) -> dict[str, list[pd.DataFrame]]:
+        """By searcher, the trace of each complete cell."""
+        found: dict[str, list[pd.DataFrame]] = {searcher: [] for searcher in self.searchers}
+        for cell in self.cells:
+            if cell.complete:
+                found[cell.searcher].append(pd.read_csv(cell.folder / "trace.csv"))
+        return found
+
+    def write(self) -> Path:
+        """Write ``table.csv`` and ``report.html``; gives the page's path."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        table = self.table()
+        table.to_csv(self.folder / TABLE, index=False, float_format="%.6g", lineterminator="\n")
+        page = self.folder / PAGE
+        published = {c.searcher: dict(c.settings.config.published) for c in self.cells if c.settings.config.published}
+        problem = self.cells[0].settings.problem
+        write_comparison_page(page, problem, table, self.rates(), self.traces(), self._summaries(), published)
+        return page
+
+    def _summaries(self) -> dict[str, list[dict[str, Any]]]:
+        found: dict[str, list[dict[str, Any]]] = {searcher: [] for searcher in self.searchers}
+        for cell in self.cells:
+            if cell.complete and (summary := cell.summary) is not None:
+                found[cell.searcher].append(summary)
+        return found
+
+
+def run_cell(overrides: Sequence[str], gpu: str | None = None) -> None:
+    """Run a cell to its end, or go on with it, and write its record; this is the work of one process.
+
+    Args:
+        overrides: The cell's.
+        gpu: The only GPU that this process is to see; None for those there are.
+    """
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    settings = run_settings(overrides)
+    folder = settings.run_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    campaign = Campaign(
+        settings.problem,
+        settings.searcher,
+        ledger=folder / "ledger.db",
+        seed=settings.seed,
+        executor=settings.executor,
+        stop=settings.stop,
+    )
+    OmegaConf.save(settings.config, folder / "config.yaml")
+    campaign.run(settings.budget)
+    campaign.recognise()
+    campaign.write_record(folder)
+
+
+def _own_settings(overrides: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """The comparison's own settings, and the overrides that are every cell's."""
+    own: dict[str, Any] = {}
+    others = []
+    parser = OverridesParser.create()
+    for text in overrides:
+        try:
+            override = parser.parse_override(text)
+        except HydraException as error:
+            raise ConfigurationError(str(error)) from error
+        if override.key_or_group in _OWN:
+            value = override.value()
+            own[override.key_or_group] = [str(v) for v in value] if isinstance(value, list) else value
+        else:
+            others.append(text)
+    return own, others
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Settings by their dotted names, without those that change no result."""
+    found: dict[str, Any] = {}
+    for key, value in config.items():
+        name = f"{prefix}{key}"
+        if name in _FREE or name.startswith("searcher.trainer"):
+            continue
+        if isinstance(value, Mapping) and value:
+            found |= _flat(value, f"{name}.")
+        else:
+            found[name] = value
+    return found
+
+
+def _plain(config: DictConfig | ListConfig) -> dict[str, Any]:
+    found = OmegaConf.to_container(config)
+    assert isinstance(found, dict)
+    return {str(key): value for key, value in found.items()}
+
+
+def _gpus() -> list[str]:
+    """The GPUs that processes may be given, as CUDA_VISIBLE_DEVICES names them; none where there is at most one."""
+    if torch.cuda.device_count() < 2:
+        return []
+    seen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return seen.split(",") if seen else [str(i) for i in range(torch.cuda.device_count())]
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Variables for the processes that are begun inside; those that are set already stay."""
+    added = {key: value for key, value in variables.items() if key not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for key in added:
+            del os.environ[key]
+
+
+def _median(values: Sequence[float | None]) -> float:
+    known = [v for v in values if v is not None]
+    return float(np.median(known)) if known else float("nan")
+
+
+def _finite(value: float) -> float:
+    return value if np.isfinite(value) else float("nan")

@@ -1,0 +1,65 @@
+"""How often a method succeeds, with the interval that so few runs allow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import binomtest
+
+
+@dataclass(frozen=True)
+class SuccessRate:
+    """Successes of independent runs.
+
+    Args:
+        firsts: For each run, the evaluation that first succeeded; None where none did.
+    """
+
+    firsts: Sequence[float | None]
+
+    @property
+    def runs(self) -> int:
+        """Runs."""
+        return len(self.firsts)
+
+    @property
+    def found(self) -> list[float]:
+        """Evaluations to success of the runs that succeeded, in order."""
+        return sorted(f for f in self.firsts if f is not None)
+
+    @property
+    def successes(self) -> int:
+        """Runs that succeeded."""
+        return len(self.found)
+
+    @property
+    def rate(self) -> float:
+        """Share of the runs that succeeded; NaN without a run."""
+        return self.successes / self.runs if self.runs else float("nan")
+
+    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
+        """Wilson's score interval of the rate (Wilson, J. Am. Stat. Assoc. 22, 209 (1927)); NaN without a run."""
+        if not self.runs:
+            return float("nan"), float("nan")
+        found = binomtest(self.successes, self.runs).proportion_ci(confidence, method="wilson")
+        return float(found.low), float(found.high)
+
+    @property
+    def median(self) -> float:
+        """Median evaluations to success over all runs, infinite where most have none; NaN without a run."""
+        if not self.runs:
+            return float("nan")
+        ranked = [*self.found, *[float("inf")] * (self.runs - self.successes)]
+        below, above = ranked[(self.runs - 1) // 2], ranked[self.runs // 2]
+        return (below + above) / 2
+
+    @property
+    def mean_of_successes(self) -> float:
+        """Mean evaluations to success of the runs that succeeded, as papers give it; NaN where none did."""
+        return float(np.mean(self.found)) if self.found else float("nan")
+
+    def solved_by(self, evaluations: np.ndarray) -> np.ndarray:
+        """Share of the runs that had succeeded by each number of evaluations, of the argument's shape."""
+        return np.searchsorted(self.found, evaluations, side="right") / max(self.runs, 1)

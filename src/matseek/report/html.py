@@ -1,0 +1,35 @@
+"""What every page is made of: templates, and figures that need no file beside the page."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import matplotlib as mpl
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from matplotlib.figure import Figure
+
+
+def template(name: str) -> Template:
+    """A template of this package; what it is given is escaped, and must be all that it names."""
+    environment = Environment(
+        loader=PackageLoader("matseek", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(name)
+
+
+def svg(figure: Figure) -> bytes:
+    """The figure as SVG with its letters as outlines: it looks the same everywhere, and every time it is written."""
+    buffer = io.BytesIO()
+    with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": "matseek"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue()
+
+
+def data_uri(kind: str, data: bytes) -> str:
+    """Data as an address, for a page that stands alone."""
+    return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
