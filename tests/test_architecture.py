@@ -17,7 +17,7 @@ FLOORS = [
     {"searchers", "report"},
     {"evaluation", "insight"},
     {"models", "data", "problems"},
-    {"acquisition", "diffusion", "spaces"},
+    {"acquisition", "diffusion", "potentials", "spaces"},
     {"errors"},
 ]
 HEIGHT = {room: -floor for floor, rooms in enumerate(FLOORS) for room in rooms}

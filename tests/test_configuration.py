@@ -1,14 +1,17 @@
 import pytest
+from ase.calculators.emt import EMT
+from ase.calculators.lj import LennardJones
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from matseek.configuration import config_dir, run_settings
 from matseek.errors import ConfigurationError
+from matseek.potentials import BatchedEMT
 from matseek.problems import StructureProblem
 from matseek.searchers import BayesianSearcher, Widening
 
-GROUPS = ["problem", "searcher", "evaluator", "stop", "trainer", "experiment"]
+GROUPS = ["problem", "searcher", "calculator", "evaluator", "stop", "trainer", "experiment"]
 CHOICES = [(g, p.stem) for g in GROUPS for p in sorted((config_dir() / g).glob("*.yaml"))]
 
 PROTOCOLS = [("protocol", p.stem) for p in sorted((config_dir() / "protocol").glob("*.yaml"))]
@@ -31,7 +34,7 @@ def test_every_protocol_is_of_a_problem_and_a_searcher_and_yields_to_overrides(n
 
 @pytest.mark.parametrize(("group", "name"), CHOICES)
 def test_every_yaml_instantiates(group, name, request):
-    overrides = [f"{group}={name}"]
+    overrides = [f"{group}={name}"] + ["problem=platinum_heptamer"] * (group == "calculator")
     if name == "silver_measured":
         overrides.append(f"data={request.getfixturevalue('droplets_csv')}")
     settings = run_settings(overrides)
@@ -79,7 +82,7 @@ def test_the_papers_experiment_is_a_diff():
         (["problem.success_below=abc"], "problem: success_below='abc' must be a number"),
         (
             ["problm=silver"],
-            r"problm.*\s*.*groups are \['evaluator', 'experiment', 'problem', 'protocol', 'searcher', 'stop', 'trainer'\]",
+            r"problm.*\s*.*groups are \['calculator', 'evaluator', 'experiment', 'problem', 'protocol', 'searcher',",
         ),
         (["run_dir=[a]"], "run_dir must be a path"),
         (["problem=silver_measured"], "add data=FILE"),
@@ -112,3 +115,17 @@ def test_the_saved_config_composes_again(tmp_path):
     assert instantiate(again.searcher) == settings.searcher
     with initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
         assert compose("run").budget == again.budget
+
+
+@pytest.mark.parametrize(
+    ("overrides", "kind"),
+    [
+        ([], EMT),
+        (["calculator=batched_emt"], BatchedEMT),
+        (["calculator._target_=ase.calculators.lj.LennardJones", "+calculator.sigma=2.0"], LennardJones),
+    ],
+)
+def test_structures_take_any_calculator(overrides, kind):
+    problem = run_settings(["problem=platinum_heptamer", *overrides]).problem
+    assert isinstance(problem.calculator(), kind)
+    assert isinstance(problem.relaxed_success.calculator(), kind)

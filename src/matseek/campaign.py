@@ -107,7 +107,7 @@ class Campaign:
                 self.executor,
                 on_evaluation,
                 checkpoint=self._checkpoint,
-                judge=lambda history: self._judge(history) is not None,
+                judge=(lambda history: self._judge(history) is not None) if self.stop else None,
             )
             self.searcher.search(evaluator)
             self._conclude()

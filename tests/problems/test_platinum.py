@@ -88,12 +88,12 @@ def test_the_heptamers(fcc, energy):
 
 
 def test_a_rattle_hides_a_heptamer_until_it_is_relaxed():
-    raw, relaxed = platinum_heptamer(), platinum_heptamer(relaxed=True)
-    point = heptamer(raw, fcc=False) + np.random.default_rng(1).normal(0, 0.25, 21)
-    assert isinstance(raw.success, Heptamer)
-    assert raw.succeeded(point, 0.0) is False
-    assert relaxed.succeeded(point, 0.0) is True
-    assert relaxed.success.calls > 5
+    problem = platinum_heptamer()
+    point = heptamer(problem, fcc=False) + np.random.default_rng(1).normal(0, 0.25, 21)
+    assert isinstance(problem.success, Heptamer)
+    assert problem.succeeded(point, 0.0) is False
+    assert problem.relaxed_success(problem.space.atoms(point), 0.0) is True
+    assert problem.relaxed_success.calls > 5
 
 
 def test_a_flat_wheel_far_from_everything_is_recognised_raw():
@@ -103,4 +103,4 @@ def test_a_flat_wheel_far_from_everything_is_recognised_raw():
 
 def test_one_problem_however_its_calculator_is_given():
     assert platinum_adatom(partial(EMT)).describe() == platinum_adatom().describe()
-    assert platinum_heptamer(relaxed=True).describe() == platinum_heptamer().describe()
+    assert platinum_heptamer(partial(EMT)).describe() == platinum_heptamer().describe()

@@ -71,17 +71,18 @@ class RandomStructureSearch(Searcher):
                 "take searcher=lhs or searcher=bayesian"
             )
         walks = _Walks(self, space, evaluator)
-        iteration = 0
+        iteration, ended = 0, True
         while True:
             iteration += 1
             batch = list(evaluator.ledger.evaluations(iteration=iteration))
             if not batch:
                 room = evaluator.remaining
-                if room <= 0 or evaluator.stops():
+                # Looking back at everything takes time: once per relaxation is enough.
+                if room <= 0 or (ended and evaluator.stops()):
                     return
                 points = walks.points[:room]
                 batch = evaluator.evaluate(Proposal(points, (self.name,) * len(points)))
-            walks.take(batch)
+            ended = walks.take(batch)
 
 
 @dataclass(eq=False)
@@ -159,15 +160,18 @@ class _Walks:
         """Where they are, shape ``(concurrent, 3 n)``."""
         return np.array([walk.point for walk in self._walks])
 
-    def take(self, batch: list[Evaluation]) -> None:
-        """Give each its evaluation, in order; what has ended makes room for the next."""
+    def take(self, batch: list[Evaluation]) -> bool:
+        """Give each its evaluation, in order; what has ended makes room for the next. Says whether any has."""
+        ended = False
         for place, evaluation in enumerate(batch):
             walk = self._walks[place]
             walk.take(evaluation)
             if walk.ended:
+                ended = True
                 if walk.number + 1 not in self._told:
                     self._evaluator.ledger.note(walk.event())
                 self._walks[place] = self._next()
+        return ended
 
     def _next(self) -> _Walk:
         rng = np.random.default_rng([self._evaluator.seed, self._begun])
