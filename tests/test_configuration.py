@@ -9,7 +9,7 @@ from matseek.configuration import config_dir, run_settings
 from matseek.errors import ConfigurationError
 from matseek.potentials import BatchedEMT
 from matseek.problems import StructureProblem
-from matseek.searchers import BayesianSearcher, Widening
+from matseek.searchers import BayesianSearcher, GODiffSearcher, Widening
 
 GROUPS = ["problem", "searcher", "calculator", "evaluator", "stop", "trainer", "experiment"]
 CHOICES = [(g, p.stem) for g in GROUPS for p in sorted((config_dir() / g).glob("*.yaml"))]
@@ -49,6 +49,7 @@ def test_every_yaml_instantiates(group, name, request):
 
 def test_defaults_of_configs_and_of_classes_are_the_same():
     assert run_settings(["searcher=bayesian"]).searcher == BayesianSearcher()
+    assert run_settings(["problem=platinum_adatom", "searcher=godiff"]).searcher == GODiffSearcher()
 
 
 def test_overrides_reach_the_objects():

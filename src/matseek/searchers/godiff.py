@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from matseek import __version__
 from matseek.data.replay import ReplayBuffer, ReplayDataModule
-from matseek.diffusion import EulerMaruyama, ExponentialKT, KTSchedule, LinearSchedule, Sampler
+from matseek.diffusion import EulerMaruyama, ExponentialKT, GeometricSchedule, KTSchedule, Sampler
 from matseek.errors import BudgetError, CheckpointError
 from matseek.evaluation import Evaluator
 from matseek.models.atomic_score import AtomicFields
@@ -36,7 +36,8 @@ class GODiffSearcher(Searcher):
     killed goes on from it, and without it learns again from what the ledger holds. At the end the network itself is
     written beside the ledger, as a model that other searches may start from (:mod:`matseek.models.zoo`).
 
-    The defaults take fewer and larger steps than the paper's 2,000 at 1e-4 (``experiment=adatom_paper``).
+    The defaults take fewer and larger steps than the paper's 2,000 at 1e-4 (``experiment=adatom_paper``), and noise
+    that falls geometrically: without forces that bring samples to rest, it is little noise that must be learnt well.
 
     Args:
         samples: Samples that are evaluated in an iteration.
@@ -46,7 +47,8 @@ class GODiffSearcher(Searcher):
         draw: Samples drawn at once; processes share these draws, so that their number does not change any sample.
         attempts: How many samples may be drawn for each that is evaluated; the others overlap or leave the space.
         learning_rate: AdamW's.
-        force_weight: How much the forces' loss counts against the score's; 0 trains the score alone.
+        force_weight: How much the forces' loss counts against the score's; 0 trains the score alone. None: 1 where
+            guidance or relaxation uses forces, else 0.
         decay: Of the running average of the parameters that samples come from.
         guidance: Whether forces guide the sampler: true, or how.
         relaxation: How the network's forces relax samples before they are evaluated; None evaluates them as sampled.
@@ -63,19 +65,19 @@ class GODiffSearcher(Searcher):
 
     name: ClassVar[str] = "godiff"
     samples: int = 32
-    steps: int = 150
+    steps: int = 300
     batch_size: int = 16
     buffer: int = 64
     draw: int = 32
     attempts: int = 8
     learning_rate: float = 1e-3
-    force_weight: float = 1.0
+    force_weight: float | None = None
     decay: float = 0.995
     guidance: bool | Guidance = False
     relaxation: SurrogateRelaxation | None = None
     renoising: Renoising | None = None
     kt: KTSchedule = field(default_factory=lambda: ExponentialKT(0.3, 0.05))
-    sampler: Sampler = field(default_factory=lambda: EulerMaruyama(LinearSchedule(0.01, 4.0), steps=150))
+    sampler: Sampler = field(default_factory=lambda: EulerMaruyama(GeometricSchedule(0.03, 4.0), steps=150))
     network: NetworkSettings = field(default_factory=NetworkSettings)
     start: str | None = None
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
@@ -87,8 +89,14 @@ class GODiffSearcher(Searcher):
                 raise ValueError(f"{name}={value!r} must be a whole number of at least 1")
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate={self.learning_rate} must be positive")
-        if (self.guidance or self.relaxation) and not self.force_weight:
+        if (self.guidance or self.relaxation) and self.force_weight == 0:
             raise ValueError("guidance and relaxation need forces: set force_weight above 0, or leave both out")
+
+    @property
+    def _force_weight(self) -> float:
+        if self.force_weight is not None:
+            return self.force_weight
+        return 1.0 if self.guidance or self.relaxation else 0.0
 
     def check(self, budget: int) -> None:
         """Refuse a budget smaller than an iteration."""
@@ -115,7 +123,7 @@ class GODiffSearcher(Searcher):
             seed=evaluator.seed,
         )
         module = ScoreMatching(
-            domain.network, learning_rate=self.learning_rate, force_weight=self.force_weight, decay=self.decay
+            domain.network, learning_rate=self.learning_rate, force_weight=self._force_weight, decay=self.decay
         )
         iterations = -(-evaluator.budget // self.samples)
         loop = Iterations(self, evaluator, domain, buffer, iterations)
