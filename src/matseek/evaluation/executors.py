@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -84,6 +84,53 @@ class SerialExecutor:
             if not go_on():
                 return
             yield index, _outcome(call)
+
+
+@runtime_checkable
+class _TakesMany(Protocol):
+    """A problem that can be measured at many points in one call."""
+
+    def measure_many(self, points: FloatArray) -> list[Measurement]: ...
+
+
+@dataclass(frozen=True)
+class BatchExecutor:
+    """Many calls in one, for calculators that take many structures at once; the randomness of a call does not matter.
+
+    Where such a call fails, its members are called one by one, so that each fails alone.
+
+    Args:
+        size: Calls in one, which are written down together.
+    """
+
+    size: int = 32
+
+    def __post_init__(self) -> None:
+        _require_positive("size", self.size)
+
+    def outcomes(self, calls: Sequence[Call], go_on: Callable[[], bool] = always) -> Iterator[tuple[int, Outcome]]:
+        """Run calls, in order.
+
+        Raises:
+            ValueError: If the problem is measured one point at a time.
+        """
+        for start in range(0, len(calls), self.size):
+            if not go_on():
+                return
+            part = calls[start : start + self.size]
+            problem = part[0].problem
+            if not isinstance(problem, _TakesMany):
+                raise ValueError(
+                    f"evaluator=batched needs structures, and problem {problem.name!r} is measured one point at a "
+                    "time; take evaluator=serial, threads or processes"
+                )
+            yield from enumerate(self._measured(problem, part), start)
+
+    def _measured(self, problem: _TakesMany, calls: Sequence[Call]) -> Iterator[Outcome]:
+        try:
+            yield from problem.measure_many(np.array([call.point for call in calls]))
+        except Exception:
+            yield from map(_outcome, calls)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from ase.data import covalent_radii
 from ase.neighborlist import neighbor_list
 from ase.optimize import BFGS, FIRE, LBFGS
 
-from matseek.problems.structure import CalculatorFactory, SuccessTest
+from matseek.problems.calculators import CALCULATORS, CalculatorFactory
+from matseek.problems.structure import SuccessTest
 
 logger = logging.getLogger(__name__)
 
@@ -181,7 +182,8 @@ class AfterRelaxation:
         if self.before is not None and not self.before(atoms, energy):
             return False
         try:
-            relaxed = self.relaxation.relax(atoms, self.calculator())
+            with CALCULATORS.lent(self.calculator) as calculator:
+                relaxed = self.relaxation.relax(atoms, calculator)
         except Exception as error:  # a calculator may raise anything, and a report must still be written
             logger.warning("a relaxation for recognition failed: %s: %s", type(error).__name__, error)
             return False

@@ -14,8 +14,9 @@ from ase import Atoms
 from ase.build import fcc111, surface
 from ase.calculators.emt import EMT
 
+from matseek.problems.calculators import CALCULATORS, CalculatorFactory
 from matseek.problems.motifs import AfterRelaxation, Heptamer, Relaxation, free_indices
-from matseek.problems.structure import CalculatorFactory, StructureProblem
+from matseek.problems.structure import StructureProblem
 from matseek.spaces import Adlayer
 
 FloatArray = npt.NDArray[np.float64]
@@ -77,7 +78,8 @@ class StepHollowEnergy:
         place = _HOLLOW[0] @ np.array(self.space.template.cell)[:2, :2]
         height = self.space.template.positions[:, 2].max() + _HOLLOW_HEIGHT
         start = self.space.atoms(np.array([*place, height]))
-        return self.relaxation.relax(start, self.calculator()).energy
+        with CALCULATORS.lent(self.calculator) as calculator:
+            return self.relaxation.relax(start, calculator).energy
 
     def __call__(self, atoms: Atoms, energy: float) -> bool:  # noqa: ARG002 -- the face of a test of success
         """Whether the energy is that of the minimum."""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
-import threading
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,48 +11,13 @@ import numpy.typing as npt
 from ase import Atoms
 from ase.calculators.calculator import BaseCalculator
 
+from matseek.potentials import BatchedCalculator
 from matseek.problems.base import Measurement, callable_name
+from matseek.problems.calculators import CALCULATORS, CalculatorFactory
 from matseek.spaces import Adlayer
 
 FloatArray = npt.NDArray[np.float64]
-CalculatorFactory = Callable[[], BaseCalculator]
 SuccessTest = Callable[[Atoms, float], bool]
-
-
-class _Calculators:
-    """The idle calculators of this process, by factory: each is lent to one call at a time.
-
-    Making a calculator may take far longer than a call (a network is read from disk). Threads and unpickled copies of
-    a problem share what there is, so that a process makes no more calculators than it ever uses at once.
-    """
-
-    def __init__(self) -> None:
-        self._idle: dict[Hashable, list[BaseCalculator]] = {}
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def lent(self, factory: CalculatorFactory) -> Iterator[BaseCalculator]:
-        """A calculator for one call; after an exception it is thrown away, since its state may be spoilt."""
-        key = _identity(factory)
-        with self._lock:
-            idle = self._idle.setdefault(key, [])
-            calculator = idle.pop() if idle else None
-        if calculator is None:
-            calculator = factory()
-        yield calculator
-        with self._lock:
-            idle.append(calculator)
-
-
-_CALCULATORS = _Calculators()
-
-
-def _identity(factory: CalculatorFactory) -> Hashable:
-    """The same for every unpickled copy of a factory; the factory itself where it cannot be pickled."""
-    try:
-        return pickle.dumps(factory)
-    except (pickle.PicklingError, AttributeError, TypeError):
-        return factory
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,10 +74,30 @@ class StructureProblem:
             failed if either is not finite; exceptions that the calculator raises pass through.
         """
         atoms = self.space.atoms(point)
-        with _CALCULATORS.lent(self.calculator) as calculator:
+        with CALCULATORS.lent(self.calculator) as calculator:
             atoms.calc = calculator
             energy = float(atoms.get_potential_energy())
-            forces = np.array(atoms.get_forces(apply_constraint=False)[-self.space.size :], dtype=np.float64)
+            forces = atoms.get_forces(apply_constraint=False)
+        return self._measurement(energy, forces)
+
+    def measure_many(self, points: FloatArray) -> list[Measurement]:
+        """Energies and forces of many structures, in one call where the calculator can take them.
+
+        Args:
+            points: Positions of the free atoms, shape ``(m, 3n)``, in angstrom.
+
+        Returns:
+            As :meth:`measure` gives them, in order; exceptions that the calculator raises pass through.
+        """
+        structures = [self.space.atoms(point) for point in points]
+        with CALCULATORS.lent(self.calculator) as calculator:
+            if isinstance(calculator, BatchedCalculator):
+                return [self._measurement(found.energy, found.forces) for found in calculator.compute_many(structures)]
+        return [self.measure(point, np.random.default_rng()) for point in points]
+
+    def _measurement(self, energy: float, all_forces: FloatArray) -> Measurement:
+        """What is kept of a call: the energy, and the forces on the free atoms."""
+        forces = np.array(all_forces[-self.space.size :], dtype=np.float64)
         if not np.isfinite(energy):
             return Measurement.failed(f"the calculator gave the energy {energy} eV", forces)
         if not np.isfinite(forces).all():

@@ -1,0 +1,78 @@
+"""CHGNet (Deng et al., Nat. Mach. Intell. 5, 1031 (2023)), whose weights come with its package (extra ``chgnet``)."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import Calculator, all_changes
+
+from matseek.potentials.base import EnergyAndForces
+
+
+class CHGNet(Calculator):
+    """A universal potential of 89 elements as an ASE calculator.
+
+    It sees a crystal: the cell needs three vectors, and every face counts as periodic, so that a slab needs vacuum.
+
+    Args:
+        device: Such as ``cpu`` or ``cuda``.
+        version: Of the weights, as chgnet names it.
+        batch_size: Structures in one forward pass.
+
+    Raises:
+        ImportError: If the extra is not installed.
+        ValueError: If a setting is not as described.
+    """
+
+    implemented_properties: list[str] = ["energy", "free_energy", "forces"]  # noqa: RUF012 -- as ASE declares it
+
+    def __init__(self, device: str = "cpu", version: str = "0.3.0", batch_size: int = 16) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+            raise ValueError(f"batch_size={batch_size!r} must be a whole number of at least 1")
+        try:
+            from chgnet.model.model import CHGNet as Model
+            from pymatgen.io.ase import AseAtomsAdaptor
+        except ImportError as error:
+            raise ImportError("calculator=chgnet needs the extra: pip install 'matseek[chgnet]'") from error
+        self.batch_size = batch_size
+        self._structure: Any = AseAtomsAdaptor.get_structure
+        with contextlib.redirect_stdout(io.StringIO()):  # it says how large it is
+            self._model: Any = Model.load(model_name=version, use_device=device, verbose=False)
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = all_changes,
+    ) -> None:
+        """Energy and forces of one structure; ASE calls this."""
+        super().calculate(atoms, properties, system_changes)  # type: ignore[no-untyped-call]
+        (found,) = self.compute_many([cast("Atoms", self.atoms)])
+        self.results = {"energy": found.energy, "free_energy": found.energy, "forces": found.forces}
+
+    def compute_many(self, structures: Sequence[Atoms]) -> list[EnergyAndForces]:
+        """Energies and forces of structures, ``batch_size`` in each forward pass.
+
+        Raises:
+            ValueError: If a cell has fewer than three vectors.
+        """
+        for atoms in structures:
+            if atoms.cell.rank < 3:
+                raise ValueError(f"CHGNet needs a cell of three vectors, got {atoms.cell}; give the slab a vacuum")
+        # pymatgen keeps what ASE says of held atoms as a property, which is no concern of the energy.
+        crystals = [self._structure(Atoms(a.numbers, a.positions, cell=a.cell, pbc=True)) for a in structures]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # about how it reads a volume
+            found = self._model.predict_structure(crystals, task="ef", batch_size=self.batch_size)
+        found = [found] if isinstance(found, dict) else found
+        return [
+            EnergyAndForces(float(f["e"]) * len(a), np.asarray(f["f"], dtype=np.float64))
+            for f, a in zip(found, structures, strict=True)
+        ]
