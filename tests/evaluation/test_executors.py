@@ -1,13 +1,17 @@
 import threading
 import time
+from typing import ClassVar
 
 import numpy as np
 import pytest
+from ase.build import fcc111
+from ase.calculators.emt import EMT
 
-from matseek.evaluation import DaskExecutor, ProcessExecutor, SerialExecutor, ThreadExecutor
+from matseek.evaluation import BatchExecutor, DaskExecutor, ProcessExecutor, SerialExecutor, ThreadExecutor
 from matseek.evaluation.executors import Call, always
-from matseek.problems import Measurement, RecipeProblem
-from matseek.spaces import Box, Variable
+from matseek.potentials import BatchedEMT
+from matseek.problems import Measurement, RecipeProblem, StructureProblem
+from matseek.spaces import Adlayer, Box, Variable
 
 SPACE = Box([Variable("x", 0, 10)])
 
@@ -104,3 +108,53 @@ def test_a_problem_that_cannot_travel_is_refused_before_it_is_paid_for():
     problem = RecipeProblem(SPACE, lambda X: X[:, 0])
     with pytest.raises(ValueError, match="cannot be sent to another process"):
         list(ProcessExecutor(2).outcomes([Call(problem, 1, np.array([1.0]), 0)], always))
+
+
+class Batched(BatchedEMT):
+    """Counts its calls; a structure whose free atom lies high cannot be calculated."""
+
+    sizes: ClassVar[list[int]] = []
+
+    def compute_many(self, structures):
+        Batched.sizes.append(len(structures))
+        return super().compute_many(structures)
+
+    def _compute(self, atoms):
+        if atoms.positions[-1, 2] > 9.6:
+            raise RuntimeError("too high")
+        return super()._compute(atoms)
+
+
+def adatoms(calculator, high=False):
+    slab = fcc111("Pt", (2, 2, 2), vacuum=6)
+    problem = StructureProblem(Adlayer(slab, "Pt", z=(1.0, 4.0)), calculator)
+    points = np.array([[1.0, 1.0, 9.3], [2.0, 1.0, 9.4], [0.5, 1.0, 9.9 if high else 9.2], [0.1, 0.2, 9.5]])
+    return problem, [Call(problem, n, p, 0) for n, p in enumerate(points)]
+
+
+def test_a_batch_gives_what_one_by_one_gives():
+    Batched.sizes.clear()
+    _, calls = adatoms(Batched)
+    together = dict(BatchExecutor(size=3).outcomes(calls))
+    alone = dict(SerialExecutor().outcomes(adatoms(EMT)[1]))
+    assert Batched.sizes == [3, 1]
+    assert list(together) == list(alone) == [0, 1, 2, 3]
+    for place, measured in together.items():
+        assert measured.value == pytest.approx(alone[place].value, abs=1e-9)
+        np.testing.assert_allclose(measured.response, alone[place].response, atol=1e-9)
+
+
+def test_a_structure_that_fails_in_a_batch_fails_alone():
+    outcomes = dict(BatchExecutor(size=4).outcomes(adatoms(Batched, high=True)[1]))
+    assert [isinstance(outcomes[k], Exception) for k in range(4)] == [False, False, True, False]
+
+
+def test_a_calculator_that_takes_one_at_a_time_is_called_so():
+    assert len(dict(BatchExecutor(size=4).outcomes(adatoms(EMT)[1]))) == 4
+
+
+def test_recipes_are_no_batch(problem):
+    with pytest.raises(ValueError, match="evaluator=batched needs structures.*take evaluator=serial"):
+        list(BatchExecutor().outcomes([Call(problem, 1, problem.space.lower, 0)]))
+    with pytest.raises(ValueError, match="size=0"):
+        BatchExecutor(size=0)

@@ -180,7 +180,7 @@ def _read(path: Path, device: torch.device) -> Any:  # noqa: ANN401 -- mace's mo
     Raises:
         ModelFileError: If it is no MACE model, or names what is neither mace's, e3nn's nor torch's.
     """
-    with _mace_imported():
+    with mace_imported():
         try:
             names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
             strange = [name for name in names if not name.startswith(_TRUSTED)]
@@ -198,7 +198,7 @@ def _read(path: Path, device: torch.device) -> Any:  # noqa: ANN401 -- mace's mo
 
 
 @contextmanager
-def _mace_imported() -> Iterator[None]:
+def mace_imported() -> Iterator[None]:
     """Mace and e3nn are imported inside; what mace sets in the environment is undone.
 
     e3nn 0.4 keeps constants in a file that names ``slice``; mace lets all of torch read any pickle.

@@ -60,7 +60,9 @@ class StructureProblem:
                 raise ValueError(f"{name}={test!r} must be callable on (atoms, energy), or None for no such test")
 
     def require_oracle(self) -> None:
-        """A structure problem always has its calculator."""
+        """Make a calculator, so that a missing file or package is told before anything is evaluated."""
+        with CALCULATORS.lent(self.calculator):
+            pass
 
     def measure(self, point: FloatArray, rng: np.random.Generator) -> Measurement:  # noqa: ARG002 -- the problem's face
         """Energy and forces of one structure.

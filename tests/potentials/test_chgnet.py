@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk, fcc111
+
+pytest.importorskip("chgnet")
+
+from matseek.potentials import BatchedCalculator
+from matseek.potentials.chgnet import CHGNet
+
+# pymatgen and chgnet still use what others have deprecated.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def chgnet():
+    return CHGNet(batch_size=2)
+
+
+def test_many_at_once_are_as_one_by_one(chgnet):
+    assert isinstance(chgnet, BatchedCalculator)
+    many = [fcc111("Pt", (1, 1, 3), vacuum=6), bulk("Cu"), bulk("Pt")]
+    for atoms, (energy, forces) in zip(many, chgnet.compute_many(many), strict=True):
+        assert energy == pytest.approx(chgnet.get_potential_energy(atoms), abs=1e-4)
+        np.testing.assert_allclose(forces, chgnet.get_forces(atoms), atol=1e-4)
+
+
+def test_platinum_binds_as_it_should(chgnet):
+    # -6.06 eV an atom by the calculations that it was trained on (Materials Project, mp-126).
+    assert chgnet.get_potential_energy(bulk("Pt", a=3.97)) == pytest.approx(-6.06, abs=0.1)
+
+
+def test_a_structure_without_a_cell_is_refused(chgnet):
+    with pytest.raises(ValueError, match="cell of three vectors"):
+        chgnet.get_potential_energy(Atoms("Pt"))
