@@ -100,9 +100,8 @@ def test_a_file_that_is_no_model_is_refused(tmp_path, content):
 
 def test_what_is_neither_a_file_nor_in_the_cache_is_refused_with_where_to_put_it(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with pytest.raises(
-        ModelFileError, match=rf"download it from https.* put it at {tmp_path}/mace/{PUBLISHED['medium']}"
-    ):
+    place = tmp_path / "mace" / PUBLISHED["medium"]
+    with pytest.raises(ModelFileError, match=rf"download it from https.* put it at {place}"):
         model_file("medium")
     with pytest.raises(ModelFileError, match=r"'nowhere.model' is neither a file nor one of \['small'"):
         model_file("nowhere.model")
