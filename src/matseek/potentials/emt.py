@@ -63,7 +63,7 @@ def _constants() -> tuple[FloatArray, IntArray]:
 _TABLE, _ROW_OF = _constants()
 
 
-@njit(nogil=True)
+@njit(nogil=True, error_model="numpy")
 def _find_pairs(
     positions: FloatArray,
     cell: FloatArray,
@@ -101,7 +101,7 @@ def _find_pairs(
     return count
 
 
-@njit(nogil=True)
+@njit(nogil=True, error_model="numpy")
 def _evaluate(
     table: FloatArray,
     rows: IntArray,
@@ -169,10 +169,11 @@ def _evaluate(
 class BatchedEMT(Calculator):
     """EMT as an ASE calculator; the same energies and forces as ASE's own, to rounding.
 
-    The first call in a process compiles, which takes seconds.
+    The first call in a process compiles, which takes seconds. Two atoms in one place have no finite forces.
 
     Raises:
-        ValueError: When it is given an element without parameters; it names those that have some.
+        ValueError: When it is given an element without parameters (it names those that have some), no atoms, positions
+            or a cell that are not finite, or periodicity along cell vectors that are zero or coplanar.
     """
 
     implemented_properties: list[str] = [  # noqa: RUF012 -- as ASE declares it
@@ -212,11 +213,20 @@ class BatchedEMT(Calculator):
 
     def _compute(self, atoms: Atoms) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Energies ``(n,)``, forces ``(n, 3)`` and virial ``(3, 3)``."""
+        if not len(atoms):
+            raise ValueError("the structure has no atoms; give one at least")
         rows = _ROW_OF[atoms.numbers]
         if (rows < 0).any():
             missing = sorted({chemical_symbols[z] for z in atoms.numbers[rows < 0]})
             raise ValueError(f"EMT has no parameters for {missing}; it knows {list(ELEMENTS)}, take another calculator")
+        if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
+            raise ValueError("positions and cell vectors must be finite numbers; correct those that are not")
         cell = np.ascontiguousarray(complete_cell(atoms.cell), dtype=np.float64)
+        if not atoms.cell[atoms.pbc].any(axis=1).all() or abs(np.linalg.det(cell)) < 1e-9:
+            raise ValueError(
+                f"pbc={atoms.pbc.tolist()} needs cell vectors that are neither zero nor coplanar, got "
+                f"{atoms.cell.tolist()}; correct the cell, or switch off pbc where there is no vector"
+            )
         inverse = np.asarray(np.linalg.inv(cell), dtype=np.float64)
         heights = 1 / np.linalg.norm(inverse, axis=0)
         # From the nearest image on, the k-th along a vector is (k - 1/2) heights away at least.
