@@ -4,7 +4,7 @@ A run begins with a contiguous random island. A step moves an atom beside anothe
 two elements, relaxes, and is taken by Metropolis' rule at 0.3 eV. Counts force calls; energies below one another by
 less than 5 meV are one minimum. Goes on where it was stopped; the lowest structure is written into the package.
 
-    .venv/bin/python -W ignore -m benchmarks.minima [--runs 6] [--steps 400]
+    .venv/bin/python -W ignore -m benchmarks.minima [--runs 6] [--steps 150]
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ NAMES = ("platinum_tetramer", "platinum_decamer", "copper_hexamer", "copper_nona
 FOLDER = Path(matseek.problems.__file__).parent / "minima"
 CELLS = RESULTS / "minima_cells.json"
 KT, SAME = 0.3, 0.005
-RELAXATION = Relaxation(fmax=0.02, max_steps=400)
+RELAXATION = Relaxation(fmax=0.03, max_steps=150)
 
 
 def moved(space: Adlayer, point: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -86,7 +86,7 @@ def main() -> None:
     """Run what is missing, then write the evidence and the structures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=6)
-    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=150)
     arguments = parser.parse_args()
     cells: dict[str, Any] = json.loads(CELLS.read_text()) if CELLS.exists() else {}
     FOLDER.mkdir(exist_ok=True)

@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 from ase.calculators.emt import EMT
-
 from benchmarks.results_io import RESULTS
+
 from matseek.configuration import run_settings
 from matseek.potentials import BatchedEMT
 from matseek.problems import islands
