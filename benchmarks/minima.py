@@ -4,7 +4,7 @@ A run begins with a contiguous random island. A step moves an atom beside anothe
 two elements, relaxes, and is taken by Metropolis' rule at 0.3 eV. Counts force calls; energies below one another by
 less than 5 meV are one minimum. Goes on where it was stopped; the lowest structure is written into the package.
 
-    .venv/bin/python -W ignore -m benchmarks.minima [--runs 6] [--steps 600]
+    .venv/bin/python -W ignore -m benchmarks.minima [--runs 6] [--steps 300]
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def main() -> None:
     """Run what is missing, then write the evidence and the structures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=6)
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=300)
     arguments = parser.parse_args()
     cells: dict[str, Any] = json.loads(CELLS.read_text()) if CELLS.exists() else {}
     FOLDER.mkdir(exist_ok=True)

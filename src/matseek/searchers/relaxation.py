@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 from ase.calculators.singlepoint import SinglePointCalculator
-from ase.constraints import FixAtoms
+from ase.filters import Filter
 from ase.optimize import BFGS, FIRE, LBFGS
 
 from matseek.evaluation import Evaluation, Evaluator, Event, Proposal
@@ -106,8 +106,9 @@ class _Walk:
 
     def __post_init__(self) -> None:
         self._atoms = self.space.atoms(self.start)
-        self._atoms.set_constraint(FixAtoms(indices=range(len(self.space.template))))
-        self._optimizer = OPTIMIZERS[self.settings.optimizer](self._atoms, logfile=None)
+        # The template would only make the optimiser's matrices larger.
+        free = range(len(self.space.template), len(self._atoms))
+        self._optimizer = OPTIMIZERS[self.settings.optimizer](Filter(self._atoms, indices=free), logfile=None)
 
     @property
     def point(self) -> FloatArray:
