@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -145,6 +145,27 @@ class _Walk:
         message = f"relaxation {self.number + 1}: {self.ended} after {spent} evaluations, {self.energy:.4f} eV"
         figures = {"relaxation": self.number + 1, "evaluations": self.evaluations, "ended": self.ended}
         return Event(RELAXED, message, {"run": self.number + 1, "energy": self.energy, **figures})
+
+
+def relaxations(evaluations: Sequence[Evaluation], ended: Sequence[Event]) -> list[tuple[Evaluation, ...]]:
+    """The evaluations of each relaxation in order, by the first; those still under way are among them.
+
+    Args:
+        evaluations: All of a campaign, by number.
+        ended: Its events of kind ``RELAXED``; without any there are no relaxations to tell apart.
+    """
+    if not ended:
+        return []
+    known = {e.number: e for e in evaluations}
+    walks = [tuple(known[number] for number in event.data["evaluations"]) for event in ended]
+    over = {e.number for walk in walks for e in walk}
+    first = {e.iteration: e.number for e in reversed(evaluations)}
+    # Side by side, a relaxation keeps its place in the batch until it ends.
+    under_way: dict[int, list[Evaluation]] = {}
+    for e in evaluations:
+        if e.number not in over:
+            under_way.setdefault(e.number - first[e.iteration], []).append(e)
+    return sorted([*walks, *map(tuple, under_way.values())], key=lambda walk: walk[0].number)
 
 
 class _Walks:
