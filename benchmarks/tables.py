@@ -150,6 +150,23 @@ def painn_fidelity(report: dict[str, Any]) -> str:
     return markdown(["form", *columns], rows)
 
 
+def emt_speed(report: dict[str, Any]) -> str:
+    """The compiled EMT beside ASE's."""
+    rows = [
+        [r["atoms"], *(f"{r[k]:.3f}" for k in ("ase", "batched_emt", "compute_many")), r["faster_by"]]
+        for r in report["rows"]
+    ]
+    largest = report["largest_differences"]
+    speed = markdown(["atoms", "ASE's `EMT`, CPU ms", "`BatchedEMT`", "its `compute_many`", "faster by"], rows)
+    names = ["random structures", "elements", "largest difference of energies, eV", "of forces, eV/A"]
+    cells = [
+        largest["structures"],
+        largest["elements"],
+        *(f"{largest[k]:.0e}" for k in ("energy_eV", "force_eV_per_A")),
+    ]
+    return f"{speed}\n\n{markdown(names, [cells])}"
+
+
 def adatom(report: dict[str, Any]) -> str:
     """GO-Diff and random search on the adatom."""
     rows = [
@@ -173,7 +190,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     f.__name__: f
     for f in (
         *(asking, finding, two_step, grid, attribution, laboratory, constraints, killing),
-        *(adatom, painn_speed, painn_fidelity),
+        *(adatom, emt_speed, painn_speed, painn_fidelity),
     )
 }
 

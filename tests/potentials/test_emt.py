@@ -5,12 +5,13 @@ import pytest
 from ase import Atoms
 from ase.build import bulk, fcc111
 from ase.calculators.emt import EMT
+from ase.neighborlist import neighbor_list
 from ase.optimize import BFGS
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from matseek.potentials import BatchedCalculator, BatchedEMT
-from matseek.potentials.emt import ELEMENTS
+from matseek.potentials.emt import CUTOFF, ELEMENTS
 from matseek.problems.platinum import platinum_heptamer
 
 OURS = BatchedEMT()
@@ -77,6 +78,43 @@ def test_many_at_once_are_as_one_by_one_whatever_their_sizes():
 def test_elements_without_parameters_are_refused_by_name():
     with pytest.raises(ValueError, match=r"no parameters for \['Fe', 'Zn'\]; it knows .*'Pt'"):
         OURS.get_potential_energy(Atoms("PtFeZn", np.eye(3) * 3))
+
+
+@pytest.mark.parametrize(
+    ("atoms", "message"),
+    [
+        (Atoms(), "no atoms"),
+        (Atoms("Pt2", [[0, 0, 0], [0, 0, np.nan]]), "finite"),
+        (Atoms("Pt", cell=[0, 5, 5], pbc=True), r"pbc=\[True, True, True\] needs cell vectors"),
+        (Atoms("Pt", cell=[[5, 0, 0], [9, 0, 0], [0, 0, 5]], pbc=True), "coplanar"),
+    ],
+)
+def test_structures_without_a_meaning_are_refused(atoms, message):
+    with pytest.raises(ValueError, match=message):
+        OURS.get_potential_energy(atoms)
+
+
+def test_atoms_in_one_place_have_no_finite_forces_and_spoil_no_batch():
+    good = Atoms("Pt2", [[0, 0, 0], [0, 0, 2.7]])
+    spoilt, kept = OURS.compute_many([Atoms("Pt2", np.zeros((2, 3))), good])
+    assert not np.isfinite(spoilt.forces).all()
+    assert kept.energy == OURS.get_potential_energy(good)
+
+
+@settings(max_examples=20, deadline=None)
+@given(structures(), st.integers(0, 2**32 - 1))
+def test_forces_are_the_slope_of_the_energy(atoms, seed):
+    step = 1e-5
+    lengths = neighbor_list("d", atoms, CUTOFF + 1)
+    assume(not (np.abs(lengths - CUTOFF) < 100 * step).any())  # w has a small step where it ends
+    direction = np.random.default_rng(seed).standard_normal((len(atoms), 3))
+    ends = [atoms.copy(), atoms.copy()]
+    for end, sign in zip(ends, (1, -1), strict=True):
+        end.positions += sign * step * direction
+    ahead, behind = (found.energy for found in OURS.compute_many(ends))
+    force = OURS.get_forces(atoms)
+    tolerance = 1e-4 * max(1.0, np.abs(force).max()) * len(atoms)
+    assert (behind - ahead) / (2 * step) == pytest.approx((force * direction).sum(), abs=tolerance)
 
 
 def test_a_relaxation_ends_where_ases_does():

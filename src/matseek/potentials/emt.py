@@ -63,36 +63,39 @@ def _constants() -> tuple[FloatArray, IntArray]:
 _TABLE, _ROW_OF = _constants()
 
 
-@njit(nogil=True)
+@njit(nogil=True, error_model="numpy")
 def _find_pairs(
     positions: FloatArray,
     cell: FloatArray,
     inverse: FloatArray,
-    reach: IntArray,
+    extent: FloatArray,
     cutoff: float,
     found: tuple[IntArray, IntArray, FloatArray],
 ) -> int:
-    """Pairs of atoms, each once, with the vectors between them; gives their number, and writes as many as fit."""
+    """Pairs of atoms, each once, with the vectors between them; gives their number, and writes as many as fit.
+
+    The image n cells away along vector k is at least ``|f + n|`` heights of the cell away, f being the difference of
+    the fractional coordinates, so that only ``|f + n| <= extent``, the cutoff in heights, is looked at. Along a vector
+    that is not periodic, the inverse and the extent are zero.
+    """
     count, capacity = 0, len(found[0])
     first, second, vectors = found
+    fractions = positions @ inverse
+    low, high = np.empty(3, np.int64), np.empty(3, np.int64)
     for i in range(len(positions)):
         for j in range(i, len(positions)):
-            d = positions[j] - positions[i]
             for k in range(3):
-                if reach[k] >= 0:  # periodic: begin at the nearest image along this vector
-                    turns = np.rint(d[0] * inverse[0, k] + d[1] * inverse[1, k] + d[2] * inverse[2, k])
-                    for m in range(3):
-                        d[m] -= turns * cell[k, m]
-            a, b, c = max(reach[0], 0), max(reach[1], 0), max(reach[2], 0)
-            for p in range(-a, a + 1):
-                for q in range(-b, b + 1):
-                    for r in range(-c, c + 1):
+                f = fractions[j, k] - fractions[i, k]
+                low[k], high[k] = np.ceil(-extent[k] - f), np.floor(extent[k] - f)
+            for p in range(low[0], high[0] + 1):
+                for q in range(low[1], high[1] + 1):
+                    for r in range(low[2], high[2] + 1):
                         # An atom and its own images are half of them enough.
                         if i == j and (p, q, r) <= (0, 0, 0):
                             continue
-                        x = d[0] + p * cell[0, 0] + q * cell[1, 0] + r * cell[2, 0]
-                        y = d[1] + p * cell[0, 1] + q * cell[1, 1] + r * cell[2, 1]
-                        z = d[2] + p * cell[0, 2] + q * cell[1, 2] + r * cell[2, 2]
+                        x = positions[j, 0] - positions[i, 0] + p * cell[0, 0] + q * cell[1, 0] + r * cell[2, 0]
+                        y = positions[j, 1] - positions[i, 1] + p * cell[0, 1] + q * cell[1, 1] + r * cell[2, 1]
+                        z = positions[j, 2] - positions[i, 2] + p * cell[0, 2] + q * cell[1, 2] + r * cell[2, 2]
                         if x * x + y * y + z * z < cutoff * cutoff:
                             if count < capacity:
                                 first[count], second[count] = i, j
@@ -101,7 +104,7 @@ def _find_pairs(
     return count
 
 
-@njit(nogil=True)
+@njit(nogil=True, error_model="numpy")
 def _evaluate(
     table: FloatArray,
     rows: IntArray,
@@ -169,10 +172,11 @@ def _evaluate(
 class BatchedEMT(Calculator):
     """EMT as an ASE calculator; the same energies and forces as ASE's own, to rounding.
 
-    The first call in a process compiles, which takes seconds.
+    The first call in a process compiles, which takes seconds. Two atoms in one place have no finite forces.
 
     Raises:
-        ValueError: When it is given an element without parameters; it names those that have some.
+        ValueError: When it is given an element without parameters (it names those that have some), no atoms, positions
+            or a cell that are not finite, or periodicity along cell vectors that are zero or coplanar.
     """
 
     implemented_properties: list[str] = [  # noqa: RUF012 -- as ASE declares it
@@ -212,27 +216,34 @@ class BatchedEMT(Calculator):
 
     def _compute(self, atoms: Atoms) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Energies ``(n,)``, forces ``(n, 3)`` and virial ``(3, 3)``."""
+        if not len(atoms):
+            raise ValueError("the structure has no atoms; give one at least")
         rows = _ROW_OF[atoms.numbers]
         if (rows < 0).any():
             missing = sorted({chemical_symbols[z] for z in atoms.numbers[rows < 0]})
             raise ValueError(f"EMT has no parameters for {missing}; it knows {list(ELEMENTS)}, take another calculator")
+        if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
+            raise ValueError("positions and cell vectors must be finite numbers; correct those that are not")
         cell = np.ascontiguousarray(complete_cell(atoms.cell), dtype=np.float64)
-        inverse = np.asarray(np.linalg.inv(cell), dtype=np.float64)
-        heights = 1 / np.linalg.norm(inverse, axis=0)
-        # From the nearest image on, the k-th along a vector is (k - 1/2) heights away at least.
-        reach = np.where(atoms.pbc, np.floor(CUTOFF / heights + 0.5), -1).astype(np.int64)
-        first, second, vectors = self._pairs(np.ascontiguousarray(atoms.positions), cell, inverse, reach)
+        if not atoms.cell[atoms.pbc].any(axis=1).all() or abs(np.linalg.det(cell)) < 1e-9:
+            raise ValueError(
+                f"pbc={atoms.pbc.tolist()} needs cell vectors that are neither zero nor coplanar, got "
+                f"{atoms.cell.tolist()}; correct the cell, or switch off pbc where there is no vector"
+            )
+        inverse = np.linalg.inv(cell) * atoms.pbc
+        extent = CUTOFF * np.linalg.norm(inverse, axis=0) * (1 + 1e-9)
+        first, second, vectors = self._pairs(np.ascontiguousarray(atoms.positions), cell, inverse, extent)
         energies, forces, virial = np.zeros(len(rows)), np.zeros((len(rows), 3)), np.zeros((3, 3))
         _evaluate(_TABLE, rows, first, second, vectors, energies, forces, virial)
         return energies, forces, virial
 
     def _pairs(
-        self, positions: FloatArray, cell: FloatArray, inverse: FloatArray, reach: IntArray
+        self, positions: FloatArray, cell: FloatArray, inverse: FloatArray, extent: FloatArray
     ) -> tuple[IntArray, IntArray, FloatArray]:
         while True:
             size = self._capacity
             found = np.empty(size, np.int64), np.empty(size, np.int64), np.empty((size, 3))
-            count = _find_pairs(positions, cell, inverse, reach, CUTOFF, found)
+            count = _find_pairs(positions, cell, inverse, extent, CUTOFF, found)
             if count <= size:
                 return found[0][:count], found[1][:count], found[2][:count]
             self._capacity = 2 * count

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import networkx as nx
 import numpy as np
@@ -59,6 +60,13 @@ def matches(graph: nx.Graph[int], motif: nx.Graph[int]) -> bool:
     """Whether a bond graph is isomorphic to a motif, whatever its elements; bonds count with their number."""
     alike = nx.algorithms.isomorphism.numerical_edge_match("bonds", 1)
     return bool(nx.is_isomorphic(graph, motif, edge_match=alike))
+
+
+def same_island(graph: nx.Graph[int], motif: nx.Graph[int]) -> bool:
+    """Whether a bond graph is isomorphic to a motif, elements included; bonds count with their number."""
+    bonds = nx.algorithms.isomorphism.numerical_edge_match("bonds", 1)
+    elements = nx.algorithms.isomorphism.numerical_node_match("number", 0)
+    return bool(nx.is_isomorphic(graph, motif, node_match=elements, edge_match=bonds))
 
 
 def hexagonal_heptamer() -> nx.Graph[int]:
@@ -140,6 +148,65 @@ class Heptamer:
         if len(free) != 7 or np.ptp(atoms.positions[free, 2]) >= self.z_range:
             return False
         return matches(bond_graph(atoms, free, self.factor), hexagonal_heptamer())
+
+
+@dataclass(frozen=True, eq=False)
+class Island:
+    """Recognises an island by a known one: the same bonds between the same elements, and about as flat.
+
+    Sites are not told apart: an island in fcc hollows is the one in hcp hollows, as for :class:`Heptamer`.
+
+    Args:
+        known: The known structure, its free atoms not held by ``FixAtoms``.
+        slack: How much less flat it may be, in angstrom.
+        factor: Longest bond, as a multiple of the sum of the covalent radii.
+    """
+
+    known: Atoms
+    slack: float = 0.4
+    factor: float = 1.1
+
+    def __call__(self, atoms: Atoms, energy: float) -> bool:  # noqa: ARG002 -- the face of a test of success
+        """Whether the structure's free atoms are such an island; the energy does not matter."""
+        free = free_indices(atoms)
+        if np.ptp(atoms.positions[free, 2]) > self._height + self.slack:
+            return False
+        return same_island(bond_graph(atoms, free, self.factor), self._motif)
+
+    @cached_property
+    def _motif(self) -> nx.Graph[int]:
+        return bond_graph(self.known, free_indices(self.known), self.factor)
+
+    @cached_property
+    def _height(self) -> float:
+        return float(np.ptp(self.known.positions[free_indices(self.known), 2]))
+
+
+@dataclass(frozen=True, eq=False)
+class AsLowAs:
+    """Whether a relaxed structure's energy is that of a known one relaxed by the same calculator, or below.
+
+    Args:
+        known: The known structure.
+        calculator: Zero-argument callable that makes an ASE calculator.
+        relaxation: How the known one is relaxed.
+        tolerance: By how much the energy may be above, in eV.
+    """
+
+    known: Atoms
+    calculator: CalculatorFactory
+    relaxation: Relaxation
+    tolerance: float = 0.02
+
+    @cached_property
+    def energy(self) -> float:
+        """Of the known structure, relaxed, in eV."""
+        with CALCULATORS.lent(self.calculator) as calculator:
+            return self.relaxation.relax(self.known, calculator).energy
+
+    def __call__(self, atoms: Atoms, energy: float) -> bool:  # noqa: ARG002 -- the face of a test of success
+        """Whether the energy is that low."""
+        return energy < self.energy + self.tolerance
 
 
 class AfterRelaxation:
