@@ -5,78 +5,39 @@ Nothing is ever downloaded: a model is a file that the user has.
 
 from __future__ import annotations
 
-import importlib
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import cached_property
+from collections.abc import Sequence
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, cast
 
 import numpy as np
 import torch
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
+from ase.data import chemical_symbols
 from vesin import NeighborList
 
-from matseek.errors import ModelFileError
 from matseek.potentials.base import EnergyAndForces
-
-PUBLISHED = {
-    "small": "20231210mace128L0_energy_epoch249model",
-    "medium": "20231203mace128L1_epoch199model",
-    "large": "MACE_MPtrj_20229model",
-}
-"""MACE-MP-0 by the names that mace-torch knows, and the file that it keeps each in."""
-
-_SOURCE = "https://github.com/ACEsuite/mace-foundations/releases"
-
-_TRUSTED = ("mace.", "e3nn.", "torch.", "opt_einsum_fx.", "numpy.", "collections.", "builtins.slice")
-"""Packages whose names a model file may hold."""
+from matseek.potentials.mace_file import MACEFile, model_file
 
 
-def model_file(model: str | Path) -> Path:
-    """The file of a model.
-
-    Args:
-        model: Path, or ``small``, ``medium`` or ``large`` for MACE-MP-0 in mace-torch's cache (``~/.cache/mace``, or
-            ``$XDG_CACHE_HOME/mace``).
-
-    Raises:
-        ModelFileError: If there is none; it says where to put it.
-    """
-    path = Path(model).expanduser()
-    if path.is_file():
-        return path
-    name = str(model).removeprefix("mace-mp-0-")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mace"
-    if name in PUBLISHED:
-        cached = cache / PUBLISHED[name]
-        if cached.is_file():
-            return cached
-        raise ModelFileError(
-            f"model={str(model)!r} (MACE-MP-0) is not in the cache: download it from {_SOURCE} and put it at {cached}, "
-            "or give the path of the file"
-        )
-    raise ModelFileError(
-        f"model={str(model)!r} is neither a file nor one of {list(PUBLISHED)}; give the path of a MACE model "
-        f"(see {_SOURCE}), or put MACE-MP-0 into {cache}"
-    )
+_ON_AN_ACCELERATOR = 32
+"""Structures in one forward pass, where overhead costs more than memory."""
 
 
 class MACE(Calculator):
     """A MACE model as an ASE calculator.
 
-    A MACE file is a pickled module. It is read by torch's restricted reader, which takes names of mace, e3nn and torch
-    alone; but these models hold programs that torch.fx has written, which reading them runs: take files from sources
-    that you trust.
+    The model is made of those elements alone that occur in what it is given, see :meth:`MACEFile.model`; an element
+    that has not occurred before costs seconds once.
 
     Args:
-        model: Path of the file, or ``small``, ``medium`` or ``large`` for MACE-MP-0 in the user's cache.
+        model: Path of the file, or ``small``, ``medium`` or ``large`` for MACE-MP-0 in the user's cache. Nothing that
+            the file holds is run, see :mod:`matseek.potentials.mace_file`.
         device: Such as ``cpu`` or ``cuda``.
         dtype: ``float32`` or ``float64``.
-        batch_size: Structures in one forward pass.
+        batch_size: Structures in one forward pass. None for 32 on a GPU and 1 on a CPU, which gains nothing from more:
+            its caches are too small for the features of many edges.
+        head: Which energy, for files with several; None for the only one, or the one that is called default.
 
     Raises:
         ModelFileError: If there is no such file, or it is no MACE model.
@@ -87,25 +48,37 @@ class MACE(Calculator):
     implemented_properties: list[str] = ["energy", "free_energy", "forces"]  # noqa: RUF012 -- as ASE declares it
 
     def __init__(
-        self, model: str | Path = "medium", device: str = "cpu", dtype: str = "float32", batch_size: int = 32
+        self,
+        model: str | Path = "medium",
+        device: str = "cpu",
+        dtype: str = "float32",
+        batch_size: int | None = None,
+        head: str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         if dtype not in ("float32", "float64"):
             raise ValueError(f"dtype={dtype!r} must be float32 or float64")
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-            raise ValueError(f"batch_size={batch_size!r} must be a whole number of at least 1")
-        self.file, self.batch_size = model_file(model), batch_size
+        if batch_size is not None and (isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1):
+            raise ValueError(f"batch_size={batch_size!r} must be a whole number of at least 1, or None")
         self.device, self.dtype = torch.device(device), getattr(torch, dtype)
-        self._model = _read(self.file, self.device).to(self.device, self.dtype).eval()
-        for parameter in self._model.parameters():
-            parameter.requires_grad_(False)
-        self._cutoff = float(self._model.r_max)
+        self.batch_size = batch_size or (1 if self.device.type == "cpu" else _ON_AN_ACCELERATOR)
+        self.file = MACEFile.read(model_file(model))
+        self._head = _place_of(head, self.file.heads)
+        self._cutoff = float(self.file.settings["r_max"])
         self._neighbours = NeighborList(cutoff=self._cutoff, full_list=True)
+        self._rows: dict[int, int] = {}
+        self.file.model(self.file.elements[:1], self.dtype)  # a file that does not fit is refused here, not in use
 
-    @cached_property
-    def _rows(self) -> dict[int, int]:
-        """Row of each atomic number among the model's elements."""
-        return {int(z): row for row, z in enumerate(self._model.atomic_numbers)}
+    def _know(self, numbers: set[int]) -> None:
+        """Make the model anew if it lacks an element that occurs."""
+        missing = numbers - set(self.file.elements)
+        if missing:
+            names = sorted(chemical_symbols[z] for z in missing)
+            raise ValueError(f"{self.file.path.name} does not know {names}; take a model that was trained on them")
+        if not numbers <= self._rows.keys():
+            elements = sorted(numbers | self._rows.keys())
+            self._model: Any = self.file.model(elements, self.dtype).to(self.device)
+            self._rows = {z: row for row, z in enumerate(elements)}
 
     def calculate(
         self,
@@ -124,6 +97,7 @@ class MACE(Calculator):
         Raises:
             ValueError: If an element is none of the model's.
         """
+        self._know({int(z) for atoms in structures for z in atoms.numbers})
         found: list[EnergyAndForces] = []
         for start in range(0, len(structures), self.batch_size):
             found += self._forward(structures[start : start + self.batch_size])
@@ -141,9 +115,6 @@ class MACE(Calculator):
         edges, shifts, units = [], [], []
         offset = 0
         for atoms in structures:
-            missing = sorted({s for s, z in zip(atoms.symbols, atoms.numbers, strict=True) if z not in self._rows})
-            if missing:
-                raise ValueError(f"{self.file.name} does not know {missing}; take a model that was trained on them")
             cell = np.asarray(atoms.cell, dtype=np.float64)
             # Atoms see no images across a face that is not periodic.
             first, second, images = self._neighbours.compute(
@@ -170,67 +141,16 @@ class MACE(Calculator):
             "cell": real([np.asarray(atoms.cell) for atoms in structures]),
             "batch": batch,
             "ptr": torch.tensor([0, *np.cumsum(sizes)], device=self.device),
-            "head": torch.zeros(len(sizes), dtype=torch.int64, device=self.device),
+            "head": torch.full((len(sizes),), self._head, device=self.device),
         }
 
 
-def _read(path: Path, device: torch.device) -> Any:  # noqa: ANN401 -- mace's models have no types
-    """The module that a file holds.
-
-    Raises:
-        ModelFileError: If it is no MACE model, or names what is neither mace's, e3nn's nor torch's.
-    """
-    with mace_imported():
-        try:
-            names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-            strange = [name for name in names if not name.startswith(_TRUSTED)]
-            if strange:
-                raise ModelFileError(f"{path} names {strange}, which no MACE model does; it was not read")
-            with torch.serialization.safe_globals([_named(name) for name in names]):
-                model = torch.load(path, map_location=device, weights_only=True)
-        except (RuntimeError, ValueError, EOFError, AttributeError, ImportError, UnpicklingError) as error:
-            if isinstance(error, ModelFileError):
-                raise
-            raise ModelFileError(f"{path} is no MACE model that can be read: {error}") from error
-    if not hasattr(model, "r_max") or not hasattr(model, "atomic_numbers"):
-        raise ModelFileError(f"{path} holds a {type(model).__name__}, not a MACE model")
-    return model
-
-
-@contextmanager
-def mace_imported() -> Iterator[None]:
-    """Mace and e3nn are imported inside; what mace sets in the environment is undone.
-
-    e3nn 0.4 keeps constants in a file that names ``slice``; mace lets all of torch read any pickle.
-
-    Raises:
-        ImportError: If the extra is not installed.
-    """
-    key = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
-    before = os.environ.get(key)
-    try:
-        with torch.serialization.safe_globals([slice]):
-            importlib.import_module("e3nn.o3")
-            importlib.import_module("mace.modules")
-    except ModuleNotFoundError as error:
-        raise ImportError("calculator=mace needs the extra: pip install 'matseek[mace]'") from error
-    finally:
-        if before is None:
-            os.environ.pop(key, None)
-        else:
-            os.environ[key] = before
-    yield
-
-
-def _named(name: str) -> Any:  # noqa: ANN401 -- a class or a function
-    """What a dotted name stands for."""
-    parts = name.split(".")
-    for end in range(len(parts) - 1, 0, -1):
-        try:
-            found: Any = importlib.import_module(".".join(parts[:end]))
-        except ModuleNotFoundError:
-            continue
-        for part in parts[end:]:
-            found = getattr(found, part)
-        return found
-    raise ImportError(f"{name} is not installed")
+def _place_of(head: str | None, heads: Sequence[str]) -> int:
+    """Place of a head among those of a file."""
+    if head is None:
+        named = [place for place, name in enumerate(heads) if len(heads) == 1 or name.lower() == "default"]
+    else:
+        named = [place for place, name in enumerate(heads) if name == head]
+    if not named:
+        raise ValueError(f"head={head!r} must be one of {list(heads)}")
+    return named[0]
