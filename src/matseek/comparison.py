@@ -159,15 +159,15 @@ class Comparison:
         self.seeds = tuple(range(first, first + seeds))
         self.workers: int = own.get("workers") or torch.cuda.device_count() or os.cpu_count() or 1
         # Cells of a searcher differ in seed and folder alone: their settings are composed and checked once.
-        overrides = {searcher: self._overrides(base, searcher) for searcher in self.searchers}
-        settings = {searcher: run_settings([*mine, f"seed={first}"]) for searcher, mine in overrides.items()}
+        given = {searcher: self._overrides(base, searcher) for searcher in self.searchers}
+        settings = {searcher: run_settings([*mine, f"seed={first}"]) for searcher, mine in given.items()}
         for its in settings.values():
             its.searcher.check(its.budget)
             its.problem.require_oracle()
         self.problem: Problem = settings[self.searchers[0]].problem
         self.folder = Path(own.get("run_dir") or f"runs/{self.problem.name}")
         self.cells = tuple(
-            self._cell(searcher, seed, overrides[searcher], settings[searcher].config)
+            self._cell(searcher, seed, given[searcher], settings[searcher].config)
             for seed in self.seeds
             for searcher in self.searchers
         )

@@ -82,8 +82,8 @@ def log_rank(one: SuccessRate, budget: int, other: SuccessRate, other_budget: in
     """
     if not (one.runs and other.runs and one.found + other.found):
         return float("nan")
-    censored = [
-        CensoredData(uncensored=rate.found, right=[most] * (rate.runs - rate.successes))
+    first, second = (
+        CensoredData(uncensored=np.asarray(rate.found), right=np.full(rate.runs - rate.successes, float(most)))
         for rate, most in ((one, budget), (other, other_budget))
-    ]
-    return float(logrank(*censored).pvalue)
+    )
+    return float(logrank(first, second).pvalue)

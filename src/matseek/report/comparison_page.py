@@ -132,7 +132,8 @@ def _findings(record: ComparisonRecord) -> Iterator[str]:
             f"{quickest['mean_evaluations_to_success']:,.0f} on average in {quickest['successes']} of "
             f"{quickest['seeds']} runs."
         )
-    ahead, alike = [], []
+    ahead: list[str] = []
+    alike: list[str] = []
     for row in record.tested:
         if row["searcher"] != best["searcher"]:
             one, other = (record.rates[r["searcher"]][0] for r in (best, row))
@@ -164,8 +165,7 @@ def _figures(record: ComparisonRecord) -> Iterator[tuple[str, dict[str, str]]]:
             _picture(
                 "Who succeeds, and after how many evaluations",
                 "Left: the share of runs that succeed, with Wilson's 95 % interval. Right: the evaluations it took, "
-                "where it did."
-                + (" Open diamonds are what others have published." if record.published else ""),
+                "where it did." + (" Open diamonds are what others have published." if record.published else ""),
                 successes_of_searchers(record.rates, record.published),
             ),
         )

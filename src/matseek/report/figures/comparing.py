@@ -82,7 +82,7 @@ def successes_of_searchers(rates: Rates, published: Mapping[str, Mapping[str, An
     left, right = figure.subplots(1, 2, sharey=True)
     counts = []
     for place, name in enumerate(names):
-        rows = [(rates[name][0], place, looks[name][0], "o", looks[name][0])]
+        rows = [(rates[name][0], float(place), looks[name][0], "o", looks[name][0])]
         if name in published:
             rows.append((_published_rate(published[name]), place + 0.3, MUTED, "D", "white"))
         for rate, height, color, marker, fill in rows:
