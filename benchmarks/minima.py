@@ -1,7 +1,7 @@
 """Putative minima of the islands, by basin hopping from independent starts (Wales and Doye, 1997).
 
 A run begins with a contiguous random island. A step moves an atom of few neighbours beside another one, displaces all,
-or swaps two elements, relaxes, and is taken by Metropolis' rule at 0.15 eV. Counts force calls; energies below one another by
+or swaps two elements, relaxes, and is taken by Metropolis' rule at 0.15 eV. Counts force calls; energies that differ by
 less than 5 meV are one minimum. Goes on where it was stopped; the lowest structure is written into the package.
 
     .venv/bin/python -W ignore -m benchmarks.minima [--runs 6] [--steps 1000]
