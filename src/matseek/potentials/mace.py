@@ -19,7 +19,6 @@ from vesin import NeighborList
 from matseek.potentials.base import EnergyAndForces
 from matseek.potentials.mace_file import MACEFile, model_file
 
-
 _ON_AN_ACCELERATOR = 32
 """Structures in one forward pass, where overhead costs more than memory."""
 
@@ -58,7 +57,9 @@ class MACE(Calculator):
         super().__init__()  # type: ignore[no-untyped-call]
         if dtype not in ("float32", "float64"):
             raise ValueError(f"dtype={dtype!r} must be float32 or float64")
-        if batch_size is not None and (isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1):
+        if batch_size is not None and (
+            isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1
+        ):
             raise ValueError(f"batch_size={batch_size!r} must be a whole number of at least 1, or None")
         self.device, self.dtype = torch.device(device), getattr(torch, dtype)
         self.batch_size = batch_size or (1 if self.device.type == "cpu" else _ON_AN_ACCELERATOR)

@@ -53,8 +53,8 @@ def model_file(model: str | Path) -> Path:
     name = str(model).removeprefix("mace-mp-0-")
     if name not in PUBLISHED:
         raise ModelFileError(
-            f"model={str(model)!r} is neither a file nor one of {list(PUBLISHED)} (MACE-MP-0, looked for in {_cache()}); "
-            "give the path of a MACE model"
+            f"model={str(model)!r} is neither a file nor one of {list(PUBLISHED)} (MACE-MP-0, looked for in {_cache()})"
+            "; give the path of a MACE model"
         )
     cached = cached_file(name)
     if not cached.is_file():
