@@ -1,10 +1,10 @@
 """Putative minima of the islands, by basin hopping from independent starts (Wales and Doye, 1997).
 
-A run begins with a contiguous random island. A step moves an atom beside another one, displaces all of them, or swaps
-two elements, relaxes, and is taken by Metropolis' rule at 0.3 eV. Counts force calls; energies below one another by
+A run begins with a contiguous random island. A step moves an atom of few neighbours beside another one, displaces all,
+or swaps two elements, relaxes, and is taken by Metropolis' rule at 0.15 eV. Counts force calls; energies that differ by
 less than 5 meV are one minimum. Goes on where it was stopped; the lowest structure is written into the package.
 
-    .venv/bin/python -W ignore -m benchmarks.minima [--runs 6] [--steps 600]
+    .venv/bin/python -W ignore -m benchmarks.minima [--runs 6] [--steps 1000]
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from matseek.spaces import Adlayer
 NAMES = ("platinum_tetramer", "platinum_decamer", "copper_hexamer", "copper_nonamer", "platinum_copper_heptamer")
 FOLDER = Path(matseek.problems.__file__).parent / "minima"
 CELLS = RESULTS / "minima_cells.json"
-KT, SAME = 0.3, 0.005
+KT, SAME = 0.15, 0.005
 RELAXATION = Relaxation(fmax=0.03, max_steps=150)
 
 
@@ -48,7 +48,11 @@ def moved(space: Adlayer, point: np.ndarray, rng: np.random.Generator) -> np.nda
     elif kind == "rattle":
         positions += rng.normal(0, 0.5, positions.shape)
     else:
-        mover, beside = rng.choice(n, 2, replace=False)
+        # Atoms with few neighbours are those that had better be elsewhere.
+        apart = np.linalg.norm(positions[:, None] - positions, axis=-1)
+        neighbours = (apart < 3.2).sum(axis=1)
+        mover = rng.choice(n, p=np.exp(-neighbours) / np.exp(-neighbours).sum())
+        beside = rng.choice(np.delete(np.arange(n), mover))
         angle = rng.uniform(0, 2 * np.pi)
         positions[mover] = positions[beside] + 2.6 * np.array([np.cos(angle), np.sin(angle), 0])
         positions[mover, 2] += rng.uniform(0, 0.5)
@@ -86,7 +90,7 @@ def main() -> None:
     """Run what is missing, then write the evidence and the structures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=6)
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=1000)
     arguments = parser.parse_args()
     cells: dict[str, Any] = json.loads(CELLS.read_text()) if CELLS.exists() else {}
     FOLDER.mkdir(exist_ok=True)

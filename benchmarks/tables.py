@@ -150,6 +150,84 @@ def painn_fidelity(report: dict[str, Any]) -> str:
     return markdown(["form", *columns], rows)
 
 
+def heptamer(report: dict[str, Any]) -> str:
+    """Successes on the heptamer, beside the paper's."""
+
+    def number(value: float | None) -> str:
+        return "-" if value is None else f"{value:,.0f}"
+
+    rows = [
+        [
+            f"`{row['searcher']}`",
+            f"{row['budget']:,}",
+            f"**{row['successes']} of {row['seeds']}** ({row['success_low']:.0%} to {row['success_high']:.0%})",
+            f"**{number(row['mean_evaluations_to_success'])}**",
+            f"{row['relaxed_successes']} of {row['seeds']}",
+            number(row["mean_evaluations_to_relaxed_success"]),
+            f"{row['published_successes']} of {row['published_runs']}",
+            number(row["published_mean_evaluations_to_success"]),
+            number(row["median_cpu_seconds"]),
+        ]
+        for row in report["rows"]
+    ]
+    names = ["searcher", "budget", "succeed (95 %)", "mean evaluations", "after relaxation", "mean evaluations"]
+    return markdown([*names, "paper (MACE)", "mean evaluations", "median CPU s"], rows)
+
+
+def minima(report: dict[str, Any]) -> str:
+    """Putative minima of the islands."""
+    rows = [
+        [
+            f"`{row['problem']}`",
+            f"{row['putative_minimum_eV']:.4f}",
+            row["bonds"],
+            f"{row['runs_that_found_it']} of {row['runs']}",
+            ", ".join(f"{e:.3f}" for e in row["next_minima_eV"][:3]),
+            f"{row['force_calls']:,}",
+        ]
+        for row in report["rows"]
+    ]
+    names = ["problem", "putative minimum, eV", "bonds", "independent runs that found it", "next minima, eV"]
+    return markdown([*names, "force calls"], rows)
+
+
+def mace_batch(report: dict[str, Any]) -> str:
+    """MACE, many at once."""
+    rows = [[row["way"], f"{row['seconds']:.3f}", f"{row['faster_than_one_by_one']:.2f}"] for row in report["rows"]]
+    return markdown(["way", "seconds per structure", "faster by"], rows)
+
+
+def scaling(report: dict[str, Any]) -> str:
+    """The network's cost by template and free atoms."""
+    rows = [
+        [
+            f"`{row['form']}`",
+            row["template_atoms"],
+            row["free_atoms"],
+            f"{row['seconds_per_training_step']:.3f}",
+            f"{row['seconds_per_sample']:.2f}",
+        ]
+        for row in report["rows"]
+    ]
+    names = ["form", "template atoms", "free atoms", "CPU s per training step", "CPU s per sample"]
+    return markdown(names, rows)
+
+
+def sensitivity(report: dict[str, Any]) -> str:
+    """Success under other settings."""
+    rows = [
+        [
+            f"`{row['problem']}`",
+            row["setting"] if row["setting"] != "none" else "as configured",
+            "" if row["setting"] == "none" else f"x {row['factor']:g}",
+            f"{row['successes']} of {report['seeds']}",
+            "-" if row["mean_evaluations_to_success"] is None else f"{row['mean_evaluations_to_success']:.0f}",
+        ]
+        for row in report["rows"]
+    ]
+    return markdown(["problem", "setting", "changed", "succeed", "mean evaluations to success"], rows)
+
+
 def emt_speed(report: dict[str, Any]) -> str:
     """The compiled EMT beside ASE's."""
     rows = [
@@ -190,7 +268,8 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     f.__name__: f
     for f in (
         *(asking, finding, two_step, grid, attribution, laboratory, constraints, killing),
-        *(adatom, emt_speed, painn_speed, painn_fidelity),
+        *(heptamer, minima, adatom, sensitivity, scaling),
+        *(emt_speed, mace_batch, painn_speed, painn_fidelity),
     )
 }
 

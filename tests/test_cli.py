@@ -89,3 +89,23 @@ def test_a_level_on_the_command_line_ends_the_campaign(invoke, tmp_path):
     refused = invoke("run", *SMALL, "searcher=lhs", "run_dir=other", "stop.accuracy.mse=1")
     assert refused.exit_code == 2
     assert "needs a model" in refused.output
+
+
+def test_models_are_listed_and_shown(invoke):
+    listed = invoke("models")
+    assert listed.exit_code == 0
+    assert "adatom" in listed.output
+    shown = invoke("models", "adatom")
+    assert '"energy": "eV"' in shown.output
+    assert '"problem": "platinum_adatom"' in shown.output
+    missing = invoke("models", "nobody")
+    assert missing.exit_code == 2
+
+
+def test_compare_writes_a_table_and_a_page(invoke, tmp_path):
+    arguments = ["compare", "problem=silver", "searchers=[lhs]", "seeds=1", "budget=6", "lhs.batch_size=6", "workers=1"]
+    result = invoke(*arguments, f"run_dir='{tmp_path / 'compared'}'")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "compared" / "table.csv").is_file()
+    assert (tmp_path / "compared" / "report.html").is_file()
+    assert invoke(*arguments, f"run_dir='{tmp_path / 'compared'}'", "problem.droplets=3").exit_code == 2

@@ -28,7 +28,7 @@ from matseek.report.page import write_page
 from matseek.report.structure_files import write_structures
 from matseek.searchers import BatchSearcher, Searcher
 from matseek.searchers.iterations import ITERATED
-from matseek.searchers.relaxation import RELAXED
+from matseek.searchers.relaxation import RELAXED, relaxations
 from matseek.spaces import Box
 
 STOPPED = "stopped"
@@ -259,22 +259,27 @@ class Campaign:
         """Find the first structure that a local relaxation turns into a success, once for a state of the ledger.
 
         Its relaxations call the calculator, and are no evaluations; the record says how many calls they took. Of what a
-        searcher relaxed itself, only where each relaxation ended is looked at: the rest leads there.
+        searcher relaxed itself, only the end of each relaxation is looked at: the rest leads there.
         """
         problem = self.problem
         if not isinstance(problem, StructureProblem) or problem.relaxed_success is None:
             return
-        done = self.history().done
-        seen = len(self.ledger.evaluations())
+        evaluations = self.ledger.evaluations()
+        seen = len(evaluations)
         known = self._recognised()
         if known is not None and (known["looked_at"] == seen or known["evaluation"] is not None):
             return
-        ends = {e.data["evaluations"][-1]: e.data["evaluations"][0] for e in self._events(RELAXED)}
+        walks = relaxations(evaluations, self._events(RELAXED)) or [(e,) for e in evaluations]
+        lasts = ((walk[0].number, [e for e in walk if e.status == "done"][-1:]) for walk in walks)
         before = getattr(problem.relaxed_success, "calls", 0)
-        candidates = [e for e in done if e.number in ends] if ends else done
-        passed = (e for e in candidates if problem.relaxed_success(problem.space.atoms(e.point), e.value))
-        first = next(passed, None)
-        number = None if first is None else ends.get(first.number, first.number)
+        number = next(
+            (
+                begun
+                for begun, last in lasts
+                if last and problem.relaxed_success(problem.space.atoms(last[0].point), last[0].value)
+            ),
+            None,
+        )
         calls = getattr(problem.relaxed_success, "calls", 0) - before
         told = "no structure relaxes to a success" if number is None else f"evaluation {number} relaxes to a success"
         data = {"evaluation": number, "looked_at": seen, "calls": calls}
@@ -358,7 +363,7 @@ class Campaign:
         frame, summary = self.to_frame(), self.summary()
         trace = frame.loc[frame["status"] != "pending", ["evaluation", "value", "best_value", "iteration", "proposer"]]
         trace.rename(columns={"proposer": "searcher"}).to_csv(folder / "trace.csv", index=False)
-        (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+        write_whole(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
         return summary
 
     def _outlook(self) -> Outlook | None:
@@ -374,6 +379,13 @@ class Campaign:
         return Outlook(
             self.problem, history.evaluations, self.understanding(run), before, self.judgements(), self.stop, proposal
         )
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that it is there whole, or as it was before."""
+    draft = path.with_name(f"{path.name}.draft")
+    draft.write_text(text)
+    draft.replace(path)
 
 
 def _checked(stop: Sequence[StopCriterion], problem: Problem, searcher: Searcher) -> tuple[StopCriterion, ...]:

@@ -67,7 +67,7 @@ def compare(
             comparison = Comparison(overrides)
         bar = Progress(
             SpinnerColumn(),
-            TextColumn(comparison.problem_name),
+            TextColumn(comparison.problem.name),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("runs; now {task.fields[now]}"),
@@ -82,7 +82,7 @@ def compare(
             bar.update(task, completed=len(comparison.cells) - len(failures), now="-")
         page = comparison.write()
         told = ["searcher", "seeds", "successes", "success_low", "success_high", "mean_evaluations_to_success"]
-        _out.print(_table(comparison.table()[[*told, "median_best_value"]], comparison.problem_name))
+        _out.print(_table(comparison.table()[[*told, "median_best_value"]], comparison.problem.name))
         _out.print(f"{comparison.folder / TABLE}; open {page.resolve()}", highlight=False, soft_wrap=True)
         for name, message in failures.items():
             _err.print(f"failed: {name}: {message}", style="bold red", markup=False, highlight=False, soft_wrap=True)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -22,26 +21,33 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from pebble import ProcessPool
 
-from matseek.campaign import Campaign
-from matseek.configuration import RunSettings, run_settings
+from matseek.campaign import Campaign, write_whole
+from matseek.configuration import run_settings
 from matseek.errors import ConfigurationError
+from matseek.evaluation import Ledger
 from matseek.insight.success import SuccessRate
-from matseek.report.comparison_page import write_comparison_page
+from matseek.problems import Problem
+from matseek.report.comparison_page import ComparisonRecord, write_comparison_page
+from matseek.searchers.iterations import ITERATED
 
 logger = logging.getLogger(__name__)
 
 TABLE, PAGE = "table.csv", "report.html"
 
+FAILURE = "failure.txt"
+"""In a cell's folder: why its last attempt failed."""
+
 _OWN = {"searchers", "seeds", "first_seed", "workers", "run_dir"}
 
-_FREE = ("run_dir", "evaluator", "trainer")
-"""Settings that change where and how fast a cell runs, but not what it is."""
+_FREE = ("seed", "run_dir", "evaluator", "trainer", "published")
+"""Settings that change where and how fast a cell runs, or what it is shown beside, but not what it is. A seed is its
+folder's."""
 
 _KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "17179869184"}
 """Tells glibc to keep freed memory: networks on few atoms train and sample 1.4 times faster."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cell:
     """One searcher with one seed.
 
@@ -50,22 +56,19 @@ class Cell:
         seed: The campaign's.
         overrides: All that ``matseek run`` would be given.
         folder: Its run folder.
+        config: The composed config of its searcher.
     """
 
     searcher: str
     seed: int
     overrides: tuple[str, ...]
     folder: Path
+    config: DictConfig
 
     @property
     def name(self) -> str:
         """For people."""
         return f"{self.searcher}, seed {self.seed}"
-
-    @cached_property
-    def settings(self) -> RunSettings:
-        """The settings of its campaign."""
-        return run_settings(self.overrides)
 
     @property
     def summary(self) -> dict[str, Any] | None:
@@ -79,7 +82,26 @@ class Cell:
         summary = self.summary
         if summary is None or summary["stopped_by"] is None:
             return False
-        return bool(summary["evaluations"] >= self.settings.budget or summary["stopped_by"] != "budget")
+        return bool(summary["evaluations"] >= self.config.budget or summary["stopped_by"] != "budget")
+
+    @property
+    def failure(self) -> str | None:
+        """Why its last attempt failed; None if none has."""
+        path = self.folder / FAILURE
+        return path.read_text() if path.is_file() else None
+
+    def note_failure(self, message: str | None) -> None:
+        """Write down why an attempt failed; None forgets it."""
+        if message is None:
+            (self.folder / FAILURE).unlink(missing_ok=True)
+        else:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / FAILURE).write_text(message)
+
+    def iterations(self) -> pd.DataFrame:
+        """What its searcher noted of each iteration, a row each; empty for searchers that note nothing."""
+        events = (e for e in Ledger(self.folder / "ledger.db").events() if e.kind == ITERATED)
+        return pd.DataFrame([{"iteration": e.data["run"], **e.data["figures"]} for e in events])
 
     def require_same(self) -> None:
         """Refuse a folder that holds a campaign with other settings.
@@ -90,7 +112,7 @@ class Cell:
         path = self.folder / "config.yaml"
         if not path.is_file():
             return
-        recorded, asked = (_flat(_plain(config)) for config in (OmegaConf.load(path), self.settings.config))
+        recorded, asked = (_flat(_plain(config)) for config in (OmegaConf.load(path), self.config))
         differ = sorted(key for key in {*recorded, *asked} if recorded.get(key) != asked.get(key))
         # A larger budget goes on with what is there.
         if "budget" in differ and recorded.get("budget", 0) < asked["budget"]:
@@ -134,24 +156,33 @@ class Comparison:
         # Judging every run takes time that no method should be charged with; stop=... on the command line still counts.
         base = ("stop=none", *others)
         self.searchers: tuple[str, ...] = tuple(searchers)
-        shared = [text for text in base if self._owner(text) is None]
-        self.problem_name: str = run_settings([*shared, f"searcher={searchers[0]}"]).problem.name
-        self.folder = Path(own.get("run_dir") or f"runs/{self.problem_name}")
         self.seeds = tuple(range(first, first + seeds))
         self.workers: int = own.get("workers") or torch.cuda.device_count() or os.cpu_count() or 1
-        self.cells = tuple(self._cell(base, searcher, seed) for seed in self.seeds for searcher in self.searchers)
+        # Cells of a searcher differ in seed and folder alone: their settings are composed and checked once.
+        given = {searcher: self._overrides(base, searcher) for searcher in self.searchers}
+        settings = {searcher: run_settings([*mine, f"seed={first}"]) for searcher, mine in given.items()}
+        for its in settings.values():
+            its.searcher.check(its.budget)
+            its.problem.require_oracle()
+        self.problem: Problem = settings[self.searchers[0]].problem
+        self.folder = Path(own.get("run_dir") or f"runs/{self.problem.name}")
+        self.cells = tuple(
+            self._cell(searcher, seed, given[searcher], settings[searcher].config)
+            for seed in self.seeds
+            for searcher in self.searchers
+        )
         for cell in self.cells:
-            cell.settings.searcher.check(cell.settings.budget)
-            cell.settings.problem.require_oracle()
             cell.require_same()
 
-    def _cell(self, base: Sequence[str], searcher: str, seed: int) -> Cell:
-        folder = self.folder / searcher / str(seed)
+    def _overrides(self, base: Sequence[str], searcher: str) -> tuple[str, ...]:
         mine = [text for text in base if self._owner(text) is None]
         # "godiff.samples=16" is "searcher.samples=16" where the searcher is godiff.
         mine += ["searcher" + text.removeprefix(searcher) for text in base if self._owner(text) == searcher]
-        overrides = (f"searcher={searcher}", *mine, f"seed={seed}", f"run_dir='{folder}'")
-        return Cell(searcher, seed, overrides, folder)
+        return (f"searcher={searcher}", *mine)
+
+    def _cell(self, searcher: str, seed: int, overrides: Sequence[str], config: DictConfig) -> Cell:
+        folder = self.folder / searcher / str(seed)
+        return Cell(searcher, seed, (*overrides, f"seed={seed}", f"run_dir='{folder}'"), folder, config)
 
     def _owner(self, override: str) -> str | None:
         """The searcher whose own setting an override is; None where it is every cell's."""
@@ -175,7 +206,7 @@ class Comparison:
         ended = len(self.cells) - len(waiting)
         gpus = _gpus()
         threads = max((os.cpu_count() or 1) // self.workers, 1)
-        running: dict[Future[None], Cell] = {}
+        running: dict[Future[None], tuple[Cell, str | None]] = {}
         # A process per cell: its processor time is its own, and a GPU is chosen before torch has looked.
         with (
             _environment({"OMP_NUM_THREADS": str(threads), **_KEEP_MEMORY}),
@@ -185,19 +216,22 @@ class Comparison:
                 while waiting or running:
                     while waiting and len(running) < self.workers:
                         cell = waiting.pop(0)
-                        gpu = gpus[self.cells.index(cell) % len(gpus)] if gpus else None
+                        cell.note_failure(None)
+                        gpu = _least_busy(gpus, [taken for _, taken in running.values()])
                         future: Future[None] = pool.schedule(run_cell, args=(cell.overrides, gpu))
-                        running[future] = cell
+                        running[future] = cell, gpu
                     if on_change is not None:
-                        on_change(list(running.values()), ended)
+                        on_change([cell for cell, _ in running.values()], ended)
                     for done in wait(running, return_when=FIRST_COMPLETED).done:
-                        cell = running.pop(done)
+                        cell, _ = running.pop(done)
                         ended += 1
                         if (error := done.exception()) is not None:
                             failures[cell.name] = f"{type(error).__name__}: {error}"
+                            cell.note_failure(failures[cell.name])
                             logger.warning("%s failed: %s", cell.name, failures[cell.name])
             except BaseException:
-                pool.stop()  # type: ignore[no-untyped-call]  # every cell goes on from its ledger when the same command is given again
+                # Every cell goes on from its ledger when the same command is given again.
+                pool.stop()  # type: ignore[no-untyped-call]
                 raise
         return failures
 
@@ -216,7 +250,7 @@ class Comparison:
         for searcher, summaries in self._summaries().items():
             raw, relaxed = rates[searcher]
             low, high = raw.interval()
-            config = next(cell for cell in self.cells if cell.searcher == searcher).settings.config
+            config = next(cell for cell in self.cells if cell.searcher == searcher).config
             published = config.get("published") or {}
             values = [s["best_value"] for s in summaries if s["best_value"] is not None]
             tested = raw.runs > 0
@@ -248,23 +282,27 @@ class Comparison:
         whole = ["successes", "relaxed_successes", "published_runs", "published_successes"]
         return frame.astype(dict.fromkeys(whole, "Int64"))
 
-    def traces(self) -> dict[str, list[pd.DataFrame]]:
-        """By searcher, the trace of each complete cell."""
-        found: dict[str, list[pd.DataFrame]] = {searcher: [] for searcher in self.searchers}
-        for cell in self.cells:
-            if cell.complete:
-                found[cell.searcher].append(pd.read_csv(cell.folder / "trace.csv"))
-        return found
+    def record(self) -> ComparisonRecord:
+        """Everything that the complete cells have written down."""
+        complete = {name: [c for c in self.cells if c.searcher == name and c.complete] for name in self.searchers}
+        return ComparisonRecord(
+            problem=self.problem,
+            table=self.table(),
+            rates=self.rates(),
+            summaries=self._summaries(),
+            traces={name: [pd.read_csv(c.folder / "trace.csv") for c in cells] for name, cells in complete.items()},
+            iterations={name: [c.iterations() for c in cells] for name, cells in complete.items()},
+            published={c.searcher: dict(c.config.published) for c in self.cells if c.config.published},
+            missing={c.name: c.failure for c in self.missing},
+        )
 
     def write(self) -> Path:
         """Write ``table.csv`` and ``report.html``; gives the page's path."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        table = self.table()
-        table.to_csv(self.folder / TABLE, index=False, float_format="%.6g", lineterminator="\n")
+        record = self.record()
+        record.table.to_csv(self.folder / TABLE, index=False, float_format="%.6g", lineterminator="\n")
         page = self.folder / PAGE
-        published = {c.searcher: dict(c.settings.config.published) for c in self.cells if c.settings.config.published}
-        problem = self.cells[0].settings.problem
-        write_comparison_page(page, problem, table, self.rates(), self.traces(), self._summaries(), published)
+        write_comparison_page(page, record)
         return page
 
     def _summaries(self) -> dict[str, list[dict[str, Any]]]:
@@ -296,7 +334,7 @@ def run_cell(overrides: Sequence[str], gpu: str | None = None) -> None:
         executor=settings.executor,
         stop=settings.stop,
     )
-    OmegaConf.save(settings.config, folder / "config.yaml")
+    write_whole(folder / "config.yaml", OmegaConf.to_yaml(settings.config))
     campaign.run(settings.budget)
     campaign.recognise()
     campaign.write_record(folder)
@@ -338,6 +376,11 @@ def _plain(config: DictConfig | ListConfig) -> dict[str, Any]:
     found = OmegaConf.to_container(config)
     assert isinstance(found, dict)
     return {str(key): value for key, value in found.items()}
+
+
+def _least_busy(gpus: Sequence[str], taken: Sequence[str | None]) -> str | None:
+    """The GPU with the fewest cells; None where there is nothing to choose."""
+    return min(gpus, key=taken.count, default=None)
 
 
 def _gpus() -> list[str]:

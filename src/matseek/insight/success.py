@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binomtest
+import numpy.typing as npt
+from scipy.stats import CensoredData, binomtest, logrank
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,29 @@ class SuccessRate:
         """Mean evaluations to success of the runs that succeeded, as papers give it; NaN where none did."""
         return float(np.mean(self.found)) if self.found else float("nan")
 
-    def solved_by(self, evaluations: np.ndarray) -> np.ndarray:
+    def solved_by(self, evaluations: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Share of the runs that had succeeded by each number of evaluations, of the argument's shape."""
-        return np.searchsorted(self.found, evaluations, side="right") / max(self.runs, 1)
+        return np.asarray(np.searchsorted(self.found, evaluations, side="right") / max(self.runs, 1))
+
+
+def log_rank(one: SuccessRate, budget: int, other: SuccessRate, other_budget: int) -> float:
+    """Two-sided p-value that two methods need the same evaluations to success, whatever they are.
+
+    The log-rank test (Mantel, Cancer Chemother. Rep. 50, 163 (1966)); a run without success is censored at its budget.
+
+    Args:
+        one: Runs of one method.
+        budget: Evaluations that each of them might have.
+        other: Runs of the other.
+        other_budget: Evaluations that each of those might have.
+
+    Returns:
+        The p-value; NaN if a method has no run, or no run of either has succeeded.
+    """
+    if not (one.runs and other.runs and one.found + other.found):
+        return float("nan")
+    first, second = (
+        CensoredData(uncensored=np.asarray(rate.found), right=np.full(rate.runs - rate.successes, float(most)))
+        for rate, most in ((one, budget), (other, other_budget))
+    )
+    return float(logrank(first, second).pvalue)

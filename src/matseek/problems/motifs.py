@@ -14,6 +14,7 @@ from ase import Atoms
 from ase.calculators.calculator import BaseCalculator
 from ase.constraints import FixAtoms
 from ase.data import covalent_radii
+from ase.filters import Filter
 from ase.neighborlist import neighbor_list
 from ase.optimize import BFGS, FIRE, LBFGS
 
@@ -123,7 +124,9 @@ class Relaxation:
         """
         relaxed: Atoms = atoms.copy()
         relaxed.calc = calculator
-        optimizer = OPTIMIZERS[self.optimizer](relaxed, logfile=None)
+        # Held atoms would only make the optimiser's matrices larger.
+        moving = Filter(relaxed, indices=free_indices(relaxed))
+        optimizer = OPTIMIZERS[self.optimizer](moving, logfile=None)
         optimizer.run(fmax=self.fmax, steps=self.max_steps)
         energy = float(relaxed.get_potential_energy())
         relaxed.calc = None

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 from ase.calculators.singlepoint import SinglePointCalculator
-from ase.constraints import FixAtoms
+from ase.filters import Filter
 from ase.optimize import BFGS, FIRE, LBFGS
 
 from matseek.evaluation import Evaluation, Evaluator, Event, Proposal
@@ -106,8 +106,9 @@ class _Walk:
 
     def __post_init__(self) -> None:
         self._atoms = self.space.atoms(self.start)
-        self._atoms.set_constraint(FixAtoms(indices=range(len(self.space.template))))
-        self._optimizer = OPTIMIZERS[self.settings.optimizer](self._atoms, logfile=None)
+        # The template would only make the optimiser's matrices larger.
+        free = range(len(self.space.template), len(self._atoms))
+        self._optimizer = OPTIMIZERS[self.settings.optimizer](Filter(self._atoms, indices=free), logfile=None)
 
     @property
     def point(self) -> FloatArray:
@@ -144,6 +145,27 @@ class _Walk:
         message = f"relaxation {self.number + 1}: {self.ended} after {spent} evaluations, {self.energy:.4f} eV"
         figures = {"relaxation": self.number + 1, "evaluations": self.evaluations, "ended": self.ended}
         return Event(RELAXED, message, {"run": self.number + 1, "energy": self.energy, **figures})
+
+
+def relaxations(evaluations: Sequence[Evaluation], ended: Sequence[Event]) -> list[tuple[Evaluation, ...]]:
+    """The evaluations of each relaxation in order, by the first; those still under way are among them.
+
+    Args:
+        evaluations: All of a campaign, by number.
+        ended: Its events of kind ``RELAXED``; without any there are no relaxations to tell apart.
+    """
+    if not ended:
+        return []
+    known = {e.number: e for e in evaluations}
+    walks = [tuple(known[number] for number in event.data["evaluations"]) for event in ended]
+    over = {e.number for walk in walks for e in walk}
+    first = {e.iteration: e.number for e in reversed(evaluations)}
+    # Side by side, a relaxation keeps its place in the batch until it ends.
+    under_way: dict[int, list[Evaluation]] = {}
+    for e in evaluations:
+        if e.number not in over:
+            under_way.setdefault(e.number - first[e.iteration], []).append(e)
+    return sorted([*walks, *map(tuple, under_way.values())], key=lambda walk: walk[0].number)
 
 
 class _Walks:

@@ -1,19 +1,33 @@
-"""Searchers side by side: what each had found after so many evaluations, and in how many runs it had succeeded."""
+"""Searchers side by side: in how many runs each succeeded, what it had found by then, and how it behaved."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib import style
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
 from matseek.insight.success import SuccessRate
-from matseek.problems import Problem
-from matseek.report.figures.house import LAYERS, FloatArray, axes_of, legend, value_label, value_name
+from matseek.problems import Problem, StructureProblem
+from matseek.report.figures.house import (
+    FAINT,
+    INK,
+    LAYERS,
+    MUTED,
+    PROPOSER_LABELS,
+    FloatArray,
+    axes_of,
+    legend,
+    scale_values,
+    tidy,
+    value_label,
+)
 
 # Okabe and Ito's palette; the line's dashes tell them apart in black and white.
 _LOOKS = (
@@ -27,22 +41,26 @@ _LOOKS = (
     ("#5b4a9c", "-."),
 )
 
-Traces = Mapping[str, Sequence[pd.DataFrame]]
-"""By searcher, the trace of each run: its evaluations in order with their best value so far."""
+_ALIKE = 0.01
+"""Energies in eV that are drawn as the same."""
+
+Frames = Mapping[str, Sequence[pd.DataFrame]]
+"""By searcher, a table of each run."""
+
+Rates = Mapping[str, tuple[SuccessRate, SuccessRate]]
+"""By searcher: successes as evaluated, and after relaxation."""
 
 
 def searcher_label(name: str) -> str:
     """How people read a searcher's name."""
-    return {
-        "rss": "random structure search",
-        "godiff": "GO-Diff",
-        "godiff_ffg": "GO-Diff, force guidance",
-        "godiff_corrector": "GO-Diff, corrector only",
-        "godiff_transfer": "GO-Diff, transfer",
-        "lhs": "Latin hypercube",
-        "bayesian": "Bayesian",
+    labels = {
+        **PROPOSER_LABELS,
+        "godiff_ffg": "GO-Diff with force guidance",
+        "godiff_corrector": "GO-Diff with the corrector",
+        "godiff_transfer": "GO-Diff with transfer",
         "two_step": "two steps",
-    }.get(name, name.replace("_", " "))
+    }
+    return labels.get(name, name.replace("_", " "))
 
 
 def looks_of_searchers(searchers: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -51,7 +69,94 @@ def looks_of_searchers(searchers: Sequence[str]) -> dict[str, tuple[str, str]]:
 
 
 @style.context(LAYERS)
-def best_against_evaluations(problem: Problem, traces: Traces) -> Figure:
+def successes_of_searchers(rates: Rates, published: Mapping[str, Mapping[str, Any]]) -> Figure:
+    """Shares of runs that succeed, with Wilson's intervals, and the evaluations that the successes took.
+
+    Args:
+        rates: Successes by searcher, as evaluated; those without a run are left out.
+        published: By searcher, ``runs``, ``successes`` and ``mean_evaluations_to_success`` that others have reported.
+    """
+    names = [name for name in rates if rates[name][0].runs]
+    looks = looks_of_searchers(list(rates))
+    figure = Figure(figsize=(8.2, 1.4 + 0.55 * len(names)), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    counts = []
+    for place, name in enumerate(names):
+        rows = [(rates[name][0], float(place), looks[name][0], "o", looks[name][0])]
+        if name in published:
+            rows.append((_published_rate(published[name]), place + 0.3, MUTED, "D", "white"))
+        for rate, height, color, marker, fill in rows:
+            dot: dict[str, Any] = {"marker": marker, "color": color, "mfc": fill, "ms": 6 if marker == "o" else 5}
+            left.plot(rate.interval(), [height] * 2, color=color, lw=1.6, clip_on=False)
+            left.plot([rate.rate], [height], ls="none", clip_on=False, zorder=3, **dot)
+            if rate.successes:
+                right.plot([rate.mean_of_successes], [height], ls="none", zorder=3, **dot)
+                counts += rate.found
+        found = rates[name][0].found
+        right.plot(found, [place] * len(found), "|", color=looks[name][0], ms=11, mew=1.4)
+    for ax in (left, right):
+        tidy(ax)
+        ax.grid(axis="y", visible=False)
+        ax.grid(axis="x", color=FAINT, linewidth=0.6)
+        ax.tick_params(axis="y", length=0)
+    left.set_xlim(-0.02, 1.02)
+    left.xaxis.set_major_formatter(PercentFormatter(1.0))
+    left.set_xlabel("Runs that succeed")
+    left.set_yticks(range(len(names)), [searcher_label(name) for name in names])
+    left.set_ylim(len(names) - 0.4, -0.5)
+    _count_logarithmically(right, 0.7 * min(counts, default=1), 1.4 * max(counts, default=100))
+    right.set_xlabel("Evaluations to success (log scale)")
+    left.plot([], [], "o", color=INK, ms=6, label="mean of the runs here")
+    left.plot([], [], ls="none", marker="|", color=INK, ms=11, mew=1.4, label="a run here")
+    if published:
+        left.plot([], [], "D", color=MUTED, mfc="white", ms=5, label="published")
+    legend(figure)
+    return figure
+
+
+def _published_rate(theirs: Mapping[str, Any]) -> SuccessRate:
+    """Of the runs only their mean is known: each success is put there."""
+    succeeded = theirs["successes"]
+    return SuccessRate(
+        [*[theirs["mean_evaluations_to_success"]] * succeeded, *[None] * (theirs["runs"] - succeeded)],
+    )
+
+
+@style.context(LAYERS)
+def solved_against_evaluations(rates: Rates, budgets: Mapping[str, int]) -> Figure:
+    """The share of runs that had succeeded against evaluations, up to each searcher's budget.
+
+    Args:
+        rates: Successes by searcher; those without a run are left out.
+        budgets: Evaluations that each may have.
+    """
+    kinds = [kind for kind in (0, 1) if any(pair[kind].runs for pair in rates.values())]
+    figure = Figure(figsize=(8.2, 3.6), layout="constrained")
+    grid = figure.subplots(1, len(kinds), sharey=True, squeeze=False)[0]
+    # Before the first success there is nothing to see.
+    firsts = [first for pair in rates.values() for rate in pair for first in rate.found]
+    begin, end = max(0.5 * min(firsts, default=1), 1), max(budgets.values())
+    for ax, kind in zip(grid, kinds, strict=True):
+        tidy(ax)
+        _count_logarithmically(ax, begin, 1.15 * end)
+        if len(kinds) > 1:
+            ax.set_title(("As evaluated", "After relaxation")[kind], fontsize=10, loc="left")
+        for name, (color, dashes) in looks_of_searchers(list(rates)).items():
+            rate = rates[name][kind]
+            if rate.runs:
+                steps = [begin, *(first for first in rate.found if first <= budgets[name]), budgets[name]]
+                label = searcher_label(name)
+                ax.step(steps, rate.solved_by(steps), where="post", color=color, ls=dashes, lw=1.8, label=label)
+                ax.plot(steps[-1:], rate.solved_by(steps[-1:]), "o", color=color, ms=4)
+    grid[0].set_ylabel("Runs that have succeeded")
+    grid[0].yaxis.set_major_formatter(PercentFormatter(1.0))
+    grid[0].set_ylim(-0.03, 1.03)
+    legend(figure)
+    return figure
+
+
+@style.context(LAYERS)
+def best_against_evaluations(problem: Problem, traces: Frames) -> Figure:
     """The best value so far against evaluations: the median over runs, and the band of the middle half.
 
     A run that has ended keeps its best; a curve ends where the longest run does.
@@ -61,49 +166,26 @@ def best_against_evaluations(problem: Problem, traces: Traces) -> Figure:
         traces: Of the complete runs.
     """
     figure, ax = axes_of(4.4)
-    ax.set_ylabel(f"Best {value_name(problem)} so far{_unit(problem)}")
-    _count_logarithmically(ax)
-    lowest = min((t["best_value"].min() for runs in traces.values() for t in runs), default=0.0)
-    highest = []
+    scale = _ValueScale(problem, traces)
+    drawn, top = [], []
     for name, (color, dashes) in looks_of_searchers(list(traces)).items():
         if not traces[name]:
             continue
         counts, curves = best_curves(traces[name])
-        low, middle, high = np.nanquantile(curves, [0.25, 0.5, 0.75], axis=0)
+        low, middle, high = scale.of(np.nanquantile(curves, [0.25, 0.5, 0.75], axis=0))
         ax.plot(counts, middle, color=color, ls=dashes, lw=1.8, label=searcher_label(name))
         ax.fill_between(counts, low, high, color=color, alpha=0.15, lw=0)
         # The first few values say nothing, and would leave no room for the rest.
-        highest.append(float(high[np.searchsorted(counts, min(10, counts[-1]))]))
-    if highest:
-        ax.set_ylim(lowest - 0.03 * (max(highest) - lowest), max(highest))
+        top.append(float(high[np.searchsorted(counts, min(10, counts[-1]))]))
+        drawn += [low[np.isfinite(low)].min(), top[-1]]
+    _count_logarithmically(ax, 1, 1.1 * scale.evaluations)
+    scale.dress(ax, drawn)
     legend(figure)
     return figure
 
 
 @style.context(LAYERS)
-def solved_against_evaluations(rates: Mapping[str, SuccessRate], budgets: Mapping[str, int]) -> Figure:
-    """The share of runs that had succeeded against evaluations, up to each searcher's budget.
-
-    Args:
-        rates: Successes by searcher; those without a run are left out.
-        budgets: Evaluations that each may have.
-    """
-    figure, ax = axes_of(3.4)
-    ax.set_ylabel("Runs that have succeeded")
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
-    ax.set_ylim(-0.03, 1.03)
-    _count_logarithmically(ax)
-    for name, (color, dashes) in looks_of_searchers(list(rates)).items():
-        if rates[name].runs:
-            counts = np.unique(np.round(np.geomspace(1, budgets[name], 400)))
-            ax.step(counts, rates[name].solved_by(counts), where="post", color=color, ls=dashes, lw=1.8)
-            ax.plot([], [], color=color, ls=dashes, lw=1.8, label=searcher_label(name))
-    legend(figure)
-    return figure
-
-
-@style.context(LAYERS)
-def values_by_iteration(problem: Problem, traces: Traces) -> Figure:
+def values_by_iteration(problem: Problem, traces: Frames) -> Figure:
     """The median value of what each searcher tried, in windows of evaluations: whether it has learnt where to look.
 
     Args:
@@ -111,18 +193,95 @@ def values_by_iteration(problem: Problem, traces: Traces) -> Figure:
         traces: Of the complete runs.
     """
     figure, ax = axes_of(3.8)
-    ax.set_ylabel(f"Median {value_name(problem)} of what was tried{_unit(problem)}")
-    _count_logarithmically(ax)
+    scale = _ValueScale(problem, traces)
+    drawn: list[float] = []
     for name, (color, dashes) in looks_of_searchers(list(traces)).items():
         if traces[name]:
             tried = pd.concat(traces[name])
-            edges = np.unique(np.round(np.geomspace(1, tried["evaluation"].max() + 1, 25))).tolist()
+            edges = [1, *np.unique(np.round(np.geomspace(8, max(tried["evaluation"].max(), 8) + 1, 20))).tolist()]
             window = pd.cut(tried["evaluation"], edges, right=False, labels=False)
-            middle = tried.groupby(window)["value"].median()
+            middle = scale.of(tried.groupby(window)["value"].median().to_numpy())
             at = tried.groupby(window)["evaluation"].median()
             ax.plot(at, middle, color=color, ls=dashes, lw=1.8, label=searcher_label(name))
+            drawn += middle[np.isfinite(middle)].tolist()
+    _count_logarithmically(ax, 1, 1.1 * scale.evaluations)
+    scale.dress(ax, drawn)
     legend(figure)
     return figure
+
+
+@style.context(LAYERS)
+def iterations_of_searchers(problem: Problem, iterations: Frames) -> Figure:
+    """What searchers note of each iteration: the samples' values, kT, and the effective sample size of the buffer.
+
+    Args:
+        problem: The problem.
+        iterations: A row per iteration of each run: ``iteration``, ``median_of_iteration``, ``lowest_of_iteration``,
+            ``kt`` in eV and ``effective_sample_size``; searchers with empty tables are left out.
+    """
+    figure = Figure(figsize=(8.2, 6.4), layout="constrained")
+    values, kt, size = figure.subplots(3, 1, sharex=True, height_ratios=[2, 1, 1])
+    for ax in (values, kt, size):
+        tidy(ax)
+    kts: list[float] = []
+    for name, (color, dashes) in looks_of_searchers(list(iterations)).items():
+        frames = [frame for frame in iterations[name] if len(frame)]
+        if not frames:
+            continue
+        runs = pd.concat(frames).groupby("iteration")
+        for ax, key in ((values, "median_of_iteration"), (kt, "kt"), (size, "effective_sample_size")):
+            low, middle, high = (runs[key].quantile(q) for q in (0.25, 0.5, 0.75))
+            ax.plot(middle.index, middle, color=color, ls=dashes, lw=1.8, label=searcher_label(name))
+            ax.fill_between(middle.index, low, high, color=color, alpha=0.15, lw=0)
+        lowest = runs["lowest_of_iteration"].median()
+        values.plot(lowest.index, lowest, color=color, ls=dashes, lw=0.9)
+        kts += [frame["kt"].min() for frame in frames] + [frame["kt"].max() for frame in frames]
+    values.set_ylabel(value_label(problem))
+    kt.set_ylabel("kT (eV)")
+    kt.set_yscale("log")
+    _mark_decades(kt.yaxis, min(kts, default=0.01), max(kts, default=1))
+    size.set_ylabel("Effective\nsample size")
+    size.set_ylim(bottom=0)
+    size.set_xlabel("Iteration")
+    size.xaxis.set_major_locator(MaxNLocator(integer=True))
+    figure.align_ylabels()
+    legend(figure)
+    return figure
+
+
+class _ValueScale:
+    """Values as the axes of a comparison show them: energies above the lowest of all runs, others as they are.
+
+    Args:
+        problem: The problem.
+        traces: Of the complete runs.
+    """
+
+    def __init__(self, problem: Problem, traces: Frames) -> None:
+        self._problem = problem
+        every = [trace for runs in traces.values() for trace in runs]
+        self.evaluations = max((int(trace["evaluation"].max()) for trace in every), default=10)
+        energies = isinstance(problem, StructureProblem)
+        self._lowest = min((float(t["best_value"].min()) for t in every), default=0.0) if energies else None
+
+    def of(self, values: FloatArray) -> FloatArray:
+        """Where values are drawn; energies within a hundredth of an eV of the lowest count as equal to it."""
+        return values if self._lowest is None else np.maximum(values - self._lowest, _ALIKE)
+
+    def dress(self, ax: Axes, drawn: Sequence[float]) -> None:
+        """Name and scale the axis of values; the drawn ones say what must be seen."""
+        ax.set_ylabel(value_label(self._problem))
+        if not drawn:
+            return
+        low, high = min(drawn), max(drawn)
+        if self._lowest is None:
+            ax.set_ylim(low - 0.03 * (high - low), high + 0.03 * (high - low))
+            scale_values(ax, self._problem, drawn)
+            return
+        ax.set_yscale("log")
+        ax.set_ylim(0.9 * low, 1.1 * high)
+        _mark_decades(ax.yaxis, low, high)
+        ax.set_ylabel(f"Energy above {self._lowest:.3f} eV (eV, log scale)")
 
 
 def best_curves(runs: Sequence[pd.DataFrame]) -> tuple[FloatArray, FloatArray]:
@@ -138,13 +297,15 @@ def best_curves(runs: Sequence[pd.DataFrame]) -> tuple[FloatArray, FloatArray]:
     return counts, np.where(np.isfinite(found), found, np.nan)
 
 
-def _count_logarithmically(ax: Axes) -> None:
+def _count_logarithmically(ax: Axes, low: float, high: float) -> None:
     ax.set_xscale("log")
+    ax.set_xlim(low, high)
     ax.set_xlabel("Evaluations (log scale)")
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    ax.xaxis.set_minor_formatter(NullFormatter())
+    _mark_decades(ax.xaxis, low, high)
 
 
-def _unit(problem: Problem) -> str:
-    label = value_label(problem)
-    return label[label.index(" (") :] if " (" in label else ""
+def _mark_decades(axis: Axis, low: float, high: float) -> None:
+    """Ticks of a logarithmic axis, also between the decades where there are few."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 200 * low else (1,), numticks=20))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axis.set_minor_formatter(NullFormatter())
