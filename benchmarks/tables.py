@@ -193,8 +193,11 @@ def minima(report: dict[str, Any]) -> str:
 
 def mace_batch(report: dict[str, Any]) -> str:
     """MACE, many at once."""
-    rows = [[row["way"], f"{row['seconds']:.3f}", f"{row['faster_than_one_by_one']:.2f}"] for row in report["rows"]]
-    return markdown(["way", "seconds per structure", "faster by"], rows)
+    rows = [
+        [row["way"], row["allocator"], f"{row['seconds']:.3f}", f"{row['faster_than_one_by_one']:.2f}"]
+        for row in report["rows"]
+    ]
+    return markdown(["way", "allocator", "seconds per structure", "faster by"], rows)
 
 
 def scaling(report: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ pytest.importorskip("chgnet")
 
 from matseek.potentials import BatchedCalculator
 from matseek.potentials.chgnet import CHGNet
+from matseek.problems.platinum import platinum_adatom
 
 # pymatgen and chgnet still use what others have deprecated.
 pytestmark = [
@@ -37,3 +38,26 @@ def test_platinum_binds_as_it_should(chgnet):
 def test_a_structure_without_a_cell_is_refused(chgnet):
     with pytest.raises(ValueError, match="cell of three vectors"):
         chgnet.get_potential_energy(Atoms("Pt"))
+
+
+def test_an_adatom_is_bound_to_the_step_and_calculated_as_chgnets_own_calculator_does(chgnet):
+    from chgnet.model.dynamics import CHGNetCalculator
+
+    problem = platinum_adatom()
+    points = [
+        problem.space.atoms(np.array([1.0, 2.0, z + problem.space.template.positions[:, 2].max()])) for z in (1, 4)
+    ]
+    (near, forces), (far, _) = chgnet.compute_many(points)
+    assert near < far - 1
+    theirs = CHGNetCalculator(use_device="cpu")
+    assert near == pytest.approx(theirs.get_potential_energy(points[0]), abs=1e-4)
+    np.testing.assert_allclose(forces, theirs.get_property("forces", points[0]), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"version": "9"}, "version='9' is unknown; choose one of"), ({"batch_size": 0}, "batch_size=0 must be")],
+)
+def test_bad_settings_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        CHGNet(**settings)

@@ -10,7 +10,8 @@ pytest.importorskip("mace")
 from matseek.configuration import run_settings
 from matseek.errors import ModelFileError
 from matseek.potentials import BatchedCalculator
-from matseek.potentials.mace import MACE, PUBLISHED, mace_imported, model_file
+from matseek.potentials.mace import MACE
+from matseek.potentials.mace_file import mace_imported
 from tests.potentials.models import small_mace
 
 # mace and e3nn still use what torch has deprecated.
@@ -84,32 +85,6 @@ def test_reading_a_model_leaves_torch_as_careful_as_it_was(model):
     assert slice not in torch.serialization.get_safe_globals()
 
 
-def test_a_file_that_names_other_things_is_not_read(tmp_path):
-    torch.save({"a": Trap()}, tmp_path / "trap.model")
-    with pytest.raises(ModelFileError, match=r"which no MACE model does; it was not read"):
-        MACE(tmp_path / "trap.model")
-    assert not Trap.sprung
-
-
-@pytest.mark.parametrize("content", [b"", b"no model"])
-def test_a_file_that_is_no_model_is_refused(tmp_path, content):
-    (tmp_path / "torn.model").write_bytes(content)
-    with pytest.raises(ModelFileError, match=r"torn.model is no MACE model"):
-        MACE(tmp_path / "torn.model")
-
-
-def test_what_is_neither_a_file_nor_in_the_cache_is_refused_with_where_to_put_it(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    place = tmp_path / "mace" / PUBLISHED["medium"]
-    with pytest.raises(ModelFileError, match=rf"download it from https.* put it at {place}"):
-        model_file("medium")
-    with pytest.raises(ModelFileError, match=r"'nowhere.model' is neither a file nor one of \['small'"):
-        model_file("nowhere.model")
-    (tmp_path / "mace").mkdir()
-    place.write_bytes(b"")
-    assert model_file("mace-mp-0-medium") == model_file("medium") == place
-
-
 def test_the_papers_heptamer_waits_for_its_file_and_pays_for_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     settings = run_settings(["experiment=paper_heptamer"])
@@ -133,14 +108,3 @@ def test_a_campaign_runs_on_it(model, tmp_path):
     )
     campaign = Campaign(settings.problem, settings.searcher, seed=0, executor=settings.executor).run(8)
     assert [e.status for e in campaign.ledger.evaluations()] == ["done"] * 8
-
-
-def _spring():
-    Trap.sprung = True
-
-
-class Trap:
-    sprung = False
-
-    def __reduce__(self):
-        return _spring, ()

@@ -6,9 +6,11 @@ import contextlib
 import io
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import torch
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 
@@ -37,14 +39,21 @@ class CHGNet(Calculator):
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise ValueError(f"batch_size={batch_size!r} must be a whole number of at least 1")
         try:
+            import chgnet
             from chgnet.model.model import CHGNet as Model
             from pymatgen.io.ase import AseAtomsAdaptor
         except ImportError as error:
             raise ImportError("calculator=chgnet needs the extra: pip install 'matseek[chgnet]'") from error
         self.batch_size = batch_size
         self._structure: Any = AseAtomsAdaptor.get_structure
+        files = {path.parent.name: path for path in Path(chgnet.__file__).parent.glob("pretrained/*/*.pth.tar")}
+        if version not in files:
+            raise ValueError(f"version={version!r} is unknown; choose one of {sorted(files)}")
+        # As chgnet's own CHGNet.load reads it, but for torch's restricted reader.
+        saved = torch.load(files[version], map_location="cpu", weights_only=True)["model"]
         with contextlib.redirect_stdout(io.StringIO()):  # it says how large it is
-            self._model: Any = Model.load(model_name=version, use_device=device, verbose=False)
+            self._model: Any = Model.from_dict(saved, mlp_out_bias=version == "0.2.0", version=version).to(device)
+        self._model.requires_grad_(False)
 
     def calculate(
         self,

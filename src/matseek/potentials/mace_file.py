@@ -53,8 +53,8 @@ def model_file(model: str | Path) -> Path:
     name = str(model).removeprefix("mace-mp-0-")
     if name not in PUBLISHED:
         raise ModelFileError(
-            f"model={str(model)!r} is neither a file nor one of {list(PUBLISHED)} (MACE-MP-0, looked for in {_cache()}); "
-            "give the path of a MACE model"
+            f"model={str(model)!r} is neither a file nor one of {list(PUBLISHED)} (MACE-MP-0, looked for in {_cache()})"
+            "; give the path of a MACE model"
         )
     cached = cached_file(name)
     if not cached.is_file():
@@ -247,7 +247,8 @@ class MACEFile:
         for name, tensor in state.items():
             owner, _, leaf = name.rpartition(".")
             if "_w3j_" in name:
-                tensor.copy_(o3.wigner_3j(*map(int, leaf.split("_")[2:]), dtype=torch.float64))
+                constant = o3.wigner_3j(*map(int, leaf.split("_")[2:]), dtype=torch.float64)
+                tensor.copy_(constant.to(self.weights["r_max"].dtype))  # as exact as the file has it
             elif name in self.weights:
                 tensor.copy_(_of_elements(self.weights[name], tensor, owners[owner], chosen, len(self.elements)))
             elif not leaf.endswith("_zeroed"):  # a note that old files do not have, and no energy needs
