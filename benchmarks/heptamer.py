@@ -1,8 +1,8 @@
 """The heptamer table: `matseek compare` on seeds 0 to 7, and what it came to.
 
 Campaigns end with the iteration that solves the problem (as evaluated, without relaxation), or with their budget;
-random search has the paper's 10,000 evaluations. Settings were chosen on seeds 100 to 102 (docs/experiments.md). Cells lie in
-runs/heptamer and are gone on with; the record of every cell is written into the result.
+random search has the paper's 10,000 evaluations. Settings were chosen on seeds 100 to 102 (docs/experiments.md). Cells
+lie in runs/heptamer and are gone on with; the record of every cell is written into the result.
 
     .venv/bin/python -W ignore -m benchmarks.heptamer [--run-dir runs/heptamer] [--workers 2]
 """

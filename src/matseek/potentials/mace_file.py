@@ -272,7 +272,7 @@ def _of_elements(
     scale = math.sqrt(len(chosen) / known)
     if isinstance(owner, o3.FullyConnectedTensorProduct):  # features by elements, path after path
         shapes = [(i.path_shape[0], known, i.path_shape[2]) for i in owner.instructions]
-        parts = saved.split([math.prod(shape) for shape in shapes])
+        parts = torch.split(saved, [math.prod(shape) for shape in shapes])
         return scale * torch.cat([p.view(s)[:, chosen].flatten() for p, s in zip(parts, shapes, strict=True)])
     if isinstance(owner, o3.Linear) and owner.irreps_in == o3.Irreps(f"{len(chosen)}x0e"):
         return scale * saved.view(known, -1)[chosen].flatten()
@@ -282,7 +282,7 @@ def _of_elements(
     return saved.index_select(axes[0], torch.tensor(chosen))
 
 
-def _settings(tree: _Inert) -> dict[str, Any]:
+def _settings(tree: Any) -> dict[str, Any]:  # noqa: ANN401 -- an inert stand-in for a module
     """Arguments of the constructor, as mace itself reads them off a model; classes and functions are found by name."""
     from mace.modules import gate_dict, interaction_classes, readout_classes
     from mace.tools.scripts_utils import extract_config_mace_model
@@ -291,11 +291,12 @@ def _settings(tree: _Inert) -> dict[str, Any]:
     for key in ("cueq_config", "embedding_specs"):
         if settings[key] is not None:
             raise ModelFileError(f"it has {key}, which is not read; take the model as it was published")
-    for key, known in {
+    classes: dict[str, dict[str, Any]] = {
         "interaction_cls": interaction_classes,
         "interaction_cls_first": interaction_classes,
         "readout_cls": readout_classes,
-    }.items():
+    }
+    for key, known in classes.items():
         settings[key] = known[settings[key].__name__]
     gates: dict[str, Callable[..., Any] | None] = {**gate_dict, "NoneType": None}
     settings["gate"] = gates[getattr(settings["gate"], "__name__", "NoneType")]
