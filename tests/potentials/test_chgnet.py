@@ -43,15 +43,16 @@ def test_a_structure_without_a_cell_is_refused(chgnet):
 def test_an_adatom_is_bound_to_the_step_and_calculated_as_chgnets_own_calculator_does(chgnet):
     from chgnet.model.dynamics import CHGNetCalculator
 
-    problem = platinum_adatom()
-    points = [
-        problem.space.atoms(np.array([1.0, 2.0, z + problem.space.template.positions[:, 2].max()])) for z in (1, 4)
-    ]
-    (near, forces), (far, _) = chgnet.compute_many(points)
+    space = platinum_adatom().space
+    hollow = np.array([0.236, 0.382]) @ space.template.cell.array[:2, :2]
+    top = space.template.positions[:, 2].max()
+    held = [space.atoms(np.array([*hollow, top + height])) for height in (0.5, 4.0)]
+    low = Atoms(held[0].numbers, held[0].positions, cell=held[0].cell, pbc=True)
+    (near, forces), (far, _) = chgnet.compute_many(held)
     assert near < far - 1
     theirs = CHGNetCalculator(use_device="cpu")
-    assert near == pytest.approx(theirs.get_potential_energy(points[0]), abs=1e-4)
-    np.testing.assert_allclose(forces, theirs.get_property("forces", points[0]), atol=1e-4)
+    assert near == pytest.approx(theirs.get_potential_energy(low), abs=1e-4)
+    np.testing.assert_allclose(forces, theirs.get_property("forces", low), atol=1e-4)
 
 
 @pytest.mark.parametrize(

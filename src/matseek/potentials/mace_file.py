@@ -269,7 +269,7 @@ def _of_elements(
 
     if saved.numel() == wanted.numel():
         return saved.reshape(wanted.shape)
-    scale = math.sqrt(len(chosen) / known)
+    saved, scale = saved.double(), math.sqrt(len(chosen) / known)
     if isinstance(owner, o3.FullyConnectedTensorProduct):  # features by elements, path after path
         shapes = [(i.path_shape[0], known, i.path_shape[2]) for i in owner.instructions]
         parts = torch.split(saved, [math.prod(shape) for shape in shapes])
