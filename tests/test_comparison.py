@@ -95,7 +95,7 @@ def test_more_seeds_and_a_larger_budget_go_on_with_what_is_there(tmp_path, monke
     assert len(more.missing) == 6
     more = compared(tmp_path, "seeds=3", "budget=16")
     assert more.table()["evaluations"].tolist() == [48, 48]
-    assert [len(traces) for traces in more.traces().values()] == [3, 3]
+    assert [len(traces) for traces in more.record().traces.values()] == [3, 3]
 
 
 def test_another_campaign_in_a_cells_folder_is_refused_by_what_differs(tmp_path, monkeypatch):

@@ -275,7 +275,8 @@ class _ValueScale:
             return
         low, high = min(drawn), max(drawn)
         if self._lowest is None:
-            ax.set_ylim(low - 0.03 * (high - low), high + 0.03 * (high - low))
+            margin = 0.03 * (high - low) or 0.05 * abs(high) or 1.0  # all may be alike
+            ax.set_ylim(low - margin, high + margin)
             scale_values(ax, self._problem, drawn)
             return
         ax.set_yscale("log")
