@@ -40,7 +40,7 @@ def test_every_yaml_instantiates(group, name, request):
     settings = run_settings(overrides)
     settings.searcher.check(settings.budget)
     if isinstance(settings.problem, StructureProblem):
-        assert settings.problem.name.startswith("platinum")
+        assert settings.problem.name.startswith(("platinum", "copper"))
         assert settings.problem.has_success
     else:
         assert settings.problem.space.dim == 5
