@@ -1,9 +1,12 @@
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk, fcc111
 
-pytest.importorskip("chgnet")
+if find_spec("chgnet") is None:
+    pytest.skip("chgnet is not installed", allow_module_level=True)
 
 from matseek.potentials import BatchedCalculator
 from matseek.potentials.chgnet import CHGNet

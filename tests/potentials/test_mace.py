@@ -1,11 +1,13 @@
 import os
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 import torch
 from ase.build import bulk, fcc111
 
-pytest.importorskip("mace")
+if find_spec("mace") is None:
+    pytest.skip("mace is not installed", allow_module_level=True)
 
 from matseek.configuration import run_settings
 from matseek.errors import ModelFileError

@@ -1,10 +1,13 @@
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 import torch
 from ase import Atoms
 from ase.build import fcc111
 
-pytest.importorskip("mace")
+if find_spec("mace") is None:
+    pytest.skip("mace is not installed", allow_module_level=True)
 
 from matseek.errors import ModelFileError
 from matseek.potentials.mace import MACE

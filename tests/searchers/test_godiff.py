@@ -117,7 +117,7 @@ def test_what_is_refused_costs_nothing_and_is_counted():
         assert set(event.data["reasons"]) == {"overlap"}
     assert crowded.space.refusals(points_of(campaign)) == [""] * 16
     iterated = [e for e in campaign.ledger.events() if e.kind == "iterated"]
-    assert [e.data["figures"]["kt"] for e in iterated] == pytest.approx([5.0, 0.02])
+    assert [e.data["figures"]["kt"] for e in iterated] == pytest.approx([0.3, 0.05])
     assert {"lowest", "effective_sample_size", "median_of_iteration"} <= set(iterated[0].data["figures"])
 
 
@@ -195,11 +195,22 @@ def test_huge_energies_in_the_first_batch_do_not_stop_the_learning():
 
 
 def test_nothing_but_failures_says_where_to_look():
+    class Hopeless(EMT):
+        def calculate(self, *args):
+            raise RuntimeError("no licence")
+
+    with pytest.raises(BudgetError, match="check the calculator"):
+        Campaign(structures(Hopeless), GODiffSearcher(**QUICK), seed=0).run(16)
+
+
+def test_a_calculator_that_cannot_be_made_is_told_before_anything_is_written():
     def hopeless():
         raise RuntimeError("no licence")
 
-    with pytest.raises(BudgetError, match="check the calculator"):
-        Campaign(structures(hopeless), GODiffSearcher(**QUICK), seed=0).run(16)
+    campaign = Campaign(structures(hopeless), GODiffSearcher(**QUICK), seed=0)
+    with pytest.raises(RuntimeError, match="no licence"):
+        campaign.run(16)
+    assert len(campaign.ledger.evaluations()) == 0
 
 
 def test_a_budget_below_an_iteration_is_refused_before_anything_is_paid():
@@ -287,7 +298,7 @@ def test_an_adaptive_kt_only_falls_and_keeps_samples_that_count():
     settings = run_settings(
         ["problem=platinum_adatom", "searcher=godiff", "searcher.kt._target_=matseek.diffusion.AdaptiveKT"]
     )
-    assert settings.searcher.kt == AdaptiveKT(5.0, 0.02)
+    assert settings.searcher.kt == AdaptiveKT(0.3, 0.05)
 
 
 def test_both_forms_of_the_network_and_several_atoms():
