@@ -196,6 +196,10 @@ class AtomicFields(nn.Module):
         found = self.model(self.model.graph(self.system, x), sigma, self._template)
         return Fields(found.score, found.forces)
 
+    def without_forces(self) -> None:
+        """The force head stays as it is."""
+        self.model.force_head.requires_grad_(False)
+
     @contextmanager
     def settled(self) -> Iterator[None]:
         """The template is encoded once for everything inside."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import lightning.pytorch as pl
 import torch
@@ -33,6 +33,9 @@ class FieldNetwork(Protocol):
     def __call__(self, x: Tensor, sigma: Tensor) -> Fields:
         """The fields at points."""
 
+    def without_forces(self) -> None:
+        """Parameters that only forces depend on are trained no more."""
+
     def settled(self) -> Any:  # noqa: ANN401 -- any context manager
         """A context in which parameters do not change, so that what depends on them alone is computed once."""
 
@@ -47,7 +50,7 @@ class ScoreMatching(pl.LightningModule):
     Args:
         network: See :class:`FieldNetwork`.
         learning_rate: AdamW's.
-        force_weight: How much the forces' loss counts.
+        force_weight: How much the forces' loss counts; 0 trains the score alone.
         force_scale: Size in eV/A from which a force error counts linearly.
         decay: Of the running average, per step (Polyak and Juditsky, SIAM J. Control Optim. 30, 838 (1992)).
 
@@ -70,6 +73,9 @@ class ScoreMatching(pl.LightningModule):
         if not force_weight >= 0 or not 0 <= decay < 1:
             raise ValueError(f"force_weight={force_weight} must be at least 0 and decay={decay} must lie in [0, 1)")
         self.network = network
+        if not force_weight:
+            # Distributed training insists that each parameter in training reaches the loss.
+            cast("FieldNetwork", network).without_forces()
         self.average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay))  # type: ignore[no-untyped-call]
         self.average.requires_grad_(False)
         self.learning_rate, self.force_weight, self.force_scale = learning_rate, force_weight, force_scale

@@ -98,6 +98,9 @@ class RecipeScore(nn.Module):
         """Sigma times the score, and no forces."""
         return Fields(self.net(x, sigma), None)
 
+    def without_forces(self) -> None:
+        """Nothing: no parameter is the forces' alone."""
+
     def settled(self) -> nullcontext[None]:
         """Nothing depends on the parameters alone."""
         return nullcontext()
