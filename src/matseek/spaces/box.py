@@ -177,7 +177,9 @@ class Box:
                     f"constraint '{constraint}' names unknown variables {unknown}; the box has {list(self.names)}"
                 )
             if any(v.periodic and constraint.coefficients.get(v.name) for v in self.variables):
-                raise ValueError(f"constraint '{constraint}' bounds a periodic variable, which has no order; leave it out")
+                raise ValueError(
+                    f"constraint '{constraint}' bounds a periodic variable, which has no order; leave it out"
+                )
         self._require_interior()
 
     def _require_interior(self) -> None:
