@@ -192,8 +192,7 @@ class Comparison:
     def _opening(self, searcher: str, config: DictConfig) -> int:
         """First points where nobody says how many: as many as a campaign that is to be gone on with has."""
         for path in sorted((self.folder / searcher).glob("*/config.yaml")):
-            recorded: int = OmegaConf.load(path).get("opening") or 0
-            return recorded
+            return int(_plain(OmegaConf.load(path)).get("opening") or 0)
         return min(_OPENING, int(config.budget))
 
     def _cell(self, searcher: str, seed: int, overrides: Sequence[str], config: DictConfig) -> Cell:

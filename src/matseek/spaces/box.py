@@ -65,7 +65,8 @@ class Variable:
         object.__setattr__(self, "high", high)
         if self.periodic and self.hardware is not None:
             raise ValueError(
-                f"variable {self.name!r}: a periodic window is the whole period and cannot be widened; leave out hardware"
+                f"variable {self.name!r}: a periodic window is the whole period and cannot be widened; "
+                "leave out hardware"
             )
         if self.hardware is not None:
             if len(self.hardware) != 2:
