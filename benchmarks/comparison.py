@@ -1,4 +1,4 @@
-"""BO, the network and GO-Diff on the same work at the same cost: recipes and the adatom, `matseek compare` on seeds 0 to 9.
+"""BO, the network and GO-Diff on the same work at the same cost: recipes and the adatom, seeds 0 to 9.
 
 All searchers of a problem are given the same first 15 points of each seed, and the same budget, which none ends before.
 Settings were chosen on seeds from 100 on (docs/experiments.md). Cells lie in runs/comparison and are gone on with.

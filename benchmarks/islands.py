@@ -1,8 +1,8 @@
 """The generality suite: force-guided GO-Diff and random search on islands that no setting was chosen on.
 
 Settings are those of the heptamer, whatever the metal and the face; budgets are the problems' own (configs/effort).
-Campaigns end with the iteration that evaluates the putative minimum, or with their budget. Cells lie in runs/islands and
-are gone on with.
+Campaigns end with the iteration that evaluates the putative minimum, or with their budget. Cells lie in runs/islands
+and are gone on with.
 
     .venv/bin/python -W ignore -m benchmarks.islands [--seeds 3] [--workers 2] [--problems platinum_tetramer ...]
 """
