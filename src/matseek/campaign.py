@@ -110,6 +110,7 @@ class Campaign:
                 judge=(lambda history: self._judge(history) is not None) if self.stop else None,
             )
             self.searcher.search(evaluator)
+            self.ledger.end_session()
             self._conclude()
             if self.stopped_by is None:
                 spent = len(self.ledger.evaluations())
@@ -320,6 +321,7 @@ class Campaign:
             "seconds_asking": self.ledger.seconds_asking(),
             "wall_seconds": self.ledger.wall_seconds(),
             "cpu_seconds": self.ledger.cpu_seconds(),
+            "seconds_thinking": self.ledger.seconds_thinking(),
             "stopped_by": self.stopped_by,
             "criteria": {name: _plain(runs) for name, runs in self.judgements().items()},
             "events": [e.message for e in self.ledger.events() if e.kind not in RECORDS],
