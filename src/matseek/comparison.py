@@ -273,7 +273,8 @@ class Comparison:
         """A row per searcher, from its complete cells.
 
         Medians are over seeds, with 95 % bootstrap intervals; areas
-        (:func:`matseek.insight.convergence.area_under_best`) are over the searcher's own budget. Seconds of thinking are wall time that did not go into evaluations.
+        (:func:`matseek.insight.convergence.area_under_best`) are over the searcher's own budget.
+        Seconds of thinking are wall time that did not go into evaluations.
         """
         rates, runs, rows = self.rates(), self.runs(), []
         for searcher, summaries in self._summaries().items():

@@ -96,7 +96,8 @@ def median_interval(
 def signed_rank(differences: npt.ArrayLike) -> float:
     """Two-sided p-value of Wilcoxon's signed-rank test (Biometrics Bull. 1, 80 (1945)).
 
-    Zeros take ranks that count on neither side (Pratt, J. Am. Stat. Assoc. 54, 655 (1959)). Exact up to 50 differences, up to 13 where there are zeros or ties; asymptotic beyond.
+    Zeros take ranks that count on neither side (Pratt, J. Am. Stat. Assoc. 54, 655 (1959)). Exact
+    up to 50 differences, up to 13 where there are zeros or ties; asymptotic beyond.
 
     Args:
         differences: Paired ones, shape ``(n,)``, finite.

@@ -144,7 +144,7 @@ def _verdict(record: ComparisonRecord) -> str:
         return "No run is complete yet"
     name = _name(leader, capital=best is None)
     if best is not None and best["successes"]:
-        median = best["median_evaluations_to_success"]
+        median: float = best["median_evaluations_to_success"]
         half = "" if pd.isna(median) else f"; the median run needs {median:,.0f} evaluations"
         return f"{_name(best, capital=True)} succeeds in {best['successes']} of {best['seeds']} runs{half}"
     found = f"{name} has the lowest median best {value_name(record.problem)}: {_value(leader['median_best_value'])}"
