@@ -147,7 +147,9 @@ def _verdict(record: ComparisonRecord) -> str:
         median: float = best["median_evaluations_to_success"]
         half = "" if pd.isna(median) else f"; the median run needs {median:,.0f} evaluations"
         return f"{_name(best, capital=True)} succeeds in {best['successes']} of {best['seeds']} runs{half}"
-    found = f"{name} has the lowest median best {value_name(record.problem)}: {_value(leader['median_best_value'])}"
+    low, high = leader["median_best_low"], leader["median_best_high"]
+    within = "" if pd.isna(low) else f" ({_interval(low, high)})"
+    found = f"{name} has the lowest median best {value_name(record.problem)}: {_value(leader['median_best_value'])}{within}"
     return found if best is None else f"No run has succeeded; {found}"
 
 
@@ -165,20 +167,14 @@ def _findings(record: ComparisonRecord) -> Iterator[str]:
                 f"{quickest['mean_evaluations_to_success']:,.0f} on average in {quickest['successes']} of "
                 f"{quickest['seeds']} runs."
             )
-    name = value_name(record.problem)
-    means = {
-        EVALUATIONS: ("it needs fewer evaluations to success than", "more than"),
-        SUCCESS: ("it succeeds in more runs than", "fewer than"),
-        BEST: (f"the best {name} it finds is lower than that of", "higher than that of"),
-        AREA: (f"over the whole run its best {name} so far is lower than that of", "higher than that of"),
-    }
-    for measure, (better, worse) in means.items():
-        found = record.against(str(leader["searcher"]), measure)
-        if measure in (EVALUATIONS, SUCCESS) and not any(row["wins"] + row["losses"] for row in found):
-            continue  # nobody has succeeded, or all have
+    leads = str(leader["searcher"])
+    for measure, (better, worse) in _said(value_name(record.problem)).items():
+        found = record.against(leads, measure)
+        if not any(row["wins"] + row["losses"] for row in found):
+            continue  # all are alike
         apart = [row for row in found if row["p_holm"] < LEVEL]
         parts = [
-            f"{told} {_list([_tested_against(row) for row in side])}"
+            f"{told} {_with_p(side)}"
             for told, side in (
                 (better, [row for row in apart if row["wins"] > row["losses"]]),
                 (worse, [row for row in apart if row["wins"] <= row["losses"]]),
@@ -186,10 +182,35 @@ def _findings(record: ComparisonRecord) -> Iterator[str]:
             if side
         ]
         if alike := [row for row in found if not row["p_holm"] < LEVEL]:
-            parts.append(f"so few runs do not tell it apart from {_list([_tested_against(row) for row in alike])}")
-        if parts:
-            yield f"{_MEASURES[measure]}: {'; '.join(parts)}."
+            parts.append(f"is not told apart from {_with_p(alike)}")
+        yield f"It {_list(parts)}, by {_BY[measure]}."
+    if near := [row for row in record.against(leads, BEST) if not pd.isna(row["difference_low"])]:
+        nearest = min(near, key=lambda row: abs(row["median_difference"]))
+        yield (
+            f"Nearest in the best {value_name(record.problem)} is {searcher_label(nearest['other'])}: the median "
+            f"difference is {_value(nearest['median_difference'])} (95 % interval "
+            f"{_interval(nearest['difference_low'], nearest['difference_high'])}), and it is ahead in "
+            f"{nearest['losses']} of {nearest['seeds']} pairs."
+        )
     yield from _caveats(record)
+
+
+def _said(name: str) -> dict[str, tuple[str, str]]:
+    """How it is said that the one of the verdict is better, or worse, than others."""
+    return {
+        EVALUATIONS: ("needs fewer evaluations to success than", "needs more evaluations to success than"),
+        SUCCESS: ("succeeds in more runs than", "succeeds in fewer runs than"),
+        BEST: (f"ends with a lower {name} than", f"ends with a higher {name} than"),
+        AREA: (f"has a lower {name} on the way there than", f"has a higher {name} on the way there than"),
+    }
+
+
+_BY = {
+    EVALUATIONS: "the log-rank test",
+    SUCCESS: "McNemar's exact test",
+    BEST: "Wilcoxon's signed-rank test",
+    AREA: "Wilcoxon's test of the areas under the best-so-far curves",
+}
 
 
 def _caveats(record: ComparisonRecord) -> Iterator[str]:
@@ -199,8 +220,13 @@ def _caveats(record: ComparisonRecord) -> Iterator[str]:
         return
     seeds, many = int(pairs["seeds"].max()), len(pairs)
     yield (
-        "All p-values are two-sided, from runs paired by their seeds over the smaller of two budgets (log-rank tests "
-        "know no pairs)" + (f", and Holm-corrected over {many} pairs." if many > 1 else ".")
+        "All p-values are two-sided, from runs paired by their seeds over the smaller of two budgets"
+        + (f", Holm-corrected over {many} pairs." if many > 1 else ".")
+        + (
+            " The log-rank test knows no pairs and is asymptotic: with few runs its p-values are too small."
+            if seeds < _FEW and record.pairs.loc[record.pairs["measure"] == EVALUATIONS, "p"].notna().any()
+            else ""
+        )
     )
     alone, corrected = least_p(seeds), min(least_p(seeds) * many, 1.0)
     if alone > LEVEL:
@@ -216,14 +242,16 @@ def _caveats(record: ComparisonRecord) -> Iterator[str]:
         )
 
 
-def _tested_against(row: Row) -> str:
-    """Whom, by how much, and the p-value."""
-    more = ""
-    if row["measure"] in (BEST, AREA) and not pd.isna(row["median_difference"]):
-        low, high = row["difference_low"], row["difference_high"]
-        within = "" if pd.isna(low) else f", {_value(low)} to {_value(high)}"
-        more = f"median difference {_value(row['median_difference'])}{within}; "
-    return f"{searcher_label(row['other'])} ({more}{row['wins']} : {row['losses']}, {_p(row['p_holm'])})"
+_FEW = 20
+"""Runs below which a test for large samples is not to be taken at its word."""
+
+
+def _with_p(rows: Sequence[Row]) -> str:
+    """Who, and the corrected p-values."""
+    names, told = [searcher_label(row["other"]) for row in rows], [_p(row["p_holm"]) for row in rows]
+    if len({*told}) == 1:
+        return f"{_list(names)} ({told[0]}{' each' if len(told) > 1 else ''})"
+    return _list([f"{name} ({p})" for name, p in zip(names, told, strict=True)])
 
 
 _MEASURES = {
@@ -240,7 +268,7 @@ def _matrices(record: ComparisonRecord) -> list[dict[str, Any]]:
     for measure, title in _MEASURES.items():
         names = [str(row["searcher"]) for row in record.rows]
         table = {name: {row["other"]: row for row in record.against(name, measure)} for name in names}
-        if any(table.values()):
+        if any(row["wins"] + row["losses"] for against in table.values() for row in against.values()):
             found.append(
                 {
                     "title": title,
@@ -278,8 +306,8 @@ def _differences(record: ComparisonRecord) -> dict[str, Any]:
                     _value(row["median_difference"]),
                     "–" if pd.isna(low) else f"{_value(low)} to {_value(high)}",
                     f"{row['wins']} : {row['ties']} : {row['losses']}",
-                    _p(row["p"]).removeprefix("p = ").removeprefix("p "),
-                    _p(row["p_holm"]).removeprefix("p = ").removeprefix("p "),
+                    _p(row["p"]),
+                    _p(row["p_holm"]),
                 ]
             )
     return {"heads": [*heads, "p", "p, corrected"], "rows": found}
@@ -369,24 +397,25 @@ def _picture(title: str, caption: str, figure: Any) -> dict[str, str]:  # noqa: 
 
 
 def _successes(record: ComparisonRecord) -> dict[str, Any]:
-    heads = ["searcher", "budget", "succeed", "95 % interval", "mean evaluations", "median", "after relaxation"]
-    heads += ["mean evaluations"]
+    relaxing = any(pair[1].runs for pair in record.rates.values())
+    heads = ["searcher", "budget", "succeed", "95 % interval", "mean evaluations", "median"]
+    heads += ["after relaxation", "mean evaluations"] if relaxing else []
     found = []
-    for row in record.rows:
+    for row in record.tested:
         raw, relaxed = record.rates[row["searcher"]]
         low, high = raw.interval()
-        found.append(
-            [
-                _name(row),
-                f"{row['budget']:,}",
-                f"{raw.successes} of {raw.runs}" if raw.runs else "–",
-                f"{low:.0%} to {high:.0%}" if raw.runs else "–",
-                _number(row["mean_evaluations_to_success"]),
-                _number(row["median_evaluations_to_success"]),
-                f"{relaxed.successes} of {relaxed.runs}" if relaxed.runs else "–",
-                _number(row["mean_evaluations_to_relaxed_success"]),
-            ]
-        )
+        cells = [
+            _name(row),
+            f"{row['budget']:,}",
+            f"{raw.successes} of {raw.runs}",
+            f"{low:.0%} to {high:.0%}",
+            _number(row["mean_evaluations_to_success"]),
+            _number(row["median_evaluations_to_success"]),
+        ]
+        if relaxing:
+            cells.append(f"{relaxed.successes} of {relaxed.runs}" if relaxed.runs else "–")
+            cells.append(_number(row["mean_evaluations_to_relaxed_success"]))
+        found.append(cells)
     return {"heads": heads, "rows": found}
 
 
@@ -465,7 +494,7 @@ def _interval(low: float, high: float) -> str:
 def _p(p: float) -> str:
     if pd.isna(p):
         return "–"
-    return "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
+    return ("p < 0.0001" if p < 1e-4 else f"p = {p:.2g}").replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _or_inf(value: float) -> float:

@@ -63,7 +63,7 @@ def searcher_label(name: str) -> str:
         "godiff_ffg": "GO-Diff with force guidance",
         "godiff_corrector": "GO-Diff with the corrector",
         "godiff_transfer": "GO-Diff with transfer",
-        "two_step": "two steps",
+        "two_step": "two-step",
     }
     return labels.get(name, name.replace("_", " "))
 
