@@ -149,7 +149,8 @@ def _verdict(record: ComparisonRecord) -> str:
         return f"{_name(best, capital=True)} succeeds in {best['successes']} of {best['seeds']} runs{half}"
     low, high = leader["median_best_low"], leader["median_best_high"]
     within = "" if pd.isna(low) else f" ({_interval(low, high)})"
-    found = f"{name} has the lowest median best {value_name(record.problem)}: {_value(leader['median_best_value'])}{within}"
+    lowest = f"{_value(leader['median_best_value'])}{within}"
+    found = f"{name} has the lowest median best {value_name(record.problem)}: {lowest}"
     return found if best is None else f"No run has succeeded; {found}"
 
 
