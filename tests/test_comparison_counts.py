@@ -49,7 +49,8 @@ ADATOM = [
 def test_every_cell_counts_as_its_oracle_does_and_a_second_run_asks_nothing(cells, failing, tmp_path, monkeypatch):
     cells_in_this_process(monkeypatch)
     counter, folder, counted = tmp_path / "calls", tmp_path / "runs", {}
-    arguments = [*cells, *(s.format(failing=failing, counter=counter, seeds=1 if failing else 2) for s in SMALL), f"run_dir='{folder}'"]
+    small = (s.format(failing=failing, counter=counter, seeds=1 if failing else 2) for s in SMALL)
+    arguments = [*cells, *small, f"run_dir='{folder}'"]
     original = module.run_cell
 
     def run_cell(overrides, gpu):
