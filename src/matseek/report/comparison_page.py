@@ -189,8 +189,8 @@ def _findings(record: ComparisonRecord) -> Iterator[str]:
         nearest = min(near, key=lambda row: abs(row["median_difference"]))
         yield (
             f"Nearest in the best {value_name(record.problem)} is {searcher_label(nearest['other'])}: the median "
-            f"difference is {_value(nearest['median_difference'])} (95 % interval "
-            f"{_interval(nearest['difference_low'], nearest['difference_high'])}), and it is ahead in "
+            f"difference is {_value(nearest['median_difference'], 2)} (95 % interval "
+            f"{_interval(nearest['difference_low'], nearest['difference_high'], 2)}), and it is ahead in "
             f"{nearest['losses']} of {nearest['seeds']} pairs."
         )
     yield from _caveats(record)
@@ -297,15 +297,14 @@ def _differences(record: ComparisonRecord) -> dict[str, Any]:
     found = []
     for row in _rows(record.pairs):
         if row["measure"] in (BEST, AREA):
-            low, high = row["difference_low"], row["difference_high"]
             found.append(
                 [
                     f"{searcher_label(row['first'])} – {searcher_label(row['second'])}",
                     "best value" if row["measure"] == BEST else "area",
                     f"{row['budget']:,}",
                     row["seeds"],
-                    _value(row["median_difference"]),
-                    "–" if pd.isna(low) else f"{_value(low)} to {_value(high)}",
+                    _value(row["median_difference"], 3),
+                    _interval(row["difference_low"], row["difference_high"], 3),
                     f"{row['wins']} : {row['ties']} : {row['losses']}",
                     _p(row["p"]),
                     _p(row["p_holm"]),
@@ -483,13 +482,13 @@ def _number(value: float | None) -> str:
     return "–" if value is None or pd.isna(value) else f"{value:,.0f}"
 
 
-def _value(value: float) -> str:
+def _value(value: float, digits: int = 4) -> str:
     """A value or a difference of values, with a true minus sign."""
-    return "–" if pd.isna(value) else f"{value:.4g}".replace("-", "\N{MINUS SIGN}")
+    return "–" if pd.isna(value) else f"{value:.{digits}g}".replace("-", "\N{MINUS SIGN}")
 
 
-def _interval(low: float, high: float) -> str:
-    return "–" if pd.isna(low) else f"{_value(low)} to {_value(high)}"
+def _interval(low: float, high: float, digits: int = 4) -> str:
+    return "–" if pd.isna(low) else f"{_value(low, digits)} to {_value(high, digits)}"
 
 
 def _p(p: float) -> str:
