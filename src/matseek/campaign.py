@@ -105,7 +105,7 @@ class Campaign:
         """
         self.searcher.check(budget)
         self.problem.require_oracle()
-        with self.ledger.locked(), following(self._tracker) as tracker:
+        with self.ledger.locked(), following(self._tracker, budget) as tracker:
             self.ledger.begin_session()
             evaluator = Evaluator(
                 self.problem,
@@ -376,7 +376,7 @@ class Campaign:
             self._tracker.show(lambda: self._outcome(Path(run_dir)))
 
     def _outcome(self, folder: Path) -> Outcome:
-        evaluations, path = self.ledger.evaluations(), self.ledger.path
+        evaluations = self.ledger.evaluations()
         if not (folder / "figures").is_dir():
             (folder / "figures").mkdir()
             for name, figure in problem_figures(self.problem, evaluations).items():

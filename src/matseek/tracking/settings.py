@@ -15,6 +15,9 @@ from matseek.problems import Problem
 from matseek.searchers import Searcher
 from matseek.tracking.outcome import Outcome
 
+STEP = "trainer/global_step"
+"""A training step, under the name that Lightning gives it in W&B."""
+
 
 @dataclass(frozen=True)
 class Label:
@@ -51,7 +54,7 @@ class Label:
             raise ValueError("tracking.folder=None goes with a ledger in a file; name a folder for what is logged")
         config = tracking.config
         if config is None:
-            settings = asdict(searcher) if is_dataclass(searcher) else {}
+            settings: dict[str, Any] = asdict(searcher) if is_dataclass(searcher) else {}
             said = {"problem": problem.describe(), "searcher": {"name": searcher.name, **settings}, "seed": seed}
             config = json.loads(json.dumps(said, default=str))
         return cls(tracking.searcher or searcher.name, seed, "", config, Path(folder))
@@ -78,7 +81,18 @@ class Tracking(ABC):
     def open(self, label: Label) -> Logger:
         """A Lightning logger for a campaign, which goes on with what an earlier process has logged."""
 
-    def show(self, logger: Logger, label: Label, outcome: Outcome) -> None:
+    def log(self, logger: Logger, figures: Mapping[str, float], step: int, row: int) -> None:  # noqa: ARG002
+        """Log figures.
+
+        Args:
+            logger: What :meth:`open` gave.
+            figures: By name; ``evaluation`` is among those of the campaign.
+            step: Evaluations so far, or a trainer's step.
+            row: 0 for the first that is logged; it goes up by one over all the processes of a campaign.
+        """
+        logger.log_metrics(dict(figures), step)
+
+    def show(self, logger: Logger, label: Label, outcome: Outcome, row: int) -> None:  # noqa: B027 -- files may do
         """Show what the campaign came to, as far as there is a place for it."""
 
     def close(self, logger: Logger, *, failed: bool) -> None:
@@ -111,7 +125,7 @@ class TensorBoardTracking(Tracking):
         logger.log_hyperparams(dict(label.config))
         return logger
 
-    def show(self, logger: Logger, label: Label, outcome: Outcome) -> None:  # noqa: ARG002
+    def show(self, logger: Logger, label: Label, outcome: Outcome, row: int) -> None:  # noqa: ARG002
         """The pictures."""
         from matplotlib.image import imread
 

@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import Logger
@@ -18,7 +17,7 @@ from matseek.evaluation import Evaluation, Event, Ledger
 from matseek.evaluation.history import REFUSED
 from matseek.searchers.relaxation import RELAXED
 from matseek.tracking.outcome import Outcome
-from matseek.tracking.settings import Label, Tracking
+from matseek.tracking.settings import STEP, Label, Tracking
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +30,7 @@ class _Logged:
     evaluations: int = 0
     events: int = 0
     steps: int = -1
+    rows: int = 0
     shown: int = 0
 
 
@@ -71,9 +71,13 @@ class Tracker:
 
         return tell
 
-    def begin(self) -> None:
-        """Go on where an earlier process has ended, and log what it has missed."""
-        self._safely(self._begin)
+    def begin(self, budget: int = 0) -> None:
+        """Go on where an earlier process has ended, and log what it has missed.
+
+        Args:
+            budget: Where it is not spent yet, the logger is opened now, so that no method is charged with that.
+        """
+        self._safely(lambda: self._begin(budget))
         self.follow()
 
     def evaluated(self, evaluation: Evaluation) -> None:
@@ -106,7 +110,7 @@ class Tracker:
         if opened is not None:
             self._safely(lambda: self._tracking.close(opened, failed=failed))
 
-    def _begin(self) -> None:
+    def _begin(self, budget: int) -> None:
         evaluations, events = self._ledger.evaluations(), self._ledger.events()
         logged = self._read()
         # A ledger that is behind what was logged is another campaign's: the folder was cleared in part.
@@ -117,13 +121,15 @@ class Tracker:
         known = [e.value for e in evaluations[: logged.evaluations] if e.status == "done"]
         self._best = min(known, default=math.nan)
         self._waiting.clear()
+        if any(e.status == "pending" for e in evaluations) or len(evaluations) < budget:
+            _ = self._open
 
     def _take(self, evaluation: Evaluation) -> None:
         logged = self._known
         self._waiting[evaluation.number] = evaluation
         while (e := self._waiting.pop(logged.evaluations + 1, None)) is not None:
             logged.evaluations += 1
-            self._log(self._of_evaluation(e))
+            self._log(self._of_evaluation(e), e.number)
 
     def _follow(self) -> None:
         logged, evaluations = self._known, self._ledger.evaluations()
@@ -137,21 +143,20 @@ class Tracker:
             figures = figures_of(event)
             if figures:
                 iteration = event.data["iteration"]
-                where = {"evaluation": last.get(iteration, 0), "iteration": event.data.get("run", iteration)}
-                self._log({**where, **figures})
+                number = last.get(iteration, 0)
+                self._log({"evaluation": number, "iteration": iteration, **figures}, number)
 
     def _train(self, metrics: Mapping[str, float], step: int) -> None:
         logged = self._known
         if step > logged.steps:
             logged.steps = step
-            self._log(metrics, step)
+            self._log({**metrics, STEP: step}, step)
 
     def _show(self, make: Callable[[], Outcome]) -> None:
         logged = self._known
         if logged.shown < logged.evaluations:
             logged.shown = logged.evaluations
-            self._write()
-            self._tracking.show(self._open, self._label, make())
+            self._tracking.show(self._open, self._label, make(), self._next_row())
 
     @property
     def _known(self) -> _Logged:
@@ -166,11 +171,16 @@ class Tracker:
             self._logger = self._tracking.open(self._label)
         return self._logger
 
-    def _log(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+    def _log(self, figures: Mapping[str, float], step: int) -> None:
+        row = self._next_row()
+        self._tracking.log(self._open, figures, step, row)
+
+    def _next_row(self) -> int:
+        """The next row, noted as logged."""
+        row = self._known.rows
+        self._known.rows += 1
         self._write()
-        if step is None and self._tracking.kind != "wandb":
-            step = int(metrics["evaluation"])
-        self._open.log_metrics(dict(metrics), step)
+        return row
 
     def _of_evaluation(self, e: Evaluation) -> dict[str, float]:
         figures: dict[str, float] = {"evaluation": e.number, "iteration": e.iteration}
@@ -202,12 +212,12 @@ class Tracker:
 
 
 @contextmanager
-def following(tracker: Tracker | None) -> Iterator[Tracker | None]:
+def following(tracker: Tracker | None, budget: int) -> Iterator[Tracker | None]:
     """Follow a campaign while it runs; it stays open for what the campaign came to, unless the campaign was cut off."""
     if tracker is None:
         yield None
         return
-    tracker.begin()
+    tracker.begin(budget)
     try:
         yield tracker
     except BaseException:

@@ -7,7 +7,8 @@ import netrc
 import os
 import shutil
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +19,7 @@ import ase.io
 from lightning.pytorch.loggers import Logger, WandbLogger
 
 from matseek.tracking.outcome import Outcome, copy_ledger
-from matseek.tracking.settings import Label, Tracking
+from matseek.tracking.settings import STEP, Label, Tracking
 
 if TYPE_CHECKING:
     from wandb import Run
@@ -38,8 +39,8 @@ _PATIENCE = 30.0
 class WandbTracking(Tracking):
     """One W&B run per campaign, with figures, candidates, structures, models and the ledger at its end.
 
-    Online where there is a key (``WANDB_API_KEY``, or ``wandb login``), else offline in ``wandb/``, from where ``wandb sync``
-    takes it; ``WANDB_MODE`` overrides both. A campaign that goes on continues its run.
+    Online where there is a key (``WANDB_API_KEY``, or ``wandb login``), else offline in ``wandb/``, from where
+    ``wandb sync`` takes it; ``WANDB_MODE`` overrides both. A campaign that goes on continues its run.
 
     Args:
         project: The W&B project; None: ``WANDB_PROJECT``, or matseek.
@@ -65,12 +66,13 @@ class WandbTracking(Tracking):
             )
             run = self._begin(label, "offline")
         if run.settings.mode == "offline":
-            logger.warning("W&B is offline; to upload this run: wandb sync %s", run.settings.sync_dir)
+            where = label.folder / self.kind / f"offline-run-*-{label.id}"
+            logger.warning("W&B is offline; to upload this run: wandb sync %s", where)
         run.define_metric("evaluation")
-        run.define_metric("trainer/global_step")
+        run.define_metric(STEP)
         run.define_metric("*", step_metric="evaluation")
         for name in PER_STEP:
-            run.define_metric(name, step_metric="trainer/global_step")
+            run.define_metric(name, step_metric=STEP)
         return WandbLogger(experiment=run, save_dir=label.folder)
 
     def _begin(self, label: Label, mode: Mode) -> Run:
@@ -95,16 +97,28 @@ class WandbTracking(Tracking):
             ),
         )
 
-    def show(self, logger: Logger, label: Label, outcome: Outcome) -> None:
-        """Pictures, candidates and structures in the run's workspace, models and ledger as its artifacts."""
-        import wandb
+    def log(self, logger: Logger, figures: Mapping[str, float], step: int, row: int) -> None:  # noqa: ARG002
+        """Log figures, each row with its number: rows of an offline run that went on are uploaded in order."""
+        assert isinstance(logger, WandbLogger)
+        logger.experiment.log(dict(figures), step=row, commit=True)
 
+    def show(self, logger: Logger, label: Label, outcome: Outcome, row: int) -> None:
+        """Pictures, candidates and structures in the run's workspace, models and ledger as its artifacts."""
         assert isinstance(logger, WandbLogger)
         run: Any = logger.experiment
+        if run.disabled:
+            return
+        with _staging_in(Path(run.settings.sync_dir) / "staging"):
+            self._show(run, label, outcome, row)
+
+    def _show(self, run: Any, label: Label, outcome: Outcome, row: int) -> None:  # noqa: ANN401 -- W&B's own
+        import wandb
+
         shown: dict[str, Any] = {f"figures/{path.stem}": wandb.Image(str(path)) for path in outcome.figures}
         table = outcome.candidates
         if len(table):
-            shown["candidates"] = wandb.Table(columns=[str(c) for c in table.columns], data=table.to_numpy().tolist())
+            rows: list[Any] = table.to_numpy().tolist()
+            shown["candidates"] = wandb.Table(columns=[str(c) for c in table.columns], data=rows)
         # Viewers of molecules read PDB and not the formats that keep energies; those are in the artifact.
         with TemporaryDirectory() as scratch:
             if outcome.structures:
@@ -113,7 +127,7 @@ class WandbTracking(Tracking):
                 path = Path(scratch) / f"{i}.pdb"
                 ase.io.write(path, atoms, format="proteindatabank")
                 shown["structures"].append(wandb.Molecule(str(path), caption=name))
-            run.log({"evaluation": outcome.evaluations, **shown})
+            run.log({"evaluation": outcome.evaluations, **shown}, step=row, commit=True)
         run.summary.update(outcome.scalars)
         # Copies, since both files change when the campaign goes on and an offline run is uploaded later.
         kept = Path(run.settings.sync_dir) / "artifacts" / str(outcome.evaluations)
@@ -135,6 +149,20 @@ class WandbTracking(Tracking):
         assert isinstance(logger, WandbLogger)
         run: Any = logger.experiment
         run.finish(exit_code=int(failed))
+
+
+@contextmanager
+def _staging_in(folder: Path) -> Iterator[None]:
+    """Have W&B keep what it is still to upload in a folder of the run, and not in the user's home."""
+    before = os.environ.get("WANDB_DATA_DIR")
+    os.environ["WANDB_DATA_DIR"] = str(folder.resolve())
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["WANDB_DATA_DIR"]
+        else:
+            os.environ["WANDB_DATA_DIR"] = before
 
 
 def _upload(run: Any, kind: str, name: str, files: Iterable[Path], kept: Path) -> None:  # noqa: ANN401
