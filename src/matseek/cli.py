@@ -269,6 +269,7 @@ def _open(kind: type[Campaign], settings: RunSettings, tracking: Tracking | None
         seed=settings.seed,
         executor=settings.executor,
         stop=settings.stop,
+        opening=settings.opening,
         tracking=tracking,
     )
     if campaign.leads:

@@ -35,6 +35,7 @@ class RunSettings:
         tracking: Where progress is shown; None: nowhere.
         budget: Evaluations in all.
         seed: Seed of the campaign.
+        opening: First points that no searcher chooses.
         run_dir: Where results go.
         config: The composed config, for the record.
     """
@@ -46,6 +47,7 @@ class RunSettings:
     tracking: Tracking | None
     budget: int
     seed: int
+    opening: int
     run_dir: Path
     config: DictConfig
 
@@ -109,6 +111,7 @@ def _settings(config: DictConfig, run_dir: Path, searcher: str | None = None) ->
         tracking=tracking,
         budget=_whole(config, "budget"),
         seed=_whole(config, "seed"),
+        opening=0 if config.get("opening") is None else _whole(config, "opening"),
         run_dir=run_dir,
         config=config,
     )
