@@ -11,7 +11,7 @@ from matseek.potentials import BatchedEMT
 from matseek.problems import StructureProblem
 from matseek.searchers import BayesianSearcher, GODiffSearcher, Widening
 
-GROUPS = ["problem", "searcher", "calculator", "evaluator", "stop", "trainer", "experiment"]
+GROUPS = ["problem", "searcher", "calculator", "evaluator", "stop", "trainer", "logger", "experiment"]
 CHOICES = [(g, p.stem) for g in GROUPS for p in sorted((config_dir() / g).glob("*.yaml"))]
 
 PROTOCOLS = [("protocol", p.stem) for p in sorted((config_dir() / "protocol").glob("*.yaml"))]
