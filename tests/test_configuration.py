@@ -96,7 +96,7 @@ def test_the_papers_experiment_is_a_diff():
         (["problem.success_below=abc"], "problem: success_below='abc' must be a number"),
         (
             ["problm=silver"],
-            r"problm.*\s*.*groups are \['calculator', 'effort', 'evaluator', 'experiment', 'problem', 'protocol',",
+            r"problm.*\s*.*groups are \['calculator', 'effort', 'evaluator', 'experiment', 'logger', 'problem',",
         ),
         (["run_dir=[a]"], "run_dir must be a path"),
         (["problem=silver_measured"], "add data=FILE"),
