@@ -147,8 +147,8 @@ def _verdict(record: ComparisonRecord) -> str:
         median: float = best["median_evaluations_to_success"]
         half = "" if pd.isna(median) else f"; the median run needs {median:,.0f} evaluations"
         return f"{_name(best, capital=True)} succeeds in {best['successes']} of {best['seeds']} runs{half}"
-    low: float = leader["median_best_low"]
-    within = "" if pd.isna(low) else f" ({_interval(low, leader['median_best_high'])})"
+    low, high = leader["median_best_low"], leader["median_best_high"]
+    within: str = "" if pd.isna(low) else f" ({_interval(low, high)})"
     lowest = f"{_value(leader['median_best_value'])}{within}"
     found = f"{name} has the lowest median best {value_name(record.problem)}: {lowest}"
     return found if best is None else f"No run has succeeded; {found}"
