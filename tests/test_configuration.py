@@ -15,20 +15,31 @@ GROUPS = ["problem", "searcher", "calculator", "evaluator", "stop", "trainer", "
 CHOICES = [(g, p.stem) for g in GROUPS for p in sorted((config_dir() / g).glob("*.yaml"))]
 
 PROTOCOLS = [("protocol", p.stem) for p in sorted((config_dir() / "protocol").glob("*.yaml"))]
+EFFORTS = [("effort", p.stem) for p in sorted((config_dir() / "effort").glob("*.yaml"))]
 
 
 def test_every_file_belongs_to_a_group():
     files = {p.relative_to(config_dir()).as_posix() for p in config_dir().rglob("*.yaml")}
-    assert files == {"run.yaml"} | {f"{g}/{name}.yaml" for g, name in [*CHOICES, *PROTOCOLS]}
+    assert files == {"run.yaml"} | {f"{g}/{name}.yaml" for g, name in [*CHOICES, *PROTOCOLS, *EFFORTS]}
+
+
+@pytest.mark.parametrize("name", [name for _, name in EFFORTS])
+def test_every_effort_is_of_a_problem_and_yields_to_overrides(name):
+    effort = OmegaConf.load(config_dir() / "effort" / f"{name}.yaml")
+    assert run_settings([f"problem={name}", "searcher=godiff"]).budget == effort.budget
+    assert run_settings([f"problem={name}", "searcher=godiff", "budget=64"]).budget == 64
 
 
 @pytest.mark.parametrize("name", [name for _, name in PROTOCOLS])
 def test_every_protocol_is_of_a_problem_and_a_searcher_and_yields_to_overrides(name):
     problem, searcher = name.split("-")
     chosen = [f"problem={problem}", f"searcher={searcher}"]
-    protocol = OmegaConf.load(config_dir() / "protocol" / f"{name}.yaml")
-    assert run_settings(chosen).budget == protocol.budget
-    assert run_settings(chosen).config.published == protocol.published
+    protocol = OmegaConf.to_container(OmegaConf.load(config_dir() / "protocol" / f"{name}.yaml"))
+    config = OmegaConf.to_container(run_settings(chosen).config)
+    for key in {*protocol} - {"defaults", "searcher"}:
+        assert config[key] == protocol[key]
+    for key, value in protocol.get("searcher", {}).items():
+        assert isinstance(value, dict) or config["searcher"][key] == value
     assert run_settings([*chosen, "budget=64"]).budget == 64
 
 
@@ -83,7 +94,7 @@ def test_the_papers_experiment_is_a_diff():
         (["problem.success_below=abc"], "problem: success_below='abc' must be a number"),
         (
             ["problm=silver"],
-            r"problm.*\s*.*groups are \['calculator', 'evaluator', 'experiment', 'problem', 'protocol', 'searcher',",
+            r"problm.*\s*.*groups are \['calculator', 'effort', 'evaluator', 'experiment', 'problem', 'protocol', 'searcher',",
         ),
         (["run_dir=[a]"], "run_dir must be a path"),
         (["problem=silver_measured"], "add data=FILE"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from matseek.errors import UnknownEvaluationError
+from matseek.errors import BudgetError, LedgerMismatchError, UnknownEvaluationError
 from matseek.evaluation import Evaluation, Evaluator, Event, History, Ledger
 from matseek.evaluation.batch import Batch, read_results
 from matseek.evaluation.evaluator import history_of, write_down
@@ -29,8 +30,9 @@ from matseek.report.page import write_page
 from matseek.report.structure_files import write_structures
 from matseek.searchers import BatchSearcher, Searcher
 from matseek.searchers.iterations import ITERATED, iteration_table
+from matseek.searchers.opening import OPENING, open_with
 from matseek.searchers.relaxation import RELAXED, relaxations
-from matseek.spaces import Box
+from matseek.spaces import Box, chart_of
 
 STOPPED = "stopped"
 RECOGNISED = "recognised"
@@ -48,11 +50,14 @@ class Campaign:
         ledger: Path of the ledger's SQLite file, any SQLAlchemy URL, or None to keep the record in memory.
         seed: Seed of everything random; the same seed gives the same campaign.
         executor: How the truth is called; one call after the other by default.
+        opening: First points that no searcher chooses: those of a seed are the same for every searcher, so that
+            campaigns can be compared in pairs. 0 leaves the first points to the searcher.
         stop: When to stop before the budget is spent: any criterion whose level is reached ends the campaign. Their
             figures are recorded after every run.
 
     Raises:
-        ValueError: If the seed is no whole number, or a stop criterion could never be met.
+        ValueError: If the seed or the opening is no whole number, the searcher cannot search the problem's space, or a
+            stop criterion could never be met.
         LedgerMismatchError: If the ledger holds another campaign.
         LedgerError: If the ledger cannot be opened and written.
     """
@@ -65,12 +70,17 @@ class Campaign:
         seed: int = 0,
         executor: Executor | None = None,
         stop: Sequence[StopCriterion] = (),
+        opening: int = 0,
     ) -> None:
         if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63:
             raise ValueError(f"seed={seed!r} must be a whole number from 0 to 2^63 - 1")
+        if not isinstance(opening, int) or isinstance(opening, bool) or opening < 0:
+            raise ValueError(f"opening={opening!r} must be a whole number of points; 0 leaves them to the searcher")
+        searcher.check_space(problem.space)
         self.problem = problem
         self.searcher = searcher
         self.seed = seed
+        self.opening = opening
         self.executor = executor or SerialExecutor()
         self.stop = _checked(stop, problem, searcher)
         self._understood: dict[int, Understanding] = {}
@@ -94,9 +104,12 @@ class Campaign:
 
         Raises:
             BudgetError: If the searcher cannot work with the budget; nothing is evaluated then.
+            LedgerMismatchError: If the ledger's campaign began with another opening.
             LedgerBusyError: If another process is at work on the ledger.
         """
         self.searcher.check(budget)
+        if self.opening > budget:
+            raise BudgetError(f"opening={self.opening} points are more than budget={budget}; lower it, or raise the budget")
         self.problem.require_oracle()
         with self.ledger.locked():
             self.ledger.begin_session()
@@ -108,8 +121,11 @@ class Campaign:
                 self.executor,
                 on_evaluation,
                 checkpoint=self._checkpoint,
+                opening=self.opening,
                 judge=(lambda history: self._judge(history) is not None) if self.stop else None,
             )
+            if self.leads:
+                self._open(evaluator)
             self.searcher.search(evaluator)
             self._conclude()
             if self.stopped_by is None:
@@ -117,6 +133,17 @@ class Campaign:
                 data = {"by": "budget", "evaluations": spent}
                 self.ledger.note(Event(STOPPED, f"the budget is spent: {spent} evaluations", data))
         return self
+
+    def _open(self, evaluator: Evaluator) -> None:
+        """Write down the first points, or make sure that the ledger's are as many."""
+        if not self.ledger.count() and self.opening:
+            evaluator.ask(partial(open_with, self.opening))
+        opened = sum(e.proposer == OPENING for e in self.ledger.evaluations(iteration=1))
+        if opened != self.opening:
+            raise LedgerMismatchError(
+                f"the ledger {self.ledger} holds a campaign with opening={opened}, this has opening={self.opening}; "
+                "name another ledger, or restore the opening"
+            )
 
     def ask(self, n: int) -> Batch:
         """Choose n points for the laboratory and write them down.
@@ -167,12 +194,13 @@ class Campaign:
         Args:
             run: The run, 1 for the first; None for the last.
         """
-        history = self.history()
+        history, chart = self.history(), chart_of(self.problem.space)
         run = history.iteration - 1 if run is None else run
         if run not in self._understood:
             # Models are heavy: those of the last two runs are all that a verdict needs.
             kept = {k: u for k, u in self._understood.items() if k == run - 1}
-            self._understood = {**kept, run: Understanding(history.until(run), self.searcher.learners, self.problem)}
+            known = history.until(run) if chart is None else history.until(run).seen_through(chart)
+            self._understood = {**kept, run: Understanding(known, self.searcher.learners, self.problem)}
         return self._understood[run]
 
     def judgements(self) -> dict[str, dict[int, dict[str, float]]]:

@@ -268,6 +268,7 @@ def _open(kind: type[Campaign], settings: RunSettings) -> Campaign:
         seed=settings.seed,
         executor=settings.executor,
         stop=settings.stop,
+        opening=settings.opening,
     )
     if campaign.leads:
         OmegaConf.save(settings.config, settings.run_dir / "config.yaml")

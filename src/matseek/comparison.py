@@ -43,6 +43,9 @@ _FREE = ("seed", "run_dir", "evaluator", "trainer", "published")
 """Settings that change where and how fast a cell runs, or what it is shown beside, but not what it is. A seed is its
 folder's."""
 
+_OPENING = 15
+"""First points that all searchers are given where neither the protocol nor the user says how many."""
+
 _KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "17179869184"}
 """Tells glibc to keep freed memory: networks on few atoms train and sample 1.4 times faster."""
 
@@ -130,7 +133,8 @@ class Comparison:
         overrides: Hydra overrides for every cell (``budget=320``) or one searcher's (``godiff.samples=16``), and the
             comparison's own settings: ``searchers=[a,b]``, ``seeds=8``
             (how many), ``first_seed=0``, ``workers=2`` (processes; a processor core or a GPU each if left out) and
-            ``run_dir=FOLDER``.
+            ``run_dir=FOLDER``. All searchers are given the same first 15 points of each seed, unless ``opening=N``
+            or a protocol says otherwise.
 
     Raises:
         ConfigurationError: If a setting is missing or refused, or a cell's folder holds another campaign.
@@ -161,6 +165,7 @@ class Comparison:
         given = {searcher: self._overrides(base, searcher) for searcher in self.searchers}
         settings = {searcher: run_settings([*mine, f"seed={first}"]) for searcher, mine in given.items()}
         for its in settings.values():
+            its.searcher.check_space(its.problem.space)
             its.searcher.check(its.budget)
             its.problem.require_oracle()
         self.problem: Problem = settings[self.searchers[0]].problem
@@ -177,7 +182,9 @@ class Comparison:
         mine = [text for text in base if self._owner(text) is None]
         # "godiff.samples=16" is "searcher.samples=16" where the searcher is godiff.
         mine += ["searcher" + text.removeprefix(searcher) for text in base if self._owner(text) == searcher]
-        return (f"searcher={searcher}", *mine)
+        mine = [f"searcher={searcher}", *mine]
+        config = run_settings(mine).config
+        return (*mine, f"opening={min(_OPENING, config.budget)}") if config.opening is None else tuple(mine)
 
     def _cell(self, searcher: str, seed: int, overrides: Sequence[str], config: DictConfig) -> Cell:
         folder = self.folder / searcher / str(seed)
@@ -332,6 +339,7 @@ def run_cell(overrides: Sequence[str], gpu: str | None = None) -> None:
         seed=settings.seed,
         executor=settings.executor,
         stop=settings.stop,
+        opening=settings.opening,
     )
     write_whole(folder / "config.yaml", OmegaConf.to_yaml(settings.config))
     campaign.run(settings.budget)

@@ -33,6 +33,7 @@ class RunSettings:
         stop: When to stop before the budget is spent.
         budget: Evaluations in all.
         seed: Seed of the campaign.
+        opening: First points that no searcher chooses.
         run_dir: Where results go.
         config: The composed config, for the record.
     """
@@ -43,6 +44,7 @@ class RunSettings:
     stop: tuple[StopCriterion, ...]
     budget: int
     seed: int
+    opening: int
     run_dir: Path
     config: DictConfig
 
@@ -101,6 +103,7 @@ def _settings(config: DictConfig, run_dir: Path) -> RunSettings:
         stop=tuple(_made(config.stop, str(name)) for name in config.get("stop") or ()),
         budget=_whole(config, "budget"),
         seed=_whole(config, "seed"),
+        opening=0 if config.get("opening") is None else _whole(config, "opening"),
         run_dir=run_dir,
         config=config,
     )

@@ -55,18 +55,28 @@ def test_the_adatoms_minima(relaxations):
     assert others[0] == pytest.approx(6.034, abs=1e-3)
 
 
-def test_success_is_the_basin_of_the_hollow(relaxations):
+def test_success_is_an_energy_near_that_of_the_hollow(adatom, relaxations):
+    points, found = relaxations
+    lowest = min(found, key=lambda r: r.energy)
+    relaxed = adatom.space.point(lowest.atoms)
+    assert adatom.succeeded(relaxed, lowest.energy)
+    assert adatom.succeeded(relaxed, 5.60)
+    assert not adatom.succeeded(relaxed, 5.62)
+    assert not adatom.succeeded(points[0], 6.034)
+
+
+def test_relaxed_success_is_the_basin_of_the_hollow(relaxations):
     points, found = relaxations
     problem = platinum_adatom()
     wanted = [bool(r.energy < 5.526) for r in found]
     assert 1 <= sum(wanted) < len(wanted)
-    assert [problem.succeeded(p, 0.0) for p in points] == wanted
+    assert [problem.relaxed_success(problem.space.atoms(p), 0.0) for p in points] == wanted
     near = [InStepHollow()(problem.space.atoms(p), 0.0) for p in points]
     assert not all(near), "the cheap test spares relaxations"
-    assert problem.success.calls == sum(r.calls for r, n in zip(found, near, strict=True) if n)
-    calls = problem.success.calls
-    assert problem.succeeded(points[0], 0.0) == wanted[0]
-    assert problem.success.calls == calls
+    assert problem.relaxed_success.calls == sum(r.calls for r, n in zip(found, near, strict=True) if n)
+    calls = problem.relaxed_success.calls
+    assert problem.relaxed_success(problem.space.atoms(points[0]), 0.0) == wanted[0]
+    assert problem.relaxed_success.calls == calls
 
 
 def test_the_hollow_is_found_across_the_boundary(adatom):

@@ -48,12 +48,14 @@ class LocalPenalization(AcquisitionFunction):
         lipschitz: Lipschitz constant of the value per unit of scaled distance.
         minimum: The least value M.
         lengthscales: Unit of distance along each coordinate, shape ``(d,)``; ones if None.
+        periodic: Which coordinates repeat with period 1, shape ``(d,)``, boolean; none if None.
     """
 
     centers: Tensor
     lipschitz: Tensor
     minimum: Tensor
     lengthscales: Tensor
+    periodic: Tensor
     center_means: Tensor
     center_deviations: Tensor
 
@@ -64,6 +66,7 @@ class LocalPenalization(AcquisitionFunction):
         lipschitz: float | Tensor,
         minimum: float | Tensor,
         lengthscales: Tensor | None = None,
+        periodic: Tensor | None = None,
     ) -> None:
         super().__init__(model=base.model)
         self.base = base
@@ -73,6 +76,7 @@ class LocalPenalization(AcquisitionFunction):
         self.register_buffer("minimum", torch.as_tensor(minimum, dtype=centers.dtype))
         scale = torch.ones(d, dtype=centers.dtype) if lengthscales is None else lengthscales.detach().to(centers)
         self.register_buffer("lengthscales", scale)
+        self.register_buffer("periodic", torch.zeros(d, dtype=torch.bool) if periodic is None else periodic)
         if float(self.lipschitz) <= 0:
             raise ValueError(
                 f"lipschitz={float(self.lipschitz):g} must be positive; estimate it, see lipschitz_constant"
@@ -108,7 +112,8 @@ class LocalPenalization(AcquisitionFunction):
         Returns:
             Shape ``(...)``, at most 0.
         """
-        offset = (x.unsqueeze(-2) - self.centers) / self.lengthscales
+        offset = x.unsqueeze(-2) - self.centers
+        offset = torch.where(self.periodic, offset - offset.round(), offset) / self.lengthscales
         # The root's slope is infinite at a centre; a floor far below any spacing keeps the gradient finite there.
         distance = offset.square().sum(-1).clamp_min(1e-24).sqrt()
         z = (self.lipschitz * distance - (self.center_means - self.minimum)) / self.center_deviations

@@ -52,6 +52,7 @@ class Surrogate:
         observed: Points with values, shape ``(n, d)``.
         pending: Points asked and not yet told, shape ``(p, d)``.
         tried: Points that must not be proposed again, shape ``(t, d)``.
+        periodic: Which coordinates repeat with period 1, shape ``(d,)``, boolean.
     """
 
     model: Model
@@ -60,6 +61,7 @@ class Surrogate:
     observed: Tensor
     pending: Tensor
     tried: Tensor
+    periodic: Tensor
 
     def best_mean(self) -> Tensor:
         """Least posterior mean over the observed points: the incumbent, its noise averaged out."""
@@ -82,7 +84,9 @@ class Surrogate:
         taken = torch.cat([self.tried, chosen])
         if not len(taken):
             return torch.full((len(candidates),), torch.inf)
-        return ((candidates.unsqueeze(1) - taken).abs() / self.extent).amax(-1).amin(-1)
+        offset = candidates.unsqueeze(1) - taken
+        offset = torch.where(self.periodic, offset - offset.round(), offset)
+        return (offset.abs() / self.extent).amax(-1).amin(-1)
 
     @cached_property
     def extent(self) -> Tensor:
@@ -131,7 +135,9 @@ def local_penalization(
     chosen = surrogate.observed[:0]
     for _ in range(n):
         centers = torch.cat([surrogate.pending, chosen])
-        penalized = LocalPenalization(acquisition, centers, lipschitz, minimum, surrogate.lengthscales)
+        penalized = LocalPenalization(
+            acquisition, centers, lipschitz, minimum, surrogate.lengthscales, surrogate.periodic
+        )
         with torch.no_grad():
             values = pool_values + penalized.log_penalty(pool)
         starts = pool[values.topk(min(_STARTS, len(pool))).indices]

@@ -30,6 +30,7 @@ class Evaluator:
         executor: How the truth is called.
         on_evaluation: Told each evaluation as soon as it is written down.
         checkpoint: Where a searcher that trains keeps its state; None keeps it nowhere.
+        opening: Evaluations of the campaign's first batch that no searcher chose; 0 where there are none.
         judge: Looks at everything after a run and says whether the campaign ends; None for never before the budget.
     """
 
@@ -40,6 +41,7 @@ class Evaluator:
     executor: Executor = field(default_factory=SerialExecutor)
     on_evaluation: Callable[[Evaluation], None] | None = None
     checkpoint: Path | None = None
+    opening: int = 0
     judge: Callable[[History], bool] | None = None
 
     @property

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from matseek.problems import Objective
-from matseek.spaces import Box, Space
+from matseek.spaces import AtomChart, Box, Space
 
 FloatArray = npt.NDArray[np.float64]
 Status = Literal["pending", "done", "failed"]
@@ -193,6 +193,12 @@ class History:
             evaluations=tuple(e for e in self.evaluations if e.iteration <= run),
             events=tuple(e for e in self.events if e.data.get("iteration", 0) <= run),
         )
+
+    def seen_through(self, chart: AtomChart) -> History:
+        """The same history in a chart's coordinates."""
+        seen = chart.coordinates(self.tried) if self.evaluations else self.tried
+        evaluations = tuple(replace(e, point=point) for e, point in zip(self.evaluations, seen, strict=True))
+        return replace(self, space=chart.box, evaluations=evaluations)
 
     def after(self, events: tuple[Event, ...]) -> History:
         """The history with some events added."""

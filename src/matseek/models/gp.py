@@ -24,6 +24,7 @@ from gpytorch.mlls import ExactMarginalLogLikelihood
 from linear_operator.utils.warnings import NumericalWarning
 from torch import Tensor
 
+from matseek.models.periodic import PeriodicMatern
 from matseek.spaces import Box
 
 logger = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ _LEAST_RELATIVE_NOISE = 2e-3
 
 @dataclass(frozen=True, eq=False)
 class GaussianProcess:
-    """A fitted GP with a Matern-5/2 kernel: inputs scaled to the window, outcomes standardised.
+    """A fitted GP with a Matern-5/2 kernel: inputs scaled to the window, periodic ones on circles, outcomes standardised.
 
     Args:
         space: The window; the model works in its unit coordinates.
@@ -95,7 +96,7 @@ class GaussianProcess:
             X,
             Y,
             train_Yvar=_noise(variances / scale**2),
-            covar_module=_kernel(kernel, space.dim),
+            covar_module=_kernel(kernel, torch.as_tensor(space.periodic)),
             outcome_transform=Standardize(m=1),
         )
         _maximize_likelihood(model, seed)
@@ -172,11 +173,19 @@ def _maximize_likelihood(model: SingleTaskGP, seed: int) -> None:
             model.eval()
 
 
-def _kernel(name: KernelName, dim: int) -> Kernel:
+def _kernel(name: KernelName, periodic: Tensor) -> Kernel:
     if name == "ard":
-        return get_covar_module_with_dim_scaled_prior(ard_num_dims=dim, use_rbf_kernel=False)
+        kernel = get_covar_module_with_dim_scaled_prior(ard_num_dims=len(periodic), use_rbf_kernel=False)
+        if not periodic.any():
+            return kernel
+        return PeriodicMatern(
+            periodic,
+            ard_num_dims=len(periodic),
+            lengthscale_prior=kernel.lengthscale_prior,
+            lengthscale_constraint=kernel.raw_lengthscale_constraint,
+        )
     if name == "isotropic":
-        matern = MaternKernel(nu=2.5)
+        matern = PeriodicMatern(periodic) if periodic.any() else MaternKernel(nu=2.5)
         matern.lengthscale = 1.0
         return ScaleKernel(matern)
     raise ValueError(f"kernel={name!r} is unknown; choose one of {list(KERNELS)}")

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from matseek.data import EnsembleBatch
+from matseek.models.periodic import embed
 from matseek.spaces import Box, LinearConstraint, Variable
 
 FloatArray = npt.NDArray[np.float64]
@@ -32,8 +33,8 @@ class SpectrumNet(pl.LightningModule):
     """k perceptrons with ReLU from recipes to responses, their parameters side by side in one module.
 
     Every parameter has a leading dimension k, and a layer is one batched matrix product. Members share nothing: the
-    training loss is the sum over members, so that each has its own gradient. Inputs are scaled by the box, outputs
-    are absorbances (or values) again.
+    training loss is the sum over members, so that each has its own gradient. Inputs are scaled by the box, periodic
+    ones enter as points of a circle, and outputs are absorbances (or values) again.
 
     Args:
         space: The box whose windows scale the inputs, or what a checkpoint says of it.
@@ -51,6 +52,7 @@ class SpectrumNet(pl.LightningModule):
 
     low: Tensor
     width: Tensor
+    periodic: Tensor
     offset: Tensor
     scale: Tensor
 
@@ -80,7 +82,8 @@ class SpectrumNet(pl.LightningModule):
             )
         self.members, self.cosine_weight, self.learning_rate = int(members), float(cosine_weight), float(learning_rate)
         outputs = 1 if self.wavelengths is None else self.wavelengths.size
-        self.sizes = (self.space.dim, *(int(size) for size in hidden), outputs)
+        inputs = self.space.dim + int(self.space.periodic.sum())
+        self.sizes = (inputs, *(int(size) for size in hidden), outputs)
         # save_hyperparameters would compare arrays with == to find its argument's name.
         self.hparams.update(
             {
@@ -96,6 +99,7 @@ class SpectrumNet(pl.LightningModule):
         self._initialize(torch.Generator().manual_seed(int(seed)))
         self.register_buffer("low", torch.tensor(self.space.lower, dtype=torch.float32))
         self.register_buffer("width", torch.tensor(self.space.upper - self.space.lower, dtype=torch.float32))
+        self.register_buffer("periodic", torch.tensor(self.space.periodic), persistent=False)
         self.register_buffer("offset", torch.zeros(outputs))
         self.register_buffer("scale", torch.ones(()))
 
@@ -129,7 +133,7 @@ class SpectrumNet(pl.LightningModule):
         Returns:
             Absorbances or values of each member, shape ``(k, n, m)``, float32.
         """
-        x = (points.to(torch.float32) - self.low) / self.width
+        x = embed((points.to(torch.float32) - self.low) / self.width, self.periodic)
         if x.ndim == 2:
             x = x.unsqueeze(0).expand(self.members, -1, -1)
         last = len(self.weights) - 1
@@ -250,6 +254,7 @@ def _plain(space: Box) -> dict[str, Any]:
     return {
         "variables": [
             {"name": v.name, "low": v.low, "high": v.high, "unit": v.unit, "hardware": v.hardware and list(v.hardware)}
+            | ({"periodic": True} if v.periodic else {})
             for v in space.variables
         ],
         "constraints": [

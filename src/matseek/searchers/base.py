@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
 
 from matseek.errors import BudgetError
 from matseek.evaluation import Evaluator, History, Proposal
 from matseek.insight.learning import Learners
+from matseek.spaces import Box, Space, chart_of
 
 
 class Searcher(ABC):
@@ -25,6 +27,13 @@ class Searcher(ABC):
     @abstractmethod
     def search(self, evaluator: Evaluator) -> None:
         """Evaluate until the budget is spent or the evaluator says stop; goes on from whatever the ledger holds."""
+
+    def check_space(self, space: Space) -> None:
+        """Refuse a space that this searcher cannot search, before anything is paid.
+
+        Raises:
+            ValueError: If it cannot.
+        """
 
     def check(self, budget: int) -> None:
         """Refuse a budget that this searcher cannot work with, before anything is paid.
@@ -67,6 +76,10 @@ class BatchSearcher(Searcher):
             history: Everything so far; points must lie in ``history.window``.
         """
 
+    def choose(self, n: int, history: History) -> Proposal:
+        """Choose n points of any space that can be seen as a box."""
+        return ask_through_chart(partial(self.ask, n), history)
+
     def size(self, history: History) -> int:  # noqa: ARG002 -- for those whose batches differ
         """Points of the next batch, as far as the budget allows."""
         return self.batch_size
@@ -76,8 +89,30 @@ class BatchSearcher(Searcher):
         evaluator.evaluate_pending()
         while (remaining := evaluator.remaining) > 0 and not evaluator.stops():
             size = self.size(evaluator.history())
-            evaluator.ask(partial(self.ask, min(size, remaining)))
+            evaluator.ask(partial(self.choose, min(size, remaining)))
             evaluator.evaluate_pending()
+
+
+def require_box(searcher: str, space: Space) -> None:
+    """Refuse a space that neither is a box nor can be seen as one.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if not isinstance(space, Box) and chart_of(space) is None:
+        raise ValueError(
+            f"searcher={searcher} searches a box of coordinates; of structures it knows those with one free atom, and "
+            f"this space has {space.dim // 3}: take searcher=rss, searcher=random or searcher=godiff"
+        )
+
+
+def ask_through_chart(ask: Callable[[History], Proposal], history: History) -> Proposal:
+    """Have points chosen in a chart's coordinates where the space has a chart, and in its own where it has none."""
+    chart = chart_of(history.space)
+    if chart is None:
+        return ask(history)
+    proposal = ask(history.seen_through(chart))
+    return replace(proposal, points=chart.points(proposal.points))
 
 
 def _is_whole(value: object) -> bool:

@@ -13,9 +13,9 @@ from matseek.acquisition import STRATEGIES, Surrogate
 from matseek.evaluation import History, Proposal
 from matseek.insight.learning import Learners, fit_gp
 from matseek.models.gp import KERNELS, KernelName, quiet_numerics
-from matseek.searchers.base import BatchSearcher
+from matseek.searchers.base import BatchSearcher, require_box
 from matseek.searchers.widening import Widening
-from matseek.spaces import Box
+from matseek.spaces import Box, Space
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +50,10 @@ class BayesianSearcher(BatchSearcher):
         if not isinstance(self.repeats, bool):
             raise ValueError(f"repeats={self.repeats!r} must be true or false")
 
+    def check_space(self, space: Space) -> None:
+        """Refuse what has no coordinates that the Gaussian process could learn on."""
+        require_box(self.name, space)
+
     @property
     def learners(self) -> Learners:
         """The Gaussian process."""
@@ -80,6 +84,7 @@ class BayesianSearcher(BatchSearcher):
             observed=unit(history.points),
             pending=unit(np.vstack([history.pending, history.failed])),
             tried=unit(history.tried[:0] if self.repeats else history.tried),
+            periodic=torch.as_tensor(window.periodic),
         )
         with quiet_numerics():
             return window.unnormalize(STRATEGIES[self.strategy](surrogate, n, history.rng()).numpy())

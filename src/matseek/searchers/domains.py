@@ -92,15 +92,13 @@ def domain_of(
         start: Trained model that an adlayer's network begins as; None begins with random parameters.
 
     Raises:
-        ValueError: If the problem's space is neither, or recipes are to start from a model.
+        ValueError: If the problem's space is neither.
         ModelFileError: If the model is missing or of another architecture.
     """
     space = problem.space
     if isinstance(space, Adlayer):
         return StructureDomain(space, settings, seed, start)
     if isinstance(space, Box):
-        if start is not None:
-            raise ValueError(f"start={start!r} is a model of atoms, and {problem.name!r} has recipes; leave it out")
         return RecipeDomain(space, schedule, seed)
     raise ValueError(f"problem {problem.name!r} has a {type(space).__name__}; GO-Diff searches an Adlayer or a Box")
 

@@ -23,6 +23,7 @@ from matseek.searchers.base import Searcher
 from matseek.searchers.domains import NetworkSettings, domain_of
 from matseek.searchers.iterations import Iterations
 from matseek.searchers.steering import Guidance, Renoising, SurrogateRelaxation
+from matseek.spaces import Adlayer, Box, Space
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,18 @@ class GODiffSearcher(Searcher):
             return self.force_weight
         return 1.0 if self.guidance or self.relaxation else 0.0
 
+    def check_space(self, space: Space) -> None:
+        """Refuse what is neither a box nor structures, and recipes where atoms are needed."""
+        if isinstance(space, Adlayer):
+            return
+        if not isinstance(space, Box):
+            raise ValueError(f"this problem has a {type(space).__name__}; GO-Diff searches an Adlayer or a Box")
+        if self.guidance or self.relaxation or self.start is not None:
+            raise ValueError(
+                "guidance, relaxation and start need the forces or the models of atoms, and recipes have neither; "
+                "leave them out (searcher=godiff)"
+            )
+
     def check(self, budget: int) -> None:
         """Refuse a budget smaller than an iteration."""
         super().check(budget)
@@ -109,6 +122,7 @@ class GODiffSearcher(Searcher):
 
     def search(self, evaluator: Evaluator) -> None:
         """Train until the budget is spent; every process of a distributed run calls this."""
+        self.check_space(evaluator.problem.space)
         evaluator.evaluate_pending()
         if evaluator.remaining <= 0 and self.trainer == self.trainer.single:
             return  # with several processes, all of them meet in the fit
@@ -125,7 +139,9 @@ class GODiffSearcher(Searcher):
         module = ScoreMatching(
             domain.network, learning_rate=self.learning_rate, force_weight=self._force_weight, decay=self.decay
         )
-        iterations = -(-evaluator.budget // self.samples)
+        # A campaign's opening is an iteration of its own.
+        opening = evaluator.opening
+        iterations = (opening > 0) + -(-(evaluator.budget - opening) // self.samples)
         loop = Iterations(self, evaluator, domain, buffer, iterations)
         callbacks: list[pl.Callback] = [loop]
         checkpoint = evaluator.checkpoint
@@ -138,7 +154,7 @@ class GODiffSearcher(Searcher):
             known = checkpoint if checkpoint is not None and checkpoint.is_file() else None
             try:
                 trainer.fit(module, datamodule=data, ckpt_path=known, weights_only=True)
-            except (RuntimeError, KeyError) as error:
+            except (RuntimeError, KeyError, ValueError) as error:
                 if known is None or loop.begun:
                     raise
                 raise CheckpointError(

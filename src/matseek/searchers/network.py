@@ -17,9 +17,9 @@ from matseek.evaluation import Event, History, Proposal
 from matseek.insight.learning import Learners, fit_network
 from matseek.models.spectrum_net import SpectrumNet
 from matseek.models.training import Training
-from matseek.searchers.base import BatchSearcher
+from matseek.searchers.base import BatchSearcher, require_box
 from matseek.searchers.widening import Widening
-from matseek.spaces import Box
+from matseek.spaces import Box, Space
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +96,10 @@ class NetworkSearcher(BatchSearcher):
         widened = history.after(events)
         return Proposal(self.propose(fit_network(widened, self.training), n, widened), (self.name,) * n, events)
 
+    def check_space(self, space: Space) -> None:
+        """Refuse what has no coordinates that the network could learn on."""
+        require_box(self.name, space)
+
     @property
     def learners(self) -> Learners:
         """The network."""
@@ -129,7 +133,7 @@ class NetworkSearcher(BatchSearcher):
         uniform = polytope.sample(_POOL, rng)
         observed = window.normalize(history.points[history.values.argsort()[:5]])
         pool = _ranked(score, np.vstack([uniform, _scatter(observed, _LOCAL, self.spacing, window, rng)]), self.chunk)
-        starts = torch.as_tensor(_keep_apart(pool, self.starts, self.spacing))
+        starts = torch.as_tensor(_keep_apart(pool, self.starts, self.spacing, window))
         ascended, _ = maximize(lambda x: -score(x), polytope, starts, steps=_STEPS)
         best = ascended.numpy()
         around = _scatter(best, _AROUND, self.spacing, window, rng)
@@ -244,14 +248,14 @@ def _scatter(centres: FloatArray, n: int, reach: float, window: Box, rng: np.ran
     return window.unit_polytope.project(centres[rng.integers(len(centres), size=n)] + scale * steps)
 
 
-def _keep_apart(candidates: FloatArray, n: int, spacing: float) -> FloatArray:
+def _keep_apart(candidates: FloatArray, n: int, spacing: float, window: Box) -> FloatArray:
     """First candidates, each at a distance from those before it, at most n."""
     chosen: list[int] = []
     left = np.ones(len(candidates), dtype=np.bool_)
     while left.any() and len(chosen) < n:
         index = int(left.argmax())
         chosen.append(index)
-        left &= np.linalg.norm(candidates - candidates[index], axis=1) > spacing
+        left &= np.linalg.norm(window.unit_offset(candidates, candidates[index]), axis=1) > spacing
     return candidates[chosen]
 
 
@@ -266,13 +270,13 @@ def _spread_out(
     extent = np.maximum(high - low, np.finfo(np.float64).tiny)
     fresh = np.ones(len(every), dtype=np.bool_)
     for point in taken:
-        fresh &= (np.abs(every - point) / extent).max(axis=1) > _SAME
+        fresh &= (np.abs(window.unit_offset(every, point)) / extent).max(axis=1) > _SAME
     new = every[fresh] if fresh.any() else every
     while spacing > _SAME:
-        chosen = _keep_apart(new[: len(candidates)], n, spacing)
+        chosen = _keep_apart(new[: len(candidates)], n, spacing, window)
         if len(chosen) == n:
             return chosen
         spacing /= 2
-    chosen = _keep_apart(new, n, _SAME)
+    chosen = _keep_apart(new, n, _SAME, window)
     short = n - len(chosen)
     return np.vstack([chosen, every[np.arange(short) % len(every)]])

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from matseek.evaluation import History, Proposal
-from matseek.searchers.base import BatchSearcher
+from matseek.searchers.base import BatchSearcher, require_box
+from matseek.spaces import Space
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,10 @@ class LatinHypercube(BatchSearcher):
     """Each batch a feasible Latin hypercube."""
 
     name: ClassVar[str] = "lhs"
+
+    def check_space(self, space: Space) -> None:
+        """Refuse what has no coordinates to be stratified."""
+        require_box(self.name, space)
 
     def ask(self, n: int, history: History) -> Proposal:
         """Draw a hypercube of n points."""

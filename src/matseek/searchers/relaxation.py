@@ -14,7 +14,7 @@ from ase.optimize import BFGS, FIRE, LBFGS
 
 from matseek.evaluation import Evaluation, Evaluator, Event, Proposal
 from matseek.searchers.base import Searcher
-from matseek.spaces import Adlayer
+from matseek.spaces import Adlayer, Space
 
 FloatArray = npt.NDArray[np.float64]
 Placement = Literal["uniform", "contiguous"]
@@ -28,7 +28,7 @@ class RandomStructureSearch(Searcher):
 
     Pickard and Needs, J. Phys. Condens. Matter 23, 053201 (2011). Relaxations advance side by side: a batch
     in the ledger is one call for each. When one ends the next placement takes its place. An event tells which
-    evaluations belong to it. A campaign that was killed walks through what the ledger holds and goes on from there.
+    evaluations belong to it. Where a campaign has an opening, the first relaxations begin at its points. A campaign that was killed walks through what the ledger holds and goes on from there.
 
     Args:
         concurrent: Relaxations side by side.
@@ -61,17 +61,22 @@ class RandomStructureSearch(Searcher):
         if not self.fmax > 0:
             raise ValueError(f"fmax={self.fmax} must be positive (eV/A)")
 
-    def search(self, evaluator: Evaluator) -> None:
-        """Relax until the budget is spent."""
-        evaluator.evaluate_pending()
-        space = evaluator.problem.space
+    def check_space(self, space: Space) -> None:
+        """Refuse what is no structure."""
         if not isinstance(space, Adlayer):
             raise ValueError(
-                f"searcher=rss relaxes structures, but problem {evaluator.problem.name!r} has none; "
-                "take searcher=lhs or searcher=bayesian"
+                f"searcher=rss relaxes structures, and this problem has a {type(space).__name__}; take searcher=lhs or "
+                "searcher=bayesian"
             )
+
+    def search(self, evaluator: Evaluator) -> None:
+        """Relax until the budget is spent."""
+        space = evaluator.problem.space
+        self.check_space(space)
+        assert isinstance(space, Adlayer)
+        evaluator.evaluate_pending()
         walks = _Walks(self, space, evaluator)
-        iteration, ended = 0, True
+        iteration, ended = int(evaluator.opening > 0), True
         while True:
             iteration += 1
             batch = list(evaluator.ledger.evaluations(iteration=iteration))
@@ -160,10 +165,14 @@ def relaxations(evaluations: Sequence[Evaluation], ended: Sequence[Event]) -> li
     walks = [tuple(known[number] for number in event.data["evaluations"]) for event in ended]
     over = {e.number for walk in walks for e in walk}
     first = {e.iteration: e.number for e in reversed(evaluations)}
-    # Side by side, a relaxation keeps its place in the batch until it ends.
+    # Side by side, a relaxation keeps its place in the batch until it ends; where it was opened stands alone.
     under_way: dict[int, list[Evaluation]] = {}
     for e in evaluations:
-        if e.number not in over:
+        if e.number in over:
+            continue
+        if e.proposer != RandomStructureSearch.name:
+            walks.append((e,))
+        else:
             under_way.setdefault(e.number - first[e.iteration], []).append(e)
     return sorted([*walks, *map(tuple, under_way.values())], key=lambda walk: walk[0].number)
 
@@ -175,6 +184,7 @@ class _Walks:
         self._settings, self._space, self._evaluator = settings, space, evaluator
         self._begun = 0
         self._told = {e.data["run"] for e in evaluator.ledger.events() if e.kind == RELAXED}
+        self._opening = evaluator.ledger.evaluations(iteration=1) if evaluator.opening else ()
         self._walks = [self._next() for _ in range(settings.concurrent)]
 
     @property
@@ -190,14 +200,28 @@ class _Walks:
             walk.take(evaluation)
             if walk.ended:
                 ended = True
-                if walk.number + 1 not in self._told:
-                    self._evaluator.ledger.note(walk.event())
+                self._tell(walk)
                 self._walks[place] = self._next()
         return ended
 
+    def _tell(self, walk: _Walk) -> None:
+        if walk.number + 1 not in self._told:
+            self._evaluator.ledger.note(walk.event())
+
     def _next(self) -> _Walk:
+        """The next relaxation, past those that end with the opening's own evaluation."""
+        while self._begun < len(self._opening):
+            first = self._opening[self._begun]
+            walk = self._walk(first.point)
+            walk.take(first)
+            if not walk.ended:
+                return walk
+            self._tell(walk)
         rng = np.random.default_rng([self._evaluator.seed, self._begun])
         place = self._space.sample_uniform if self._settings.placement == "uniform" else self._space.sample_contiguous
-        walk = _Walk(self._begun, self._space, place(1, rng)[0], self._settings)
+        return self._walk(place(1, rng)[0])
+
+    def _walk(self, start: FloatArray) -> _Walk:
+        walk = _Walk(self._begun, self._space, start, self._settings)
         self._begun += 1
         return walk

@@ -11,10 +11,11 @@ import numpy as np
 
 from matseek.evaluation import Event, History, Proposal
 from matseek.insight.learning import Learners
-from matseek.searchers.base import BatchSearcher
+from matseek.searchers.base import BatchSearcher, require_box
 from matseek.searchers.bayesian import BayesianSearcher
 from matseek.searchers.network import NetworkSearcher, waiting
 from matseek.searchers.random import LatinHypercube
+from matseek.spaces import Space
 
 PROPOSERS = ("lhs", "bayesian", "network")
 
@@ -71,6 +72,10 @@ class TwoStepSearcher(BatchSearcher):
             raise ValueError(f"schedule begins its stages with runs {runs}; they must rise, and the first must be 1")
         if self.side_by_side not in ("split", "full"):
             raise ValueError(f"side_by_side={self.side_by_side!r} is unknown; choose split or full")
+
+    def check_space(self, space: Space) -> None:
+        """Refuse what has no coordinates that either step could learn on."""
+        require_box(self.name, space)
 
     @property
     def learners(self) -> Learners:

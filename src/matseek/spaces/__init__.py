@@ -3,5 +3,6 @@
 from matseek.spaces.adlayer import Adlayer
 from matseek.spaces.base import Space
 from matseek.spaces.box import Box, LinearConstraint, Variable
+from matseek.spaces.chart import AtomChart, chart_of
 
-__all__ = ["Adlayer", "Box", "LinearConstraint", "Space", "Variable"]
+__all__ = ["Adlayer", "AtomChart", "Box", "LinearConstraint", "Space", "Variable", "chart_of"]

@@ -293,6 +293,25 @@ class Adlayer:
             np.minimum(squared, ((wrapped + shift) ** 2).sum(axis=-1), out=squared)
         return np.asarray(np.sqrt(squared + displacement[..., 2] ** 2))
 
+    def floor(self, plane: npt.ArrayLike) -> FloatArray:
+        """The lowest height at which a free atom neither overlaps with the template nor leaves the confinement.
+
+        Args:
+            plane: Where above the template, Cartesian, in angstrom, shape ``(m, 2)``.
+
+        Returns:
+            Absolute, in angstrom, shape ``(m,)``; of the largest free atom where they differ.
+        """
+        places = np.asarray(plane, dtype=np.float64).reshape(-1, 2)
+        below, radii = self._near_template
+        least = OVERLAP * (radii + self._radii.max()) * (1 + _TOLERANCE)
+        beside = np.zeros((len(places), len(below), 3))
+        beside[..., :2] = places[:, None] - below[:, :2]
+        room = least**2 - self._distances(beside) ** 2
+        # Every template atom lies below the confinement, where it is overlapped with only from above.
+        tops = np.where(room > 0, below[:, 2] + np.sqrt(room.clip(0.0)), -np.inf)
+        return np.asarray(np.maximum(tops.max(axis=1, initial=-np.inf), self.z_low))
+
     def wrap(self, points: npt.ArrayLike) -> FloatArray:
         """The same structures with every free atom inside the cell in plane, shape ``(m, 3n)``."""
         positions = self._positions(points).copy()

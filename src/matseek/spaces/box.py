@@ -36,9 +36,11 @@ class Variable:
         unit: Unit, as it is to be printed; empty for a pure number.
         hardware: Lower and upper limits of what the apparatus can do; the window may be widened up to these. Without
             it the window is fixed.
+        periodic: Whether both ends of the window are the same place, as for an angle.
 
     Raises:
-        ValueError: If the bounds are not finite, are the wrong way round, or lie outside the hardware's limits.
+        ValueError: If the bounds are not finite, are the wrong way round, or lie outside the hardware's limits, or a
+            periodic variable has such limits.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Variable:
     high: float
     unit: str = ""
     hardware: tuple[float, float] | None = None
+    periodic: bool = False
 
     def __post_init__(self) -> None:
         if not self.name or not isinstance(self.name, str):
@@ -60,6 +63,10 @@ class Variable:
             )
         object.__setattr__(self, "low", low)
         object.__setattr__(self, "high", high)
+        if self.periodic and self.hardware is not None:
+            raise ValueError(
+                f"variable {self.name!r}: a periodic window is the whole period and cannot be widened; leave out hardware"
+            )
         if self.hardware is not None:
             if len(self.hardware) != 2:
                 raise ValueError(
@@ -144,7 +151,7 @@ class Box:
         constraints: Linear constraints that every point must satisfy.
 
     Raises:
-        ValueError: If names repeat, or a constraint names an unknown variable.
+        ValueError: If names repeat, or a constraint names an unknown or a periodic variable.
         InfeasibleSpaceError: If no point satisfies bounds and constraints.
     """
 
@@ -169,6 +176,8 @@ class Box:
                 raise ValueError(
                     f"constraint '{constraint}' names unknown variables {unknown}; the box has {list(self.names)}"
                 )
+            if any(v.periodic and constraint.coefficients.get(v.name) for v in self.variables):
+                raise ValueError(f"constraint '{constraint}' bounds a periodic variable, which has no order; leave it out")
         self._require_interior()
 
     def _require_interior(self) -> None:
@@ -220,6 +229,16 @@ class Box:
     def upper(self) -> FloatArray:
         """Upper ends of the windows, shape ``(d,)``, in the variables' units."""
         return np.array([v.high for v in self.variables])
+
+    @cached_property
+    def periodic(self) -> npt.NDArray[np.bool_]:
+        """Which variables are periodic, shape ``(d,)``."""
+        return np.array([v.periodic for v in self.variables])
+
+    def unit_offset(self, a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
+        """``a - b`` in unit coordinates, periodic variables by the nearest image, shape ``(..., d)``."""
+        offset = np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)
+        return np.asarray(np.where(self.periodic, offset - np.round(offset), offset))
 
     @cached_property
     def unit_polytope(self) -> Polytope:
@@ -348,6 +367,7 @@ class Box:
         return {
             "variables": [
                 {"name": v.name, "low": v.low, "high": v.high, "unit": v.unit, "hardware": list(v.limits)}
+                | ({"periodic": True} if v.periodic else {})
                 for v in self.variables
             ],
             "constraints": [
