@@ -1,6 +1,6 @@
 """Executes notebooks in place, with outputs that change only where results do.
 
-    python scripts/notebooks.py notebooks/*.ipynb
+    python -m scripts.notebooks notebooks/*.ipynb
 
 Each runs in an empty folder of its own, so that nothing is left beside it and nothing old is read.
 """
@@ -40,7 +40,11 @@ def executed(notebook: NotebookNode, folder: Path) -> NotebookNode:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     client = NotebookClient(
-        fresh, timeout=TIMEOUT_S, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+        fresh,
+        timeout=TIMEOUT_S,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(folder)}},
+        extra_arguments=["--log-level=ERROR"],
     )
     # Small networks: threads that wait for each other would cost more than they bring on a busy machine.
     client.execute(env={**os.environ, "OMP_NUM_THREADS": "1"})
