@@ -94,7 +94,7 @@ def test_the_papers_experiment_is_a_diff():
         (["problem.success_below=abc"], "problem: success_below='abc' must be a number"),
         (
             ["problm=silver"],
-            r"problm.*\s*.*groups are \['calculator', 'effort', 'evaluator', 'experiment', 'problem', 'protocol', 'searcher',",
+            r"problm.*\s*.*groups are \['calculator', 'effort', 'evaluator', 'experiment', 'problem', 'protocol',",
         ),
         (["run_dir=[a]"], "run_dir must be a path"),
         (["problem=silver_measured"], "add data=FILE"),

@@ -109,7 +109,9 @@ class Campaign:
         """
         self.searcher.check(budget)
         if self.opening > budget:
-            raise BudgetError(f"opening={self.opening} points are more than budget={budget}; lower it, or raise the budget")
+            raise BudgetError(
+                f"opening={self.opening} points are more than budget={budget}; lower it, or raise the budget"
+            )
         self.problem.require_oracle()
         with self.ledger.locked():
             self.ledger.begin_session()

@@ -170,6 +170,10 @@ class Comparison:
             its.problem.require_oracle()
         self.problem: Problem = settings[self.searchers[0]].problem
         self.folder = Path(own.get("run_dir") or f"runs/{self.problem.name}")
+        for searcher, its in settings.items():
+            if its.config.opening is None:
+                its.config.opening = self._opening(searcher, its.config)
+                given[searcher] = (*given[searcher], f"opening={its.config.opening}")
         self.cells = tuple(
             self._cell(searcher, seed, given[searcher], settings[searcher].config)
             for seed in self.seeds
@@ -182,9 +186,13 @@ class Comparison:
         mine = [text for text in base if self._owner(text) is None]
         # "godiff.samples=16" is "searcher.samples=16" where the searcher is godiff.
         mine += ["searcher" + text.removeprefix(searcher) for text in base if self._owner(text) == searcher]
-        mine = [f"searcher={searcher}", *mine]
-        config = run_settings(mine).config
-        return (*mine, f"opening={min(_OPENING, config.budget)}") if config.opening is None else tuple(mine)
+        return (f"searcher={searcher}", *mine)
+
+    def _opening(self, searcher: str, config: DictConfig) -> int:
+        """First points where nobody says how many: as many as a campaign that is to be gone on with has."""
+        for path in sorted((self.folder / searcher).glob("*/config.yaml")):
+            return int(_plain(OmegaConf.load(path)).get("opening") or 0)
+        return min(_OPENING, int(config.budget))
 
     def _cell(self, searcher: str, seed: int, overrides: Sequence[str], config: DictConfig) -> Cell:
         folder = self.folder / searcher / str(seed)

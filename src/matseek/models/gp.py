@@ -39,7 +39,9 @@ _LEAST_RELATIVE_NOISE = 2e-3
 
 @dataclass(frozen=True, eq=False)
 class GaussianProcess:
-    """A fitted GP with a Matern-5/2 kernel: inputs scaled to the window, periodic ones on circles, outcomes standardised.
+    """A fitted GP with a Matern-5/2 kernel: inputs scaled to the window, outcomes standardised.
+
+    Periodic inputs lie on circles, see :class:`matseek.models.periodic.PeriodicMatern`.
 
     Args:
         space: The window; the model works in its unit coordinates.

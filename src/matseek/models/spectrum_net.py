@@ -273,7 +273,9 @@ def _box(plain: Mapping[str, Any]) -> Box:
 
 def _without_windows(space: Box) -> list[str]:
     """What stays the same of a box when its windows widen."""
-    variables = [f"{v.limits[0]:g} <= {v.label} <= {v.limits[1]:g}" for v in space.variables]
+    variables = [
+        f"{v.limits[0]:g} <= {v.label} <= {v.limits[1]:g}{', periodic' if v.periodic else ''}" for v in space.variables
+    ]
     return variables + [str(c) for c in space.constraints]
 
 

@@ -28,7 +28,7 @@ class Searcher(ABC):
     def search(self, evaluator: Evaluator) -> None:
         """Evaluate until the budget is spent or the evaluator says stop; goes on from whatever the ledger holds."""
 
-    def check_space(self, space: Space) -> None:
+    def check_space(self, space: Space) -> None:  # noqa: B027 -- most spaces suit most searchers
         """Refuse a space that this searcher cannot search, before anything is paid.
 
         Raises:

@@ -26,9 +26,10 @@ RELAXED = "relaxed"
 class RandomStructureSearch(Searcher):
     """Relaxes random structures; every call of the calculator on the way is an evaluation.
 
-    Pickard and Needs, J. Phys. Condens. Matter 23, 053201 (2011). Relaxations advance side by side: a batch
-    in the ledger is one call for each. When one ends the next placement takes its place. An event tells which
-    evaluations belong to it. Where a campaign has an opening, the first relaxations begin at its points. A campaign that was killed walks through what the ledger holds and goes on from there.
+    Pickard and Needs, J. Phys. Condens. Matter 23, 053201 (2011). Relaxations advance side by side: a batch in the
+    ledger is one call for each. When one ends the next placement takes its place. An event tells which evaluations
+    belong to it. Where a campaign has an opening, the first relaxations begin at its points. A campaign that was killed
+    walks through what the ledger holds and goes on from there.
 
     Args:
         concurrent: Relaxations side by side.

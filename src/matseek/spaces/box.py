@@ -65,7 +65,8 @@ class Variable:
         object.__setattr__(self, "high", high)
         if self.periodic and self.hardware is not None:
             raise ValueError(
-                f"variable {self.name!r}: a periodic window is the whole period and cannot be widened; leave out hardware"
+                f"variable {self.name!r}: a periodic window is the whole period and cannot be widened; "
+                "leave out hardware"
             )
         if self.hardware is not None:
             if len(self.hardware) != 2:
@@ -177,7 +178,9 @@ class Box:
                     f"constraint '{constraint}' names unknown variables {unknown}; the box has {list(self.names)}"
                 )
             if any(v.periodic and constraint.coefficients.get(v.name) for v in self.variables):
-                raise ValueError(f"constraint '{constraint}' bounds a periodic variable, which has no order; leave it out")
+                raise ValueError(
+                    f"constraint '{constraint}' bounds a periodic variable, which has no order; leave it out"
+                )
         self._require_interior()
 
     def _require_interior(self) -> None:

@@ -49,7 +49,7 @@ class AtomChart:
         )
 
     def coordinates(self, points: npt.ArrayLike) -> FloatArray:
-        """Points of the box, shape ``(m, 3)``, of positions ``(m, 3)`` in angstrom; overlapping ones lie at height 0."""
+        """Points of the box, shape ``(m, 3)``, of positions ``(m, 3)`` in angstrom; what overlaps lies at height 0."""
         positions = self.space.as_points(points)
         plane = positions[:, :2] @ np.linalg.inv(self.space.plane) % 1.0
         floor = self.space.floor(positions[:, :2])
