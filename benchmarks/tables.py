@@ -152,26 +152,65 @@ def painn_fidelity(report: dict[str, Any]) -> str:
 
 def heptamer(report: dict[str, Any]) -> str:
     """Successes on the heptamer, beside the paper's."""
-
-    def number(value: float | None) -> str:
-        return "-" if value is None else f"{value:,.0f}"
-
     rows = [
         [
             f"`{row['searcher']}`",
             f"{row['budget']:,}",
             f"**{row['successes']} of {row['seeds']}** ({row['success_low']:.0%} to {row['success_high']:.0%})",
-            f"**{number(row['mean_evaluations_to_success'])}**",
+            f"**{_count(row['mean_evaluations_to_success'])}**",
             f"{row['relaxed_successes']} of {row['seeds']}",
-            number(row["mean_evaluations_to_relaxed_success"]),
+            _count(row["mean_evaluations_to_relaxed_success"]),
             f"{row['published_successes']} of {row['published_runs']}",
-            number(row["published_mean_evaluations_to_success"]),
-            number(row["median_cpu_seconds"]),
+            _count(row["published_mean_evaluations_to_success"]),
+            _count(row["median_cpu_seconds"]),
         ]
         for row in report["rows"]
     ]
     names = ["searcher", "budget", "succeed (95 %)", "mean evaluations", "after relaxation", "mean evaluations"]
     return markdown([*names, "paper (MACE)", "mean evaluations", "median CPU s"], rows)
+
+
+def islands(report: dict[str, Any]) -> str:
+    """The generality suite."""
+    rows = [
+        [
+            f"`{row['problem']}`",
+            f"`{row['searcher']}`",
+            f"{row['budget']:,}",
+            f"{row['successes']} of {row['seeds']}",
+            _count(row["mean_evaluations_to_success"]),
+            f"{row['relaxed_successes']} of {row['seeds']}",
+            _count(row["mean_evaluations_to_relaxed_success"]),
+            f"{row['median_best_value']:.3f}",
+            _count(row["median_cpu_seconds"]),
+        ]
+        for row in report["rows"]
+    ]
+    names = ["problem", "searcher", "budget", "succeed", "mean evaluations", "after relaxation", "mean evaluations"]
+    return markdown([*names, "median best, eV", "median CPU s"], rows)
+
+
+def comparison(report: dict[str, Any]) -> str:
+    """BO, the network and GO-Diff on the same work."""
+    rows = [
+        [
+            f"`{row['problem']}`",
+            f"`{row['searcher']}`",
+            row["budget"],
+            f"{row['successes']} of {row['seeds']} ({row['success_low']:.0%} to {row['success_high']:.0%})",
+            _count(row["median_evaluations_to_success"]),
+            f"{row['median_best_value']:.4f} ({row['median_best_low']:.4f} to {row['median_best_high']:.4f})",
+            f"{row['median_area']:.3f}",
+            f"{row['seconds_thinking_per_evaluation']:.3f}",
+        ]
+        for row in report["rows"]
+    ]
+    names = ["problem", "searcher", "budget", "succeed (95 %)", "median evaluations to success"]
+    return markdown([*names, "median best (95 %)", "area under the best", "s of thinking per evaluation"], rows)
+
+
+def _count(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f}"
 
 
 def minima(report: dict[str, Any]) -> str:
@@ -271,7 +310,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     f.__name__: f
     for f in (
         *(asking, finding, two_step, grid, attribution, laboratory, constraints, killing),
-        *(heptamer, minima, adatom, sensitivity, scaling),
+        *(comparison, heptamer, islands, minima, adatom, sensitivity, scaling),
         *(emt_speed, mace_batch, painn_speed, painn_fidelity),
     )
 }

@@ -90,6 +90,22 @@ def test_a_second_run_computes_nothing_and_gives_the_same_table(tmp_path, monkey
     assert (tmp_path / "report.html").read_text().startswith("<!DOCTYPE html>")
 
 
+def test_records_of_earlier_versions_have_no_seconds_of_thinking(tmp_path, monkeypatch):
+    cells_in_this_process(monkeypatch)
+    compared(tmp_path)
+    for path in tmp_path.rglob("summary.json"):
+        summary = json.loads(path.read_text())
+        del summary["seconds_thinking"]
+        path.write_text(json.dumps(summary))
+    comparison = compared(tmp_path)
+    assert comparison.table()["seconds_thinking_per_evaluation"].isna().all()
+    page = (tmp_path / "report.html").read_text()
+    assert "With 2 paired seeds no paired test can give a p-value below 0.5" in page
+    pairs = pd.read_csv(tmp_path / "pairs.csv")
+    assert pairs["measure"].tolist() == ["best_value", "area", "success", "evaluations_to_success"]
+    assert (pairs["p_holm"].dropna() >= pairs["p"].dropna()).all()
+
+
 def test_more_seeds_and_a_larger_budget_go_on_with_what_is_there(tmp_path, monkeypatch):
     cells_in_this_process(monkeypatch)
     compared(tmp_path)

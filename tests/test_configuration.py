@@ -31,9 +31,11 @@ def test_every_effort_is_of_a_problem_and_yields_to_overrides(name):
 
 
 @pytest.mark.parametrize("name", [name for _, name in PROTOCOLS])
-def test_every_protocol_is_of_a_problem_and_a_searcher_and_yields_to_overrides(name):
+def test_every_protocol_is_of_a_problem_and_a_searcher_and_yields_to_overrides(name, request):
     problem, searcher = name.split("-")
     chosen = [f"problem={problem}", f"searcher={searcher}"]
+    if problem == "silver_measured":
+        chosen.append(f"data={request.getfixturevalue('droplets_csv')}")
     protocol = OmegaConf.to_container(OmegaConf.load(config_dir() / "protocol" / f"{name}.yaml"))
     config = OmegaConf.to_container(run_settings(chosen).config)
     for key in {*protocol} - {"defaults", "searcher"}:

@@ -129,6 +129,7 @@ class Campaign:
             if self.leads:
                 self._open(evaluator)
             self.searcher.search(evaluator)
+            self.ledger.end_session()
             self._conclude()
             if self.stopped_by is None:
                 spent = len(self.ledger.evaluations())
@@ -351,6 +352,7 @@ class Campaign:
             "seconds_asking": self.ledger.seconds_asking(),
             "wall_seconds": self.ledger.wall_seconds(),
             "cpu_seconds": self.ledger.cpu_seconds(),
+            "seconds_thinking": self.ledger.seconds_thinking(),
             "stopped_by": self.stopped_by,
             "criteria": {name: _plain(runs) for name, runs in self.judgements().items()},
             "events": [e.message for e in self.ledger.events() if e.kind not in RECORDS],

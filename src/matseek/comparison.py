@@ -25,6 +25,7 @@ from matseek.campaign import Campaign, write_whole
 from matseek.configuration import run_settings
 from matseek.errors import ConfigurationError
 from matseek.evaluation import Ledger
+from matseek.insight.paired import Run, compared, median_interval
 from matseek.insight.success import SuccessRate
 from matseek.problems import Problem
 from matseek.report.comparison_page import ComparisonRecord, write_comparison_page
@@ -32,7 +33,7 @@ from matseek.searchers.iterations import iteration_table
 
 logger = logging.getLogger(__name__)
 
-TABLE, PAGE = "table.csv", "report.html"
+TABLE, PAIRS, PAGE = "table.csv", "pairs.csv", "report.html"
 
 FAILURE = "failure.txt"
 """In a cell's folder: why its last attempt failed."""
@@ -100,6 +101,10 @@ class Cell:
         else:
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / FAILURE).write_text(message)
+
+    def trace(self) -> pd.DataFrame:
+        """A row per evaluation that has ended."""
+        return pd.read_csv(self.folder / "trace.csv")
 
     def iterations(self) -> pd.DataFrame:
         """What its searcher noted of each iteration, a row each; empty for searchers that note nothing."""
@@ -258,15 +263,41 @@ class Comparison:
             found[searcher] = (raw, SuccessRate([s["evaluations_to_relaxed_success"] for s in relaxed]))
         return found
 
+    def runs(self) -> dict[str, list[Run]]:
+        """By searcher, the runs of the complete cells."""
+        found: dict[str, list[Run]] = {searcher: [] for searcher in self.searchers}
+        for cell in self.cells:
+            if cell.complete and (summary := cell.summary) is not None:
+                found[cell.searcher].append(
+                    Run(
+                        seed=cell.seed,
+                        budget=cell.config.budget,
+                        values=cell.trace().sort_values("evaluation")["value"].to_numpy(np.float64),
+                        first=summary["evaluations_to_success"],
+                        tested=summary["success"] is not None,
+                    )
+                )
+        return found
+
+    def pairs(self) -> pd.DataFrame:
+        """A row per pair of searchers and measure, see :func:`matseek.insight.paired.compared`."""
+        return compared(self.runs())
+
     def table(self) -> pd.DataFrame:
-        """A row per searcher, from its complete cells."""
-        rates, rows = self.rates(), []
+        """A row per searcher, from its complete cells.
+
+        Medians are over seeds, with 95 % bootstrap intervals; areas
+        (:func:`matseek.insight.convergence.area_under_best`) are over the searcher's own budget.
+        Seconds of thinking are wall time that did not go into evaluations.
+        """
+        rates, runs, rows = self.rates(), self.runs(), []
         for searcher, summaries in self._summaries().items():
             raw, relaxed = rates[searcher]
             low, high = raw.interval()
             config = next(cell for cell in self.cells if cell.searcher == searcher).config
             published = config.get("published") or {}
-            values = [s["best_value"] for s in summaries if s["best_value"] is not None]
+            best, best_low, best_high = _told_median([run.best(run.budget) for run in runs[searcher]])
+            area, area_low, area_high = _told_median([run.area(run.budget) for run in runs[searcher]])
             tested = raw.runs > 0
             rows.append(
                 {
@@ -282,11 +313,17 @@ class Comparison:
                     "relaxed_successes": relaxed.successes if relaxed.runs else None,
                     "median_evaluations_to_relaxed_success": _finite(relaxed.median),
                     "mean_evaluations_to_relaxed_success": relaxed.mean_of_successes,
-                    "median_best_value": float(np.median(values)) if values else float("nan"),
+                    "median_best_value": best,
+                    "median_best_low": best_low,
+                    "median_best_high": best_high,
+                    "median_area": area,
+                    "median_area_low": area_low,
+                    "median_area_high": area_high,
                     "evaluations": sum(s["evaluations"] for s in summaries),
                     "relaxation_calls": sum(s["relaxation_calls"] or 0 for s in summaries),
                     "median_cpu_seconds": _median([s["cpu_seconds"] for s in summaries]),
                     "median_wall_seconds": _median([s["wall_seconds"] for s in summaries]),
+                    "seconds_thinking_per_evaluation": _median([_thinking_per_evaluation(s) for s in summaries]),
                     "published_runs": published.get("runs"),
                     "published_successes": published.get("successes"),
                     "published_mean_evaluations_to_success": published.get("mean_evaluations_to_success"),
@@ -302,19 +339,21 @@ class Comparison:
         return ComparisonRecord(
             problem=self.problem,
             table=self.table(),
+            pairs=self.pairs(),
             rates=self.rates(),
             summaries=self._summaries(),
-            traces={name: [pd.read_csv(c.folder / "trace.csv") for c in cells] for name, cells in complete.items()},
+            traces={name: [c.trace() for c in cells] for name, cells in complete.items()},
             iterations={name: [c.iterations() for c in cells] for name, cells in complete.items()},
             published={c.searcher: dict(c.config.published) for c in self.cells if c.config.published},
             missing={c.name: c.failure for c in self.missing},
         )
 
     def write(self) -> Path:
-        """Write ``table.csv`` and ``report.html``; gives the page's path."""
+        """Write ``table.csv``, ``pairs.csv`` and ``report.html``; gives the page's path."""
         self.folder.mkdir(parents=True, exist_ok=True)
         record = self.record()
-        record.table.to_csv(self.folder / TABLE, index=False, float_format="%.6g", lineterminator="\n")
+        for name, frame in ((TABLE, record.table), (PAIRS, record.pairs)):
+            frame.to_csv(self.folder / name, index=False, float_format="%.6g", lineterminator="\n")
         page = self.folder / PAGE
         write_comparison_page(page, record)
         return page
@@ -421,6 +460,19 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 def _median(values: Sequence[float | None]) -> float:
     known = [v for v in values if v is not None]
     return float(np.median(known)) if known else float("nan")
+
+
+def _told_median(values: Sequence[float]) -> tuple[float, float, float]:
+    """Median with its interval; runs without a value are left out."""
+    known = [v for v in values if np.isfinite(v)]
+    low, high = median_interval(known)
+    return _median(known), float(low), float(high)
+
+
+def _thinking_per_evaluation(summary: Mapping[str, Any]) -> float | None:
+    """Seconds; None where earlier versions did not note them."""
+    seconds = summary.get("seconds_thinking")
+    return None if seconds is None else float(seconds / max(summary["evaluations"], 1))
 
 
 def _finite(value: float) -> float:

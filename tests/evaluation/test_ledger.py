@@ -219,3 +219,37 @@ def test_the_ledger_stays_where_it_is(tmp_path, monkeypatch):
 def test_a_url_that_nothing_serves(url):
     with pytest.raises(LedgerError, match="give a path, or a URL whose driver is installed"):
         Ledger(url)
+
+
+def test_thinking_is_the_time_that_was_not_set_aside_over_all_sessions(path, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("matseek.evaluation.ledger.time.perf_counter", lambda: now[0])
+    for number in (1, 2):
+        ledger = opened(path)
+        ledger.begin_session()
+        now[0] += 2
+        ledger.write_down(batch(1), 0.0)
+        with ledger.aside():
+            now[0] += 100
+            ledger.record([(number, Measurement(1.0, np.array([1.0])))])
+            with ledger.aside():
+                now[0] += 100
+            now[0] += 100
+        now[0] += 3
+        ledger.end_session()
+        now[0] += 1000
+        ledger.note(Event("noted", "later", {}))  # no part of the session any more
+    assert opened(path).seconds_thinking() == 10.0
+
+
+def test_ledgers_of_earlier_versions_have_no_record_of_thinking(path):
+    assert opened(path).seconds_thinking() is None
+    opened(path).begin_session()
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE thinking")
+    connection.close()
+    ledger = opened(path)
+    assert ledger.seconds_thinking() is None
+    ledger.begin_session()
+    ledger.end_session()
+    assert ledger.seconds_thinking() is None, "a part is not the whole"

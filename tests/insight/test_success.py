@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matseek.insight.success import SuccessRate
+from matseek.insight.success import SuccessRate, log_rank
 
 FIRSTS = st.lists(st.none() | st.integers(1, 10_000), min_size=1, max_size=30)
 
@@ -36,3 +36,9 @@ def test_the_interval_holds_the_rate(firsts):
     shares = rate.solved_by(np.arange(0, 10_001, 500))
     assert (np.diff(shares) >= 0).all()
     assert shares[-1] == rate.rate
+
+
+def test_log_rank_where_all_succeed_at_once_or_nobody_does():
+    at_once = SuccessRate([3.0, 3.0])
+    assert log_rank(at_once, 9, at_once, 9) == 1.0
+    assert math.isnan(log_rank(SuccessRate([None]), 9, SuccessRate([None]), 9))

@@ -51,7 +51,8 @@ class Evaluator:
 
     def stops(self) -> bool:
         """Whether the campaign has reached what it was after; to be asked between runs."""
-        return self.judge is not None and self.judge(self.history())
+        with self.ledger.aside():
+            return self.judge is not None and self.judge(self.history())
 
     def note_once(self, event: Event) -> None:
         """Commit an event about a run, unless one of its kind is there: a run that is made again is the same run."""
@@ -97,11 +98,12 @@ class Evaluator:
         calls = [Call(self.problem, e.number, e.point, self.seed) for e in pending]
         trouble: list[MatseekError] = []
         # After trouble nothing new is begun, but what is under way is paid for and still written down.
-        for index, outcome in self.executor.outcomes(calls, lambda: not trouble):
-            try:
-                self._settle(pending[index], outcome)
-            except (ResponseError, LedgerError) as error:
-                trouble.append(error)
+        with self.ledger.aside():
+            for index, outcome in self.executor.outcomes(calls, lambda: not trouble):
+                try:
+                    self._settle(pending[index], outcome)
+                except (ResponseError, LedgerError) as error:
+                    trouble.append(error)
         if trouble:
             raise trouble[0]
         return [self.ledger.evaluation(e.number) for e in pending]

@@ -70,6 +70,14 @@ class _ProcessorRow(_Base):
     seconds: Mapped[float]
 
 
+class _ThinkingRow(_Base):
+    """Wall time of one process's work without what was set aside, until the last thing that it wrote."""
+
+    __tablename__ = "thinking"
+    session: Mapped[int] = mapped_column(ForeignKey("sessions.id"), primary_key=True)
+    seconds: Mapped[float]
+
+
 class _IterationRow(_Base):
     """One batch."""
 
@@ -132,6 +140,8 @@ class Ledger:
         self._lock = FileLock(str(self._lock_path())) if self._shared else None
         self._session_id: int | None = None
         self._processor_start = 0.0
+        self._thought = 0.0
+        self._thinking_since: float | None = None
         self._created_at = ""
         try:
             if self.path is not None:
@@ -251,7 +261,28 @@ class Ledger:
             session.add(row)
             session.flush()
             session.add(_ProcessorRow(session=row.id, seconds=0.0))
+            session.add(_ThinkingRow(session=row.id, seconds=0.0))
             self._session_id, self._processor_start = row.id, time.process_time()
+            self._thought, self._thinking_since = 0.0, time.perf_counter()
+
+    def end_session(self) -> None:
+        """Note that this process's work is done: what it writes later is no part of it."""
+        with self._transaction("written") as session:
+            self._touch(session)
+        self._session_id = None
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Time that is not the searcher's: the truth is asked, or a run is judged."""
+        before, self._thought, self._thinking_since = self._thinking_since, self._seconds_thinking(), None
+        try:
+            yield
+        finally:
+            self._thinking_since = None if before is None else time.perf_counter()
+
+    def _seconds_thinking(self) -> float:
+        since = self._thinking_since
+        return self._thought + (0.0 if since is None else time.perf_counter() - since)
 
     def write_down(self, proposal: Proposal, seconds_asking: float) -> list[Evaluation]:
         """Commit a batch before it is evaluated, with the events that belong to it.
@@ -386,6 +417,23 @@ class Ledger:
         with self._transaction("read") as session:
             return float(session.scalar(select(func.sum(_ProcessorRow.seconds))) or 0.0)
 
+    def seconds_thinking(self) -> float | None:
+        """Wall time of the processes that have worked on the campaign, without that in which the truth was asked.
+
+        What a searcher costs beside the truth, measured from outside and alike for all: choosing, training, sampling,
+        and its own record-keeping. Evaluating a batch, its results' way into the ledger and what is told of them, and
+        judging runs are left out. A process that was killed counts to the last thing that it wrote.
+
+        Returns:
+            The seconds; None if a process has not noted them, as in ledgers of earlier versions.
+        """
+        with self._transaction("read") as session:
+            noted = session.scalars(
+                select(_ThinkingRow.seconds).join(_SessionRow, _SessionRow.id == _ThinkingRow.session)
+            ).all()
+            sessions = session.scalar(select(func.count()).select_from(_SessionRow)) or 0
+        return float(sum(noted)) if sessions and len(noted) == sessions else None
+
     def _response(self, number: int) -> npt.NDArray[np.floating[Any]] | None:
         with self._transaction("read") as session:
             packed = session.scalar(select(_EvaluationRow.response).where(_EvaluationRow.number == number))
@@ -426,6 +474,9 @@ class Ledger:
             spent = session.get(_ProcessorRow, self._session_id)
             assert spent is not None
             spent.seconds = time.process_time() - self._processor_start
+            thought = session.get(_ThinkingRow, self._session_id)
+            assert thought is not None
+            thought.seconds = self._seconds_thinking()
 
     @property
     def rescue_path(self) -> Path:

@@ -86,4 +86,7 @@ def log_rank(one: SuccessRate, budget: int, other: SuccessRate, other_budget: in
         CensoredData(uncensored=np.asarray(rate.found), right=np.full(rate.runs - rate.successes, float(most)))
         for rate, most in ((one, budget), (other, other_budget))
     )
-    return float(logrank(first, second).pvalue)
+    with np.errstate(invalid="ignore"):
+        p = float(logrank(first, second).pvalue)
+    # Without a variance (all succeed at once) there is nothing to tell them apart by.
+    return 1.0 if np.isnan(p) else p

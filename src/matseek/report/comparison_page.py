@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from matseek.insight.success import SuccessRate, log_rank
+from matseek.insight.paired import AREA, BEST, EVALUATIONS, LEVEL, SUCCESS, least_p
+from matseek.insight.success import SuccessRate
 from matseek.problems import Problem
 from matseek.report.figures.comparing import (
     Frames,
@@ -29,9 +30,6 @@ Row = Mapping[str, Any]
 Rates = Mapping[str, tuple[SuccessRate, SuccessRate]]
 """By searcher: successes as evaluated, and after relaxation."""
 
-_TOLD_APART = 0.05
-"""Below this p-value two searchers are told apart."""
-
 
 @dataclass(frozen=True, eq=False)
 class ComparisonRecord:
@@ -40,6 +38,7 @@ class ComparisonRecord:
     Args:
         problem: What was minimised.
         table: A row per searcher, as :meth:`matseek.comparison.Comparison.table` gives it.
+        pairs: A row per pair of searchers and measure, as :func:`matseek.insight.paired.compared` gives it.
         rates: Successes by searcher.
         summaries: Of the complete runs, by searcher.
         traces: A row per evaluation of each complete run, by searcher.
@@ -50,6 +49,7 @@ class ComparisonRecord:
 
     problem: Problem
     table: pd.DataFrame
+    pairs: pd.DataFrame
     rates: Rates
     summaries: Mapping[str, Sequence[Mapping[str, Any]]]
     traces: Frames
@@ -60,8 +60,7 @@ class ComparisonRecord:
     @property
     def rows(self) -> list[Row]:
         """The table's rows of searchers with a complete run."""
-        every: list[Row] = [{str(k): v for k, v in row.items()} for row in self.table.to_dict("records")]
-        return [row for row in every if row["seeds"]]
+        return [row for row in _rows(self.table) if row["seeds"]]
 
     @property
     def tested(self) -> list[Row]:
@@ -73,9 +72,41 @@ class ComparisonRecord:
         """The row that succeeds most, of equals the one with the fewest evaluations; None where nothing is tested."""
         return max(
             self.tested,
-            key=lambda row: (row["success_rate"], -_or_inf(row["mean_evaluations_to_success"])),
+            key=lambda row: (
+                row["success_rate"],
+                -_or_inf(row["median_evaluations_to_success"]),
+                -_or_inf(row["mean_evaluations_to_success"]),
+            ),
             default=None,
         )
+
+    @property
+    def leader(self) -> Row | None:
+        """The row that the verdict is about: the best, or, where none has succeeded, that of the lowest median."""
+        if self.best is not None and self.best["successes"]:
+            return self.best
+        return min(self.rows, key=lambda row: _or_inf(row["median_best_value"]), default=None)
+
+    def against(self, searcher: str, measure: str) -> list[Row]:
+        """The pairs of a searcher in a measure, seen from its side: ``other``, its wins and losses, its differences."""
+        found: list[Row] = []
+        for row in _rows(self.pairs[self.pairs["measure"] == measure]):
+            if row["first"] == searcher:
+                found.append({**row, "other": row["second"]})
+            elif row["second"] == searcher:
+                mirrored = {
+                    "wins": row["losses"],
+                    "losses": row["wins"],
+                    "median_difference": -row["median_difference"],
+                    "difference_low": -row["difference_high"],
+                    "difference_high": -row["difference_low"],
+                }
+                found.append({**row, **mirrored, "other": row["first"]})
+        return found
+
+
+def _rows(frame: pd.DataFrame) -> list[Row]:
+    return [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
 
 
 def write_comparison_page(path: Path, record: ComparisonRecord) -> None:
@@ -91,7 +122,10 @@ def write_comparison_page(path: Path, record: ComparisonRecord) -> None:
         problem=record.problem.name,
         origin=f"{sum(row['seeds'] for row in rows)} runs, {evaluations:,} evaluations in all",
         verdict=_verdict(record),
-        findings=[*_findings(record), *_intervals(record)],
+        findings=list(_findings(record)),
+        values=_values(record),
+        matrices=_matrices(record),
+        differences=_differences(record),
         missing=[{"name": name, "error": error} for name, error in record.missing.items()],
         successes=_successes(record),
         published=_published(record),
@@ -105,55 +139,197 @@ def write_comparison_page(path: Path, record: ComparisonRecord) -> None:
 
 
 def _verdict(record: ComparisonRecord) -> str:
-    if not record.rows:
+    leader, best = record.leader, record.best
+    if leader is None:
         return "No run is complete yet"
-    best = record.best
-    if best is None:
-        leader = min(record.rows, key=lambda row: _or_inf(row["median_best_value"]))
-        found = leader["median_best_value"]
-        return f"{_name(leader, capital=True)} has the lowest median best {value_name(record.problem)}: {found:.4g}"
-    if not best["successes"]:
-        return "No run has succeeded"
-    return (
-        f"{_name(best, capital=True)} succeeds in {best['successes']} of {best['seeds']} runs, after "
-        f"{best['mean_evaluations_to_success']:,.0f} evaluations on average"
-    )
+    name = _name(leader, capital=best is None)
+    if best is not None and best["successes"]:
+        median: float = best["median_evaluations_to_success"]
+        half = "" if pd.isna(median) else f"; the median run needs {median:,.0f} evaluations"
+        return f"{_name(best, capital=True)} succeeds in {best['successes']} of {best['seeds']} runs{half}"
+    low, high = leader["median_best_low"], leader["median_best_high"]
+    within: str = "" if pd.isna(low) else f" ({_interval(low, high)})"
+    lowest = f"{_value(leader['median_best_value'])}{within}"
+    found = f"{name} has the lowest median best {value_name(record.problem)}: {lowest}"
+    return found if best is None else f"No run has succeeded; {found}"
 
 
 def _findings(record: ComparisonRecord) -> Iterator[str]:
-    """Who needs the fewest evaluations, and whether so few runs can tell."""
-    best = record.best
-    if best is None or not best["successes"]:
+    """Whom the runs tell apart from the one of the verdict, by which test; and what so few runs cannot tell."""
+    leader = record.leader
+    if leader is None:
         return
-    quickest = min(record.tested, key=lambda row: _or_inf(row["mean_evaluations_to_success"]))
-    if quickest["searcher"] != best["searcher"]:
+    best = record.best
+    if best is not None and best["successes"]:
+        quickest = min(record.tested, key=lambda row: _or_inf(row["mean_evaluations_to_success"]))
+        if quickest["searcher"] != best["searcher"]:
+            yield (
+                f"Where it succeeds, {_name(quickest)} needs the fewest evaluations: "
+                f"{quickest['mean_evaluations_to_success']:,.0f} on average in {quickest['successes']} of "
+                f"{quickest['seeds']} runs."
+            )
+    leads = str(leader["searcher"])
+    for measure, (better, worse) in _said(value_name(record.problem)).items():
+        found = record.against(leads, measure)
+        if not any(row["wins"] + row["losses"] for row in found):
+            continue  # all are alike
+        apart = [row for row in found if row["p_holm"] < LEVEL]
+        parts = [
+            f"{told} {_with_p(side)}"
+            for told, side in (
+                (better, [row for row in apart if row["wins"] > row["losses"]]),
+                (worse, [row for row in apart if row["wins"] <= row["losses"]]),
+            )
+            if side
+        ]
+        if alike := [row for row in found if not row["p_holm"] < LEVEL]:
+            parts.append(f"is not told apart from {_with_p(alike)}")
+        yield f"It {_list(parts)}, by {_BY[measure]}."
+    if near := [row for row in record.against(leads, BEST) if not pd.isna(row["difference_low"])]:
+        nearest = min(near, key=lambda row: abs(row["median_difference"]))
         yield (
-            f"Where it succeeds, {_name(quickest)} needs the fewest evaluations: "
-            f"{quickest['mean_evaluations_to_success']:,.0f} on average in {quickest['successes']} of "
-            f"{quickest['seeds']} runs."
+            f"Nearest in the best {value_name(record.problem)} is {searcher_label(nearest['other'])}: the median "
+            f"difference is {_value(nearest['median_difference'], 2)} (95 % interval "
+            f"{_interval(nearest['difference_low'], nearest['difference_high'], 2)}), and it is ahead in "
+            f"{nearest['losses']} of {nearest['seeds']} pairs."
         )
-    ahead: list[str] = []
-    alike: list[str] = []
-    for row in record.tested:
-        if row["searcher"] != best["searcher"]:
-            one, other = (record.rates[r["searcher"]][0] for r in (best, row))
-            p = log_rank(one, best["budget"], other, row["budget"])
-            (ahead if p < _TOLD_APART else alike).append(f"{_name(row)} (p = {p:.2g})")
-    if ahead:
-        yield f"In evaluations to success, {_name(best)} differs from {_list(ahead)} by a log-rank test."
-    if alike:
-        yield f"So few runs do not tell {_name(best)} apart from {_list(alike)}."
+    yield from _caveats(record)
 
 
-def _intervals(record: ComparisonRecord) -> Iterator[str]:
-    """A sentence per searcher."""
-    for row in record.tested:
-        after = f" after {row['mean_evaluations_to_success']:,.0f} evaluations on average" if row["successes"] else ""
-        low, high = record.rates[row["searcher"]][0].interval()
-        yield (
-            f"{_name(row, capital=True)}: {row['successes']} of {row['seeds']}{after}; {low:.0%} to {high:.0%} "
-            f"of all such runs would succeed within {row['budget']:,} evaluations."
+def _said(name: str) -> dict[str, tuple[str, str]]:
+    """How it is said that the one of the verdict is better, or worse, than others."""
+    return {
+        EVALUATIONS: ("needs fewer evaluations to success than", "needs more evaluations to success than"),
+        SUCCESS: ("succeeds in more runs than", "succeeds in fewer runs than"),
+        BEST: (f"ends with a lower {name} than", f"ends with a higher {name} than"),
+        AREA: (f"has a lower {name} on the way there than", f"has a higher {name} on the way there than"),
+    }
+
+
+_BY = {
+    EVALUATIONS: "the log-rank test",
+    SUCCESS: "McNemar's exact test",
+    BEST: "Wilcoxon's signed-rank test",
+    AREA: "Wilcoxon's test of the areas under the best-so-far curves",
+}
+
+
+def _caveats(record: ComparisonRecord) -> Iterator[str]:
+    """How the p-values were made, and how small they can become."""
+    pairs = record.pairs[record.pairs["measure"] == BEST]
+    if not len(pairs):
+        return
+    seeds, many = int(pairs["seeds"].max()), len(pairs)
+    yield (
+        "All p-values are two-sided, from runs paired by their seeds over the smaller of two budgets"
+        + (f", Holm-corrected over {many} pairs." if many > 1 else ".")
+        + (
+            " The log-rank test knows no pairs and is asymptotic: with few runs its p-values are too small."
+            if seeds < _FEW and record.pairs.loc[record.pairs["measure"] == EVALUATIONS, "p"].notna().any()
+            else ""
         )
+    )
+    alone, corrected = least_p(seeds), min(least_p(seeds) * many, 1.0)
+    if alone > LEVEL:
+        yield (
+            f"With {seeds} paired seed{'' if seeds == 1 else 's'} no paired test can give a p-value below {alone:.2g}: "
+            "that nobody is told apart by one says nothing about the methods. Six seeds are the least that could."
+        )
+    elif corrected > LEVEL:
+        enough = next(n for n in range(seeds, 100) if least_p(n) * many <= LEVEL)
+        yield (
+            f"With {seeds} seeds and {many} pairs no corrected p-value of a paired test can be below {corrected:.2g}; "
+            f"{enough} seeds are the least that could tell a pair apart."
+        )
+
+
+_FEW = 20
+"""Runs below which a test for large samples is not to be taken at its word."""
+
+
+def _with_p(rows: Sequence[Row]) -> str:
+    """Who, and the corrected p-values."""
+    names, told = [searcher_label(row["other"]) for row in rows], [_p(row["p_holm"]) for row in rows]
+    if len({*told}) == 1:
+        return f"{_list(names)} ({told[0]}{' each' if len(told) > 1 else ''})"
+    return _list([f"{name} ({p})" for name, p in zip(names, told, strict=True)])
+
+
+_MEASURES = {
+    EVALUATIONS: "Evaluations to success (log-rank test)",
+    SUCCESS: "Success (McNemar's exact test)",
+    BEST: "Best value (Wilcoxon's signed-rank test)",
+    AREA: "Area under the best-so-far curve (Wilcoxon's signed-rank test)",
+}
+
+
+def _matrices(record: ComparisonRecord) -> list[dict[str, Any]]:
+    """Per measure, everyone against everyone: wins and losses of the row's searcher, and the corrected p-value."""
+    found = []
+    for measure, title in _MEASURES.items():
+        names = [str(row["searcher"]) for row in record.rows]
+        table = {name: {row["other"]: row for row in record.against(name, measure)} for name in names}
+        if any(row["wins"] + row["losses"] for against in table.values() for row in against.values()):
+            found.append(
+                {
+                    "title": title,
+                    "heads": [searcher_label(name) for name in names],
+                    "rows": [
+                        {"name": searcher_label(one), "cells": [_cell(table[one].get(other)) for other in names]}
+                        for one in names
+                    ],
+                }
+            )
+    return found
+
+
+def _cell(row: Row | None) -> dict[str, str]:
+    if row is None:
+        return {"score": "", "p": "", "kind": "none"}
+    apart = row["p_holm"] < LEVEL
+    kind = ("better" if row["wins"] > row["losses"] else "worse") if apart else "alike"
+    return {"score": f"{row['wins']} : {row['losses']}", "p": _p(row["p_holm"]), "kind": kind}
+
+
+def _differences(record: ComparisonRecord) -> dict[str, Any]:
+    """Every pair's differences in value, with their intervals."""
+    heads = ["pair", "in", "over", "pairs of runs", "median difference", "95 % interval", "better : alike : worse"]
+    found = []
+    for row in _rows(record.pairs):
+        if row["measure"] in (BEST, AREA):
+            found.append(
+                [
+                    f"{searcher_label(row['first'])} – {searcher_label(row['second'])}",
+                    "best value" if row["measure"] == BEST else "area",
+                    f"{row['budget']:,}",
+                    row["seeds"],
+                    _value(row["median_difference"], 3),
+                    _interval(row["difference_low"], row["difference_high"], 3),
+                    f"{row['wins']} : {row['ties']} : {row['losses']}",
+                    _p(row["p"]),
+                    _p(row["p_holm"]),
+                ]
+            )
+    return {"heads": [*heads, "p", "p, corrected"], "rows": found}
+
+
+def _values(record: ComparisonRecord) -> dict[str, Any]:
+    """Medians over runs with their intervals."""
+    found = [
+        [
+            _name(row),
+            row["seeds"],
+            f"{row['budget']:,}",
+            _value(row["median_best_value"]),
+            _interval(row["median_best_low"], row["median_best_high"]),
+            _value(row["median_area"]),
+            _interval(row["median_area_low"], row["median_area_high"]),
+        ]
+        for row in record.rows
+    ]
+    name = value_name(record.problem)
+    heads = ["searcher", "runs", "budget", f"median best {name}", "95 % interval", "median area", "95 % interval"]
+    return {"heads": heads, "rows": found}
 
 
 def _figures(record: ComparisonRecord) -> Iterator[tuple[str, dict[str, str]]]:
@@ -189,8 +365,9 @@ def _figures(record: ComparisonRecord) -> Iterator[tuple[str, dict[str, str]]]:
         "best",
         _picture(
             f"The best {name} so far",
-            "Medians over the runs; the band holds their middle half. Lower is better, further left is cheaper. A run "
-            "that has ended keeps its best" + (", also where it was ended by its success." if record.tested else "."),
+            "Medians over the runs; the band is the median's 95 % bootstrap interval at each count (none with a single "
+            "run). Lower is better, further left is cheaper. A run that has ended keeps its best"
+            + (", also where it was ended by its success." if record.tested else "."),
             best_against_evaluations(problem, record.traces),
         ),
     )
@@ -220,25 +397,25 @@ def _picture(title: str, caption: str, figure: Any) -> dict[str, str]:  # noqa: 
 
 
 def _successes(record: ComparisonRecord) -> dict[str, Any]:
-    heads = ["searcher", "budget", "succeed", "95 % interval", "mean evaluations", "median", "after relaxation"]
-    heads += ["mean evaluations", f"median best {value_name(record.problem)}"]
+    relaxing = any(pair[1].runs for pair in record.rates.values())
+    heads = ["searcher", "budget", "succeed", "95 % interval", "mean evaluations", "median"]
+    heads += ["after relaxation", "mean evaluations"] if relaxing else []
     found = []
-    for row in record.rows:
+    for row in record.tested:
         raw, relaxed = record.rates[row["searcher"]]
         low, high = raw.interval()
-        found.append(
-            [
-                _name(row),
-                f"{row['budget']:,}",
-                f"{raw.successes} of {raw.runs}" if raw.runs else "–",
-                f"{low:.0%} to {high:.0%}" if raw.runs else "–",
-                _number(row["mean_evaluations_to_success"]),
-                _number(row["median_evaluations_to_success"]),
-                f"{relaxed.successes} of {relaxed.runs}" if relaxed.runs else "–",
-                _number(row["mean_evaluations_to_relaxed_success"]),
-                f"{row['median_best_value']:.4f}",
-            ]
-        )
+        cells = [
+            _name(row),
+            f"{row['budget']:,}",
+            f"{raw.successes} of {raw.runs}",
+            f"{low:.0%} to {high:.0%}",
+            _number(row["mean_evaluations_to_success"]),
+            _number(row["median_evaluations_to_success"]),
+        ]
+        if relaxing:
+            cells.append(f"{relaxed.successes} of {relaxed.runs}" if relaxed.runs else "–")
+            cells.append(_number(row["mean_evaluations_to_relaxed_success"]))
+        found.append(cells)
     return {"heads": heads, "rows": found}
 
 
@@ -265,13 +442,15 @@ def _costs(rows: Sequence[Row]) -> dict[str, Any]:
         [
             _name(row),
             f"{row['evaluations']:,}",
+            "–" if pd.isna(row["seconds_thinking_per_evaluation"]) else f"{row['seconds_thinking_per_evaluation']:.3g}",
             _number(row["median_cpu_seconds"]),
             _number(row["median_wall_seconds"]),
             f"{row['relaxation_calls']:,}",
         ]
         for row in rows
     ]
-    return {"heads": ["searcher", "evaluations", "processor s", "wall s", "calls to recognise"], "rows": found}
+    heads = ["searcher", "evaluations", "thinking, s per evaluation", "processor s", "wall s", "calls to recognise"]
+    return {"heads": heads, "rows": found}
 
 
 def _behaviours(record: ComparisonRecord) -> dict[str, Any]:
@@ -301,6 +480,21 @@ def _list(names: Sequence[str]) -> str:
 
 def _number(value: float | None) -> str:
     return "–" if value is None or pd.isna(value) else f"{value:,.0f}"
+
+
+def _value(value: float, digits: int = 4) -> str:
+    """A value or a difference of values, with a true minus sign."""
+    return "–" if pd.isna(value) else f"{value:.{digits}g}".replace("-", "\N{MINUS SIGN}")
+
+
+def _interval(low: float, high: float, digits: int = 4) -> str:
+    return "–" if pd.isna(low) else f"{_value(low, digits)} to {_value(high, digits)}"
+
+
+def _p(p: float) -> str:
+    if pd.isna(p):
+        return "–"
+    return ("p < 0.0001" if p < 1e-4 else f"p = {p:.2g}").replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _or_inf(value: float) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib import style
 from matplotlib.axes import Axes
@@ -13,6 +14,8 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
+from matseek.insight.convergence import best_curve
+from matseek.insight.paired import median_interval
 from matseek.insight.success import SuccessRate
 from matseek.problems import Problem, StructureProblem
 from matseek.report.figures.house import (
@@ -44,6 +47,8 @@ _LOOKS = (
 _ALIKE = 0.01
 """Energies in eV that are drawn as the same."""
 
+IntArray = npt.NDArray[np.int64]
+
 Frames = Mapping[str, Sequence[pd.DataFrame]]
 """By searcher, a table of each run."""
 
@@ -58,7 +63,7 @@ def searcher_label(name: str) -> str:
         "godiff_ffg": "GO-Diff with force guidance",
         "godiff_corrector": "GO-Diff with the corrector",
         "godiff_transfer": "GO-Diff with transfer",
-        "two_step": "two steps",
+        "two_step": "two-step",
     }
     return labels.get(name, name.replace("_", " "))
 
@@ -157,7 +162,7 @@ def solved_against_evaluations(rates: Rates, budgets: Mapping[str, int]) -> Figu
 
 @style.context(LAYERS)
 def best_against_evaluations(problem: Problem, traces: Frames) -> Figure:
-    """The best value so far against evaluations: the median over runs, and the band of the middle half.
+    """The best value so far against evaluations: the median over runs, and its 95 % bootstrap interval at each count.
 
     A run that has ended keeps its best; a curve ends where the longest run does.
 
@@ -167,17 +172,20 @@ def best_against_evaluations(problem: Problem, traces: Frames) -> Figure:
     """
     figure, ax = axes_of(4.4)
     scale = _ValueScale(problem, traces)
-    drawn, top = [], []
+    drawn: list[float] = []
     for name, (color, dashes) in looks_of_searchers(list(traces)).items():
         if not traces[name]:
             continue
         counts, curves = best_curves(traces[name])
-        low, middle, high = scale.of(np.nanquantile(curves, [0.25, 0.5, 0.75], axis=0))
+        if not len(curves):
+            continue
+        low, high = map(scale.of, median_interval(curves, resamples=2000))
+        middle = scale.of(np.median(curves, axis=0))
         ax.plot(counts, middle, color=color, ls=dashes, lw=1.8, label=searcher_label(name))
         ax.fill_between(counts, low, high, color=color, alpha=0.15, lw=0)
         # The first few values say nothing, and would leave no room for the rest.
-        top.append(float(high[np.searchsorted(counts, min(10, counts[-1]))]))
-        drawn += [low[np.isfinite(low)].min(), top[-1]]
+        shown = np.concatenate([edge[np.searchsorted(counts, min(10, counts[-1])) :] for edge in (low, middle, high)])
+        drawn += [np.nanmin(shown), np.nanmax(shown)]
     _count_logarithmically(ax, 1, 1.1 * scale.evaluations)
     scale.dress(ax, drawn)
     legend(figure)
@@ -285,17 +293,15 @@ class _ValueScale:
         ax.set_ylabel(f"Energy above {self._lowest:.3f} eV (eV, log scale)")
 
 
-def best_curves(runs: Sequence[pd.DataFrame]) -> tuple[FloatArray, FloatArray]:
-    """Counts of evaluations ``(k,)``, and each run's best value by then, shape ``(runs, k)``; NaN before its first."""
-    last = max(int(t["evaluation"].max()) for t in runs)
-    counts = np.unique(np.round(np.geomspace(1, max(last, 1), 300)))
-    curves = []
-    for trace in runs:
-        place = np.searchsorted(trace["evaluation"].to_numpy(), counts, side="right") - 1
-        best = np.minimum.accumulate(trace["value"].fillna(np.inf).to_numpy())
-        curves.append(np.where(place >= 0, best[place.clip(0)], np.nan))
-    found = np.array(curves, dtype=np.float64)
-    return counts, np.where(np.isfinite(found), found, np.nan)
+def best_curves(runs: Sequence[pd.DataFrame]) -> tuple[IntArray, FloatArray]:
+    """Counts of evaluations ``(k,)``, and each run's best value by then, shape ``(runs, k)``.
+
+    Runs without a value are left out; see :func:`matseek.insight.convergence.best_curve` for the others.
+    """
+    last = max(max(int(trace["evaluation"].max()) for trace in runs), 1)
+    counts = np.unique(np.round(np.geomspace(1, last, 200)).astype(np.int64))
+    curves = [best_curve(trace["value"].to_numpy(), last)[counts - 1] for trace in runs]
+    return counts, np.array([c for c in curves if np.isfinite(c).all()]).reshape(-1, len(counts))
 
 
 def _count_logarithmically(ax: Axes, low: float, high: float) -> None:
