@@ -113,7 +113,11 @@ CAPTIONS: Mapping[str, tuple[str, str]] = {
 """Title of each figure, and how to read it."""
 
 SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("tried", "What was tried", ("convergence", "batches", "sampled_energies", "iterations", "sampled_places", "recipes")),
+    (
+        "tried",
+        "What was tried",
+        ("convergence", "batches", "sampled_energies", "iterations", "sampled_places", "recipes"),
+    ),
     ("found", "What is best", ("structures", "spectra")),
     ("believe", "Whom to believe", ("loss_maps", "predicted_against_measured")),
     ("stop", "When to stop", ("loss_level", "stability", "accuracy")),

@@ -22,8 +22,8 @@ from matseek.report.html import data_uri
 class StructureView:
     """What a notebook shows of a structure.
 
-    The HTML holds the picture, and a few lines of script, with nothing to load from elsewhere, that put atoms to turn in
-    its place. A front end without scripts, or one that does not trust the notebook, keeps the picture.
+    The HTML holds the picture, and a few lines of script that load nothing and put atoms to turn in its place. A front
+    end without scripts, or one that does not trust the notebook, keeps the picture.
 
     Args:
         atoms: The structure; atoms that no constraint fixes are coloured.

@@ -46,4 +46,4 @@ def learnt_score(
     assert isinstance(fields, AtomicFields)
     with torch.no_grad(), fields.settled():
         score = fields(x, x.new_full((len(x),), sigma)).score
-    return score.double().numpy()
+    return np.asarray(score.double().numpy())

@@ -47,7 +47,7 @@ def energy_and_score(problem: StructureProblem, landscape: Landscape, score: npt
     bar = figure.colorbar(mesh, ax=[left, right], shrink=0.8, aspect=24, extend="max")
     bar.set_label("eV above the lowest", fontsize=9)
     bar.ax.tick_params(labelsize=8.5, colors=INK, length=0)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     legend(figure)
     return figure
 

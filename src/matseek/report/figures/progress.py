@@ -141,7 +141,7 @@ def _draw_success_level(ax: Axes, problem: Problem) -> None:
 
 
 def _leave_out_the_highest(ax: Axes, done: Sequence[Evaluation]) -> None:
-    """Atoms that nearly overlap have energies beside which all others would lie flat: arrows at the top stand for them."""
+    """Marks at the top stand for energies of atoms that nearly overlap, beside which all others would lie flat."""
     values = np.array([e.value for e in done])
     if not len(values):
         return
