@@ -22,6 +22,9 @@ TIMEOUT_S = 1800
 """Of a cell; the full setting takes its time."""
 
 _KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+_TABLE_ID = re.compile(r"\bT_[0-9a-f]{5}(?=[\s\"_])")
+"""Of styled tables; pandas draws them at random."""
+
 _PICTURE = re.compile(r"data:image/png;base64,[A-Za-z0-9+/=]+|<script>.*?</script>", re.DOTALL)
 
 
@@ -60,6 +63,8 @@ def cleaned(notebook: NotebookNode) -> NotebookNode:
         for output in cell.get("outputs", ()):
             if "metadata" in output:
                 output.metadata = NotebookNode()
+            if "text/html" in output.get("data", {}):
+                output.data["text/html"] = _TABLE_ID.sub(f"T_{number:02d}", output.data["text/html"])
     return notebook
 
 

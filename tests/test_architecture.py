@@ -14,6 +14,7 @@ FLOORS = [
     {"cli"},
     {"comparison", "configuration", "desk"},
     {"campaign"},
+    {"tracking"},
     {"searchers", "report"},
     {"evaluation", "insight"},
     {"models", "data", "problems"},

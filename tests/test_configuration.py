@@ -11,7 +11,7 @@ from matseek.potentials import BatchedEMT
 from matseek.problems import StructureProblem
 from matseek.searchers import BayesianSearcher, GODiffSearcher, Widening
 
-GROUPS = ["problem", "searcher", "calculator", "evaluator", "stop", "trainer", "experiment"]
+GROUPS = ["problem", "searcher", "calculator", "evaluator", "stop", "trainer", "logger", "experiment"]
 CHOICES = [(g, p.stem) for g in GROUPS for p in sorted((config_dir() / g).glob("*.yaml"))]
 
 PROTOCOLS = [("protocol", p.stem) for p in sorted((config_dir() / "protocol").glob("*.yaml"))]
@@ -96,7 +96,7 @@ def test_the_papers_experiment_is_a_diff():
         (["problem.success_below=abc"], "problem: success_below='abc' must be a number"),
         (
             ["problm=silver"],
-            r"problm.*\s*.*groups are \['calculator', 'effort', 'evaluator', 'experiment', 'problem', 'protocol',",
+            r"problm.*\s*.*groups are \['calculator', 'effort', 'evaluator', 'experiment', 'logger', 'problem',",
         ),
         (["run_dir=[a]"], "run_dir must be a path"),
         (["problem=silver_measured"], "add data=FILE"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from scripts.notebooks import executed, figures, texts
+from scripts.notebooks import cleaned, executed, figures, texts
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.ipynb"))
 MACHINE_PATH = re.compile(r"(?<![\w.:/])/(?:tmp|home|root|work|usr|opt|var|Users)/|\b[A-Z]:\\")
@@ -51,6 +51,11 @@ def test_it_runs(path, tmp_path, monkeypatch):
     said = [o.get("text", "") for o in outputs(fresh) if o.output_type == "stream"]
     assert said == [], "nothing is printed or warned of"
     assert figures(fresh) == figures(stored), "stored outputs are of another version: make notebooks"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_cleaning_leaves_what_is_clean(path):
+    assert cleaned(read(path)) == read(path)
 
 
 def test_paths_of_a_machine_are_seen():

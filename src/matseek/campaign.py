@@ -23,6 +23,7 @@ from matseek.evaluation.ranks import leads
 from matseek.insight.convergence import best_so_far
 from matseek.insight.stopping import Figures, StopCriterion
 from matseek.insight.understanding import Understanding
+from matseek.models.zoo import SUFFIX
 from matseek.problems import Problem, RecipeProblem, StructureProblem
 from matseek.report.figures import iterations_of_searchers, problem_figures
 from matseek.report.outlook import Outlook
@@ -30,14 +31,16 @@ from matseek.report.page import write_page
 from matseek.report.structure_files import write_structures
 from matseek.searchers import BatchSearcher, Searcher
 from matseek.searchers.iterations import ITERATED, iteration_table
+from matseek.searchers.network import TRAINED
 from matseek.searchers.opening import OPENING, open_with
 from matseek.searchers.relaxation import RELAXED, relaxations
 from matseek.spaces import Box, chart_of
+from matseek.tracking import Label, Outcome, Tracker, Tracking, following, outcome_of
 
 STOPPED = "stopped"
 RECOGNISED = "recognised"
 JUDGED = "judged"
-RECORDS = (JUDGED, ITERATED, RELAXED, RECOGNISED)
+RECORDS = (JUDGED, ITERATED, RELAXED, TRAINED, RECOGNISED)
 """Events for programs and figures; people read the others."""
 
 
@@ -54,6 +57,7 @@ class Campaign:
             campaigns can be compared in pairs. 0 leaves the first points to the searcher.
         stop: When to stop before the budget is spent: any criterion whose level is reached ends the campaign. Their
             figures are recorded after every run.
+        tracking: Where progress is shown while the campaign runs, see :mod:`matseek.tracking`; None: nowhere.
 
     Raises:
         ValueError: If the seed or the opening is no whole number, the searcher cannot search the problem's space, or a
@@ -71,6 +75,7 @@ class Campaign:
         executor: Executor | None = None,
         stop: Sequence[StopCriterion] = (),
         opening: int = 0,
+        tracking: Tracking | None = None,
     ) -> None:
         if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63:
             raise ValueError(f"seed={seed!r} must be a whole number from 0 to 2^63 - 1")
@@ -91,6 +96,9 @@ class Campaign:
         self._checkpoint = None if path is None else path.with_suffix(".ckpt")
         with self.ledger.locked():
             self.ledger.claim(problem.describe(), searcher.name, self.seed)
+        self._tracker = None
+        if tracking is not None and self.leads:
+            self._tracker = Tracker(tracking, Label.of(tracking, problem, searcher, self.seed, path), self.ledger)
 
     def run(self, budget: int, on_evaluation: Callable[[Evaluation], None] | None = None) -> Campaign:
         """Search until the ledger holds a budget of evaluations; goes on where an earlier run was cut off.
@@ -113,7 +121,7 @@ class Campaign:
                 f"opening={self.opening} points are more than budget={budget}; lower it, or raise the budget"
             )
         self.problem.require_oracle()
-        with self.ledger.locked():
+        with self.ledger.locked(), following(self._tracker, budget) as tracker:
             self.ledger.begin_session()
             evaluator = Evaluator(
                 self.problem,
@@ -121,10 +129,11 @@ class Campaign:
                 budget,
                 self.seed,
                 self.executor,
-                on_evaluation,
+                tracker.telling(on_evaluation) if tracker else on_evaluation,
                 checkpoint=self._checkpoint,
                 opening=self.opening,
-                judge=(lambda history: self._judge(history) is not None) if self.stop else None,
+                judge=self._ends if self.stop or tracker else None,
+                training=tracker.training if tracker else None,
             )
             if self.leads:
                 self._open(evaluator)
@@ -229,6 +238,13 @@ class Campaign:
                 recorded.setdefault(criterion.name, {})[run] = figures
         met = (c for c in self.stop if c.met([f for _, f in sorted(recorded.get(c.name, {}).items())]))
         return next(met, None)
+
+    def _ends(self, history: History) -> bool:
+        """Whether the last run ends the campaign; whoever follows it is told first what the run came to."""
+        met = self._judge(history) is not None
+        if self._tracker is not None:
+            self._tracker.follow()
+        return met
 
     def _conclude(self) -> None:
         """Judge the last run, and write down what ends the campaign, if anything does."""
@@ -388,7 +404,30 @@ class Campaign:
             frame = frame.drop(columns=list(self.problem.space.labels))
         page = folder / "report.html"
         write_page(page, self.problem, summary, evaluations, frame, figures, outlook)
+        self.publish(folder)
         return page
+
+    def publish(self, run_dir: str | Path) -> None:
+        """Give whoever follows the campaign what it came to; its figures are drawn where the folder has none.
+
+        Args:
+            run_dir: The folder that :meth:`write` or :meth:`write_record` has written.
+        """
+        if self._tracker is not None:
+            self._tracker.show(lambda: self._outcome(Path(run_dir)))
+
+    def _outcome(self, folder: Path) -> Outcome:
+        evaluations = self.ledger.evaluations()
+        if not (folder / "figures").is_dir():
+            (folder / "figures").mkdir()
+            for name, figure in problem_figures(self.problem, evaluations).items():
+                figure.savefig(folder / "figures" / f"{name}.png", dpi=150)
+        models = [] if self._checkpoint is None else [self._checkpoint, self._checkpoint.with_suffix(SUFFIX)]
+        net = self.understanding().network
+        if net is not None:
+            models.append(folder / "network.ckpt")
+            net.save(models[-1])
+        return outcome_of(self.problem, self.ledger, self.summary(), self.to_frame(), models, folder)
 
     def write_record(self, run_dir: str | Path) -> dict[str, Any]:
         """Write ``trace.csv`` and ``summary.json``, which need no drawing.

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from matseek.campaign import Campaign
     from matseek.configuration import RunSettings
     from matseek.evaluation import Evaluation
+    from matseek.tracking import Tracking
 
 app = typer.Typer(
     help="Seek materials: batch Bayesian optimisation, a spectrum network, and GO-Diff.",
@@ -243,7 +244,7 @@ def _run(overrides: Sequence[str]) -> None:
         settings = run_settings(overrides)
     settings.searcher.check(settings.budget)
     settings.problem.require_oracle()
-    campaign = _open(Campaign, settings)
+    campaign = _open(Campaign, settings, settings.tracking)
     with _progress(campaign, settings.budget) as told:
         campaign.run(settings.budget, on_evaluation=told)
     if not campaign.leads:
@@ -256,7 +257,7 @@ def _run(overrides: Sequence[str]) -> None:
     _out.print(f"open {page.resolve()}", highlight=False, soft_wrap=True)
 
 
-def _open(kind: type[Campaign], settings: RunSettings) -> Campaign:
+def _open(kind: type[Campaign], settings: RunSettings, tracking: Tracking | None = None) -> Campaign:
     """The campaign of a run folder, which is made if it is missing."""
     from omegaconf import OmegaConf
 
@@ -269,6 +270,7 @@ def _open(kind: type[Campaign], settings: RunSettings) -> Campaign:
         executor=settings.executor,
         stop=settings.stop,
         opening=settings.opening,
+        tracking=tracking,
     )
     if campaign.leads:
         OmegaConf.save(settings.config, settings.run_dir / "config.yaml")

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ FAILURE = "failure.txt"
 
 _OWN = {"searchers", "seeds", "first_seed", "workers", "run_dir"}
 
-_FREE = ("seed", "run_dir", "evaluator", "trainer", "published")
+_FREE = ("seed", "run_dir", "evaluator", "trainer", "logger", "published")
 """Settings that change where and how fast a cell runs, or what it is shown beside, but not what it is. A seed is its
 folder's."""
 
@@ -387,11 +387,18 @@ def run_cell(overrides: Sequence[str], gpu: str | None = None) -> None:
         executor=settings.executor,
         stop=settings.stop,
         opening=settings.opening,
+        tracking=settings.tracking and replace(settings.tracking, group=settings.tracking.group or _group(folder)),
     )
     write_whole(folder / "config.yaml", OmegaConf.to_yaml(settings.config))
     campaign.run(settings.budget)
     campaign.recognise()
     campaign.write_record(folder)
+    campaign.publish(folder)
+
+
+def _group(folder: Path) -> str:
+    """The comparison that a cell's folder belongs to, by the name of the comparison's folder."""
+    return folder.resolve().parents[1].name
 
 
 def _own_settings(overrides: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
@@ -417,7 +424,7 @@ def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in config.items():
         name = f"{prefix}{key}"
-        if name in _FREE or name.startswith("searcher.trainer"):
+        if name in _FREE or name.startswith(("searcher.trainer", "logger.")):
             continue
         if isinstance(value, Mapping) and value:
             found |= _flat(value, f"{name}.")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException, InstantiationException
@@ -20,6 +20,7 @@ from matseek.evaluation.executors import Executor
 from matseek.insight.stopping import StopCriterion
 from matseek.problems import Problem
 from matseek.searchers import Searcher
+from matseek.tracking import Tracking
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +32,7 @@ class RunSettings:
         searcher: Who chooses.
         executor: How the truth is called.
         stop: When to stop before the budget is spent.
+        tracking: Where progress is shown; None: nowhere.
         budget: Evaluations in all.
         seed: Seed of the campaign.
         opening: First points that no searcher chooses.
@@ -42,6 +44,7 @@ class RunSettings:
     searcher: Searcher
     executor: Executor
     stop: tuple[StopCriterion, ...]
+    tracking: Tracking | None
     budget: int
     seed: int
     opening: int
@@ -92,15 +95,20 @@ def run_settings(overrides: Sequence[str]) -> RunSettings:
         if OmegaConf.is_config(config.run_dir):
             raise ConfigurationError(f"run_dir must be a path, got {config.run_dir}; put quotes around it")
         config.run_dir = default if config.run_dir is None else str(config.run_dir)
-        return _settings(config, Path(config.run_dir))
+        return _settings(config, Path(config.run_dir), choices.searcher)
 
 
-def _settings(config: DictConfig, run_dir: Path) -> RunSettings:
+def _settings(config: DictConfig, run_dir: Path, searcher: str | None = None) -> RunSettings:
+    tracking: Tracking | None = _made(config, "logger") if config.get("logger") else None
+    if tracking is not None:
+        everything = cast("dict[str, Any]", OmegaConf.to_container(config))
+        tracking = replace(tracking, folder=tracking.folder or run_dir, searcher=searcher, config=everything)
     return RunSettings(
         problem=_made(config, "problem"),
         searcher=_made(config, "searcher"),
         executor=_made(config, "evaluator"),
         stop=tuple(_made(config.stop, str(name)) for name in config.get("stop") or ()),
+        tracking=tracking,
         budget=_whole(config, "budget"),
         seed=_whole(config, "seed"),
         opening=0 if config.get("opening") is None else _whole(config, "opening"),

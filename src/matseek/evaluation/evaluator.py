@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from matseek.errors import BudgetError, LedgerError, MatseekError, ResponseError
 from matseek.evaluation.executors import Call, Executor, Outcome, SerialExecutor
@@ -14,6 +15,9 @@ from matseek.evaluation.history import Evaluation, Event, History, Proposal
 from matseek.evaluation.ledger import Ledger
 from matseek.problems.base import Measurement, Problem
 from matseek.spaces import Space
+
+if TYPE_CHECKING:
+    from lightning.pytorch.loggers import Logger
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +36,7 @@ class Evaluator:
         checkpoint: Where a searcher that trains keeps its state; None keeps it nowhere.
         opening: Evaluations of the campaign's first batch that no searcher chose; 0 where there are none.
         judge: Looks at everything after a run and says whether the campaign ends; None for never before the budget.
+        training: Logger of a searcher's Lightning trainer; None logs no training.
     """
 
     problem: Problem
@@ -43,6 +48,7 @@ class Evaluator:
     checkpoint: Path | None = None
     opening: int = 0
     judge: Callable[[History], bool] | None = None
+    training: Logger | None = None
 
     @property
     def remaining(self) -> int:

@@ -96,6 +96,8 @@ class SpectrumNet(pl.LightningModule):
                 "seed": int(seed),
             }
         )
+        self.held_out_loss: float | None = None
+        """Mean over the members of each one's least loss on held-out recipes; None where none were held out."""
         self._initialize(torch.Generator().manual_seed(int(seed)))
         self.register_buffer("low", torch.tensor(self.space.lower, dtype=torch.float32))
         self.register_buffer("width", torch.tensor(self.space.upper - self.space.lower, dtype=torch.float32))

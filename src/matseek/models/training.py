@@ -185,6 +185,8 @@ class Training:
                 num_sanity_val_steps=0,
             )
             trainer.fit(net, datamodule=data)
+        if keep.least is not None:
+            net.held_out_loss = float(keep.least.mean())
         return net.cpu().eval()
 
 

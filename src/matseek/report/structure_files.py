@@ -26,7 +26,7 @@ def write_structures(
         count: Most structures.
     """
     best = sorted((e for e in evaluations if e.status == "done"), key=lambda e: (e.value, e.number))[:count]
-    frames = [_frame(problem, e) for e in best]
+    frames = [structure_of(problem, e) for e in best]
     ase.io.write(folder / "best.extxyz", frames, format="extxyz")
     path = folder / "structures.db"
     path.unlink(missing_ok=True)
@@ -35,7 +35,8 @@ def write_structures(
             database.write(atoms, evaluation=e.number, iteration=e.iteration, proposer=e.proposer)
 
 
-def _frame(problem: StructureProblem, e: Evaluation) -> Atoms:
+def structure_of(problem: StructureProblem, e: Evaluation) -> Atoms:
+    """An evaluation's structure with its energy, as files hold it."""
     atoms = problem.space.atoms(e.point)
     atoms.info = {"evaluation": e.number, "iteration": e.iteration}  # builders leave notes that no format can hold
     atoms.calc = SinglePointCalculator(atoms, energy=e.value)

@@ -25,6 +25,9 @@ from matseek.searchers.iterations import Iterations
 from matseek.searchers.steering import Guidance, Renoising, SurrogateRelaxation
 from matseek.spaces import Adlayer, Box, Space
 
+_LOGGED = 10
+"""Steps of an iteration whose losses are logged."""
+
 
 @dataclass(frozen=True)
 class GODiffSearcher(Searcher):
@@ -149,7 +152,11 @@ class GODiffSearcher(Searcher):
             callbacks.append(_keep_last(checkpoint))
         with quiet_lightning():
             trainer = self.trainer.trainer(
-                max_epochs=iterations, callbacks=callbacks, enable_checkpointing=checkpoint is not None
+                max_epochs=iterations,
+                callbacks=callbacks,
+                enable_checkpointing=checkpoint is not None,
+                logger=evaluator.training or False,
+                log_every_n_steps=max(self.steps // _LOGGED, 1),
             )
             known = checkpoint if checkpoint is not None and checkpoint.is_file() else None
             try:

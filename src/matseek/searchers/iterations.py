@@ -228,7 +228,8 @@ class Iterations(pl.Callback):
             "median_of_iteration": float(np.median(values)) if len(values) else float("nan"),
         }
         for key, value in figures.items():
-            module.log(key, value, rank_zero_only=True)
+            # Loggers get it from the ledger's event, once also where an iteration is made again.
+            module.log(key, value, rank_zero_only=True, logger=False)
         told = ", ".join(f"{key.replace('_', ' ')} {value:.4g}" for key, value in figures.items())
         if trainer.is_global_zero:
             event = Event(ITERATED, f"iteration {iteration + 1}: {told}", {"run": iteration + 1, "figures": figures})

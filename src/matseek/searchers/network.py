@@ -27,6 +27,7 @@ FloatArray = npt.NDArray[np.float64]
 SearchName = Literal["gradient", "grid"]
 SEARCHES: tuple[SearchName, ...] = ("gradient", "grid")
 NETWORK_WAITS = "network_waits"
+TRAINED = "trained"
 
 _SAME = 1e-3
 """Points closer than this in every coordinate, as a fraction of the feasible extent, count as the same recipe."""
@@ -94,7 +95,8 @@ class NetworkSearcher(BatchSearcher):
             return Proposal(points, ("lhs",) * n, waiting(reason, history))
         events = () if self.widening is None else self.widening.events(history, self.name)
         widened = history.after(events)
-        return Proposal(self.propose(fit_network(widened, self.training), n, widened), (self.name,) * n, events)
+        net = fit_network(widened, self.training)
+        return Proposal(self.propose(net, n, widened), (self.name,) * n, (*events, *_trained(net, history)))
 
     def check_space(self, space: Space) -> None:
         """Refuse what has no coordinates that the network could learn on."""
@@ -138,6 +140,17 @@ class NetworkSearcher(BatchSearcher):
         best = ascended.numpy()
         around = _scatter(best, _AROUND, self.spacing, window, rng)
         return _ranked(score, np.vstack([best, around, pool]), self.chunk)
+
+
+def _trained(net: SpectrumNet, history: History) -> tuple[Event, ...]:
+    """What the record tells of a training; nothing where no recipes were held out."""
+    if net.held_out_loss is None:
+        return ()
+    figures = {"held_out_loss": net.held_out_loss}
+    message = (
+        f"batch {history.iteration}: trained on {len(history.done)} conditions, held-out loss {net.held_out_loss:.4g}"
+    )
+    return (Event(TRAINED, message, {"run": history.iteration, "figures": figures}),)
 
 
 def waiting(reason: str, history: History) -> tuple[Event, ...]:

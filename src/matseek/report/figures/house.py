@@ -32,6 +32,7 @@ SUCCESS = "#00795a"
 
 PROPOSER_LABELS: Mapping[str, str] = {
     "lhs": "Latin hypercube",
+    "opening": "common first points",
     "random": "random",
     "bayesian": "Bayesian",
     "network": "network",

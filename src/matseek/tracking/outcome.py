@@ -1,0 +1,106 @@
+"""What a campaign came to, as files and tables that a tracker can show."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from ase import Atoms
+
+from matseek.evaluation import Evaluation, Ledger
+from matseek.problems import Problem, StructureProblem
+from matseek.report.structure_files import structure_of
+
+CANDIDATES, STRUCTURES = 50, 5
+"""How many of the best are shown."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a campaign came to.
+
+    Args:
+        evaluations: How many there are.
+        summary: What ``summary.json`` holds.
+        figures: Pictures, PNG files.
+        candidates: The best evaluations, best first, the variables in units.
+        structures: The best structures by a name each; none where the problem has no atoms.
+        models: Files of what was trained, with names.
+        ledger: The ledger's SQLite file; None in memory or on a server.
+        record: Further files of the record: all evaluations as a table, the config.
+    """
+
+    evaluations: int
+    summary: Mapping[str, Any]
+    figures: tuple[Path, ...]
+    candidates: pd.DataFrame
+    structures: Mapping[str, Atoms]
+    models: tuple[Path, ...]
+    ledger: Path | None
+    record: tuple[Path, ...]
+
+    @property
+    def scalars(self) -> dict[str, float | str | bool]:
+        """The summary's single figures."""
+        return {k: v for k, v in self.summary.items() if isinstance(v, (bool, int, float, str))}
+
+
+def outcome_of(
+    problem: Problem,
+    ledger: Ledger,
+    summary: Mapping[str, Any],
+    frame: pd.DataFrame,
+    models: Iterable[Path],
+    folder: Path,
+) -> Outcome:
+    """What a campaign came to, from its run folder and its ledger.
+
+    Args:
+        problem: The problem.
+        ledger: Its ledger.
+        summary: What ``summary.json`` holds.
+        frame: A row per evaluation.
+        models: Where what was trained lies; files that are missing are left out.
+        folder: The run folder; ``evaluations.csv`` is written into it.
+    """
+    evaluations = ledger.evaluations()
+    best = sorted((e for e in evaluations if e.status == "done"), key=lambda e: (e.value, e.number))[:CANDIDATES]
+    structures = {}
+    if isinstance(problem, StructureProblem):
+        structures = {f"evaluation {e.number}, {e.value:.4f} eV": structure_of(problem, e) for e in best[:STRUCTURES]}
+    table = folder / "evaluations.csv"
+    frame.to_csv(table, index=False)
+    record = (table, folder / "config.yaml", folder / "summary.json")
+    return Outcome(
+        evaluations=len(evaluations),
+        summary=summary,
+        figures=tuple(sorted((folder / "figures").glob("*.png"))),
+        candidates=_candidates(problem, best),
+        structures=structures,
+        models=tuple(path for path in models if path.is_file()),
+        ledger=ledger.path,
+        record=tuple(path for path in record if path.is_file()),
+    )
+
+
+def _candidates(problem: Problem, best: Sequence[Evaluation]) -> pd.DataFrame:
+    points = np.array([e.point for e in best]).reshape(-1, problem.space.dim)
+    who = {
+        "rank": range(1, len(best) + 1),
+        "evaluation": [e.number for e in best],
+        "value": [e.value for e in best],
+        "proposer": [e.proposer for e in best],
+    }
+    return pd.concat([pd.DataFrame(who), problem.space.to_frame(points)], axis=1)
+
+
+def copy_ledger(source: Path, target: Path) -> None:
+    """Copy an SQLite file as a whole, with what still lies in its write-ahead log."""
+    with closing(sqlite3.connect(source)) as there, closing(sqlite3.connect(target)) as here:
+        there.backup(here)

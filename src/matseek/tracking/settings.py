@@ -1,0 +1,135 @@
+"""How a campaign is followed: the Hydra group ``logger/``."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, is_dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+
+from matseek.problems import Problem
+from matseek.searchers import Searcher
+from matseek.tracking.outcome import Outcome
+
+STEP = "trainer/global_step"
+"""A training step, under the name that Lightning gives it in W&B."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a tracked run is called.
+
+    Args:
+        searcher: Who chooses.
+        seed: The campaign's.
+        id: The run's own, the same whenever the campaign goes on.
+        config: Everything that was set, as plain data.
+        folder: Where files go.
+    """
+
+    searcher: str
+    seed: int
+    id: str
+    config: Mapping[str, Any]
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"{self.searcher}-{self.seed}"
+
+    @classmethod
+    def of(cls, tracking: Tracking, problem: Problem, searcher: Searcher, seed: int, ledger: Path | None) -> Label:
+        """The label of a campaign, still without an id.
+
+        Raises:
+            ValueError: If neither the settings nor the ledger say where files may go.
+        """
+        folder = tracking.folder or (None if ledger is None else ledger.parent)
+        if folder is None:
+            raise ValueError("tracking.folder=None goes with a ledger in a file; name a folder for what is logged")
+        config = tracking.config
+        if config is None:
+            settings: dict[str, Any] = asdict(searcher) if is_dataclass(searcher) else {}
+            said = {"problem": problem.describe(), "searcher": {"name": searcher.name, **settings}, "seed": seed}
+            config = json.loads(json.dumps(said, default=str))
+        return cls(tracking.searcher or searcher.name, seed, "", config, Path(folder))
+
+
+@dataclass(frozen=True)
+class Tracking(ABC):
+    """Where the progress of a campaign is shown.
+
+    Args:
+        folder: Where files go; None: beside the ledger.
+        group: The comparison that the campaign belongs to; None for none.
+        searcher: What the searcher is called; None for its own name.
+        config: Everything that was set, as plain data; None: what problem and searcher say of themselves.
+    """
+
+    kind: ClassVar[str]
+    folder: Path | str | None = None
+    group: str | None = None
+    searcher: str | None = None
+    config: Mapping[str, Any] | None = None
+
+    @abstractmethod
+    def open(self, label: Label) -> Logger:
+        """A Lightning logger for a campaign, which goes on with what an earlier process has logged."""
+
+    def log(self, logger: Logger, figures: Mapping[str, float], step: int, row: int) -> None:  # noqa: ARG002
+        """Log figures.
+
+        Args:
+            logger: What :meth:`open` gave.
+            figures: By name; ``evaluation`` is among those of the campaign.
+            step: Evaluations so far, or a trainer's step.
+            row: 0 for the first that is logged; it goes up by one over all the processes of a campaign.
+        """
+        logger.log_metrics(dict(figures), step)
+
+    def show(self, logger: Logger, label: Label, outcome: Outcome, row: int) -> None:  # noqa: B027 -- files may do
+        """Show what the campaign came to, as far as there is a place for it."""
+
+    def close(self, logger: Logger, *, failed: bool) -> None:
+        """Write what is still to be written."""
+        logger.finalize("failed" if failed else "success")
+
+
+@dataclass(frozen=True)
+class CSVTracking(Tracking):
+    """Figures as rows of ``csv/version_N/metrics.csv``, the config beside it; N is 0, and one more for each resume."""
+
+    kind: ClassVar[str] = "csv"
+
+    def open(self, label: Label) -> Logger:
+        """A logger that writes each row at once."""
+        logger = CSVLogger(label.folder, name=self.kind, flush_logs_every_n_steps=1)
+        logger.log_hyperparams(dict(label.config))
+        return logger
+
+
+@dataclass(frozen=True)
+class TensorBoardTracking(Tracking):
+    """Figures, pictures and the config in ``tensorboard/``: ``tensorboard --logdir RUN_DIR``."""
+
+    kind: ClassVar[str] = "tensorboard"
+
+    def open(self, label: Label) -> Logger:
+        """A logger that adds to what is there."""
+        logger = TensorBoardLogger(label.folder, name=None, version=self.kind, default_hp_metric=False)
+        logger.log_hyperparams(dict(label.config))
+        return logger
+
+    def show(self, logger: Logger, label: Label, outcome: Outcome, row: int) -> None:  # noqa: ARG002
+        """The pictures."""
+        from matplotlib.image import imread
+
+        assert isinstance(logger, TensorBoardLogger)
+        for path in outcome.figures:
+            picture = imread(path)[..., :3]
+            logger.experiment.add_image(f"figures/{path.stem}", picture, outcome.evaluations, dataformats="HWC")

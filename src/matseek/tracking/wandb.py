@@ -1,0 +1,204 @@
+"""Weights & Biases: one run per campaign, grouped by comparison, online where there is a key."""
+
+from __future__ import annotations
+
+import logging
+import netrc
+import os
+import shutil
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from urllib.parse import urlsplit
+
+import ase.io
+from lightning.pytorch.loggers import Logger, WandbLogger
+
+from matseek.tracking.outcome import Outcome, copy_ledger
+from matseek.tracking.settings import STEP, Label, Tracking
+
+if TYPE_CHECKING:
+    from wandb import Run
+
+logger = logging.getLogger(__name__)
+
+Mode = Literal["online", "offline", "disabled", "shared"]
+
+PER_STEP = ("score_loss", "force_loss", "epoch")
+"""What is drawn against training steps; everything else against evaluations."""
+
+_PATIENCE = 30.0
+"""Seconds that a server has to answer before a campaign is followed offline."""
+
+
+@dataclass(frozen=True)
+class WandbTracking(Tracking):
+    """One W&B run per campaign, with figures, candidates, structures, models and the ledger at its end.
+
+    Online where there is a key (``WANDB_API_KEY``, or ``wandb login``), else offline in ``wandb/``, from where
+    ``wandb sync`` takes it; ``WANDB_MODE`` overrides both. A campaign that goes on continues its run.
+
+    Args:
+        project: The W&B project; None: ``WANDB_PROJECT``, or matseek.
+        entity: User or team; None for the key's own.
+        tags: Further words to find it by.
+    """
+
+    kind: ClassVar[str] = "wandb"
+    project: str | None = None
+    entity: str | None = None
+    tags: tuple[str, ...] = ()
+
+    def open(self, label: Label) -> Logger:
+        """Begin the run, or go on with it."""
+        mode = mode_of_session()
+        try:
+            run = self._begin(label, mode)
+        except Exception as error:
+            if mode != "online":
+                raise
+            logger.warning(
+                "W&B does not answer (%s: %s); the campaign is followed offline", type(error).__name__, error
+            )
+            run = self._begin(label, "offline")
+        if run.settings.mode == "offline":
+            where = label.folder / self.kind / f"offline-run-*-{label.id}"
+            logger.warning("W&B is offline; to upload this run: wandb sync %s", where)
+        run.define_metric("evaluation")
+        run.define_metric(STEP)
+        run.define_metric("*", step_metric="evaluation")
+        for name in PER_STEP:
+            run.define_metric(name, step_metric=STEP)
+        return WandbLogger(experiment=run, save_dir=label.folder)
+
+    def _begin(self, label: Label, mode: Mode) -> Run:
+        import wandb
+
+        # Not the process's one run: several campaigns may be followed in turn, and a user's own run is left alone.
+        return wandb.init(
+            mode=mode,
+            dir=label.folder,
+            project=self.project or os.environ.get("WANDB_PROJECT") or "matseek",
+            entity=self.entity,
+            group=self.group,
+            job_type=label.searcher,
+            name=label.name,
+            tags=list(self.tags),
+            id=label.id,
+            resume="allow",
+            config=dict(label.config),
+            reinit="create_new",
+            settings=wandb.Settings(
+                silent=True, console="off", disable_git=True, disable_code=True, init_timeout=_PATIENCE
+            ),
+        )
+
+    def log(self, logger: Logger, figures: Mapping[str, float], step: int, row: int) -> None:  # noqa: ARG002
+        """Log figures, each row with its number: rows of an offline run that went on are uploaded in order."""
+        assert isinstance(logger, WandbLogger)
+        logger.experiment.log(dict(figures), step=row, commit=True)
+
+    def show(self, logger: Logger, label: Label, outcome: Outcome, row: int) -> None:
+        """Pictures, candidates and structures in the run's workspace, models and ledger as its artifacts."""
+        assert isinstance(logger, WandbLogger)
+        run: Any = logger.experiment
+        if run.disabled:
+            return
+        with _staging_in(Path(run.settings.sync_dir) / "staging"):
+            self._show(run, label, outcome, row)
+
+    def _show(self, run: Any, label: Label, outcome: Outcome, row: int) -> None:  # noqa: ANN401 -- W&B's own
+        import wandb
+
+        shown: dict[str, Any] = {f"figures/{path.stem}": wandb.Image(str(path)) for path in outcome.figures}
+        table = outcome.candidates
+        if len(table):
+            rows: list[Any] = table.to_numpy().tolist()
+            shown["candidates"] = wandb.Table(columns=[str(c) for c in table.columns], data=rows)
+        # Viewers of molecules read PDB and not the formats that keep energies; those are in the artifact.
+        with TemporaryDirectory() as scratch:
+            if outcome.structures:
+                shown["structures"] = []
+            for i, (name, atoms) in enumerate(outcome.structures.items()):
+                path = Path(scratch) / f"{i}.pdb"
+                ase.io.write(path, atoms, format="proteindatabank")
+                shown["structures"].append(wandb.Molecule(str(path), caption=name))
+            run.log({"evaluation": outcome.evaluations, **shown}, step=row, commit=True)
+        run.summary.update(outcome.scalars)
+        # Copies, since both files change when the campaign goes on and an offline run is uploaded later.
+        kept = Path(run.settings.sync_dir) / "artifacts" / str(outcome.evaluations)
+        kept.mkdir(parents=True, exist_ok=True)
+        record = list(outcome.record)
+        if outcome.ledger is not None:
+            copy_ledger(outcome.ledger, kept / outcome.ledger.name)
+            record.append(kept / outcome.ledger.name)
+        _upload(run, "ledger", f"{label.name}-{label.id}-ledger", record, kept)
+        if outcome.structures:
+            path = kept / "best.extxyz"
+            ase.io.write(path, list(outcome.structures.values()), format="extxyz")
+            _upload(run, "structures", f"{label.name}-{label.id}-structures", [path], kept)
+        if outcome.models:
+            _upload(run, "model", f"{label.name}-{label.id}-model", outcome.models, kept)
+
+    def close(self, logger: Logger, *, failed: bool) -> None:
+        """End the run as far as this process goes."""
+        assert isinstance(logger, WandbLogger)
+        run: Any = logger.experiment
+        run.finish(exit_code=int(failed))
+
+
+@contextmanager
+def _staging_in(folder: Path) -> Iterator[None]:
+    """Have W&B keep what it is still to upload in a folder of the run, and not in the user's home."""
+    before = os.environ.get("WANDB_DATA_DIR")
+    os.environ["WANDB_DATA_DIR"] = str(folder.resolve())
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["WANDB_DATA_DIR"]
+        else:
+            os.environ["WANDB_DATA_DIR"] = before
+
+
+def _upload(run: Any, kind: str, name: str, files: Iterable[Path], kept: Path) -> None:  # noqa: ANN401
+    import wandb
+
+    artifact = wandb.Artifact(name, type=kind)
+    for path in files:
+        copy = kept / path.name
+        if copy != path:
+            shutil.copyfile(path, copy)
+        artifact.add_file(str(copy), policy="immutable", skip_cache=True)
+    run.log_artifact(artifact)
+
+
+def mode_of_session() -> Mode:
+    """``WANDB_MODE`` where it is set, else online where there is a key and offline where there is none."""
+    chosen = os.environ.get("WANDB_MODE")
+    if chosen == "dryrun":
+        return "offline"
+    if chosen in ("online", "offline", "disabled", "shared"):
+        return chosen  # type: ignore[return-value]
+    return "online" if has_key() else "offline"
+
+
+def has_key() -> bool:
+    """Whether there is a W&B key: in ``WANDB_API_KEY``, or in the netrc file that ``wandb login`` writes."""
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).netloc
+    places = (os.environ.get("NETRC"), "~/.netrc", "~/_netrc")
+    path = next((p for place in places if place and (p := Path(place).expanduser()).is_file()), None)
+    if path is None:
+        return False
+    try:
+        found = netrc.netrc(path).authenticators(host)
+    except (netrc.NetrcParseError, OSError) as error:
+        warnings.warn(f"{path} cannot be read: {error}", stacklevel=2)
+        return False
+    return bool(found and found[2])

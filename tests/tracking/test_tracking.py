@@ -1,0 +1,262 @@
+import json
+import logging
+import math
+from pathlib import Path
+
+import ase.io
+import numpy as np
+import pandas as pd
+import pytest
+from ase.build import fcc111
+from ase.calculators.emt import EMT
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from matseek import Campaign
+from matseek.comparison import Comparison, run_cell
+from matseek.configuration import run_settings
+from matseek.diffusion import EulerMaruyama, LinearSchedule
+from matseek.evaluation import Ledger, ThreadExecutor
+from matseek.insight.stopping import LossLevel
+from matseek.models import Training
+from matseek.problems import RecipeProblem, StructureProblem
+from matseek.searchers import GODiffSearcher, LatinHypercube, NetworkSearcher, NetworkSettings
+from matseek.spaces import Adlayer
+from matseek.tracking import CSVTracking, TensorBoardTracking, WandbTracking
+from matseek.tracking.wandb import has_key, mode_of_session
+from tests.conftest import Counting
+from tests.tracking.wandb_file import read
+
+GODIFF = GODiffSearcher(
+    samples=4,
+    draw=4,
+    steps=10,
+    batch_size=4,
+    buffer=4,
+    force_weight=1.0,
+    sampler=EulerMaruyama(LinearSchedule(0.01, 1.0), steps=10),
+    network=NetworkSettings(blocks=1, features=8, cutoff=4.0, radial=8),
+)
+NETWORK = NetworkSearcher(
+    batch_size=6, starts=4, least=4, training=Training(members=2, hidden=(8,), epochs=5, holdout=0.2)
+)
+
+
+@pytest.fixture(autouse=True)
+def no_account(monkeypatch, tmp_path):
+    """W&B finds no key, and its own folders are the test's."""
+    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_PROJECT", "WANDB_BASE_URL", "NETRC"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+
+def atoms_to_place():
+    return StructureProblem(Adlayer(fcc111("Pt", (2, 2, 2), vacuum=6), "Pt", z=(1.0, 4.0)), EMT, name="adatom")
+
+
+def test_a_search_for_structures_is_all_in_its_run(tmp_path, capfd):
+    folder = tmp_path / "run"
+    campaign = Campaign(atoms_to_place(), GODIFF, folder / "ledger.db", seed=3, tracking=WandbTracking(group="g"))
+    campaign.run(budget=12)
+    campaign.write(folder)
+    assert capfd.readouterr().out == ""
+    found = read(folder)
+    assert (found.groups, found.job_types, found.names) == ({"g"}, {"godiff"}, {"godiff-3"})
+    assert len(found.ids) == 1
+    assert found.config["searcher"]["samples"] == 4
+    assert found.config["problem"]["name"] == "adatom"
+    # Against evaluations: values, the best so far, and what each iteration came to.
+    values = [e.value for e in campaign.ledger.evaluations()]
+    assert found.series("value") == list(enumerate(values, start=1))
+    assert found.series("best_value") == list(enumerate(np.minimum.accumulate(values), start=1))
+    assert found.axes["*"] == "evaluation"
+    iterations = [e.data["figures"] for e in campaign.ledger.events() if e.kind == "iterated"]
+    for name in ("kt", "effective_sample_size", "lowest_of_iteration", "median_of_iteration"):
+        assert found.series(name) == [(4 * i, f[name]) for i, f in enumerate(iterations, start=1)]
+    assert all(0 < share <= 1 for share in found.logged("acceptance"))
+    assert len(found.logged("acceptance")) == 3
+    # Against training steps: the losses, thinned.
+    for name in ("score_loss", "force_loss"):
+        steps, losses = zip(*found.series(name, "trainer/global_step"), strict=True)
+        assert found.axes[name] == "trainer/global_step"
+        assert len(steps) == len(set(steps)) == 30
+        assert all(map(math.isfinite, losses))
+    # At the end.
+    for path in (folder / "figures").glob("*.png"):
+        assert f"figures/{path.stem}/path" in found.history[-1]
+    assert {"figures/structures/path", "figures/convergence/path"} <= set(found.history[-1])
+    files = next(folder.glob("wandb/offline-run-*/files"))
+    candidates = json.loads((files / found.logged("candidates/path")[-1]).read_text())
+    assert candidates["columns"][:4] == ["rank", "evaluation", "value", "proposer"]
+    assert candidates["columns"][4:] == list(campaign.problem.space.labels)
+    assert candidates["data"][0][2] == campaign.best.value
+    molecules = found.logged("structures/filenames")[-1]
+    assert len(molecules) == 5
+    best = ase.io.read(next(files.rglob(Path(molecules[0]).name)), format="proteindatabank")
+    assert best.get_chemical_formula() == "Pt9"
+    for kind, names in {
+        "ledger": {"ledger.db", "evaluations.csv", "summary.json"},
+        "model": {"ledger.ckpt", "ledger.safetensors"},
+        "structures": {"best.extxyz"},
+    }.items():
+        ((_, contents),) = found.artifacts[kind]
+        assert set(contents) == names
+        assert all(Path(place).is_relative_to(folder) for place in contents.values())
+    ((_, record),) = found.artifacts["ledger"]
+    assert [e.value for e in Ledger(record["ledger.db"]).evaluations()] == values
+    ((_, frames),) = found.artifacts["structures"]
+    assert ase.io.read(frames["best.extxyz"], index=0).get_potential_energy() == pytest.approx(campaign.best.value)
+    assert found.summary["best_value"] == campaign.best.value
+
+
+class CutOff(Counting):
+    """An oracle during whose sixteenth call the process is interrupted, once."""
+
+    def __call__(self, points):
+        if len(self.points) == 15:
+            self.points.append(None)
+            raise KeyboardInterrupt
+        return super().__call__(points)
+
+
+def test_a_campaign_that_was_cut_off_goes_on_in_the_same_run_and_logs_nothing_twice(tmp_path, box, caplog):
+    folder = tmp_path / "run"
+    problem = RecipeProblem(box, CutOff(), name="bowl")
+
+    def campaign():
+        settings = WandbTracking(config={"a": {"b": 1}}, searcher="net")
+        return Campaign(problem, NETWORK, folder / "ledger.db", tracking=settings, stop=[LossLevel()])
+
+    with pytest.raises(KeyboardInterrupt):
+        campaign().run(budget=24)
+    later = campaign().run(budget=24)
+    later.write(folder)
+    assert len(list(folder.glob("wandb/offline-run-*"))) == 2
+    assert "wandb sync" in caplog.text
+    found = read(folder)
+    assert len(found.ids) == 1
+    assert found.config["a"] == {"b": 1}
+    assert (found.names, found.groups) == ({"net-0"}, {""})
+    values = [e.value for e in later.ledger.evaluations()]
+    assert found.series("value") == list(enumerate(values, start=1))
+    assert found.series("best_value")[-1] == (24, min(values))
+    rows = [row["_step"] for row in found.history]
+    assert rows == sorted(set(rows))
+    # Figures of stop criteria, and the network's training.
+    assert [n for n, _ in found.series("loss_level/best")] == [6, 12, 18, 24]
+    assert [n for n, _ in found.series("held_out_loss")] == [12, 18, 24]
+    ((_, models),) = found.artifacts["model"]
+    assert set(models) == {"network.ckpt"}
+    # The same command again has nothing to log.
+    campaign().run(budget=24).write(folder)
+    assert len(list(folder.glob("wandb/offline-run-*"))) == 2
+
+
+def test_a_cell_is_grouped_by_its_comparison_whose_table_does_not_depend_on_who_follows(tmp_path, monkeypatch):
+    folder = tmp_path / "silver-lhs"
+    given = ["problem=silver", "searchers=[lhs]", "seeds=1", "budget=4", "lhs.batch_size=2", f"run_dir='{folder}'"]
+    followed = Comparison([*given, "logger=wandb"])
+    run_cell(followed.cells[0].overrides)
+    found = read(folder / "lhs" / "0")
+    assert (found.groups, found.job_types, found.names) == ({"silver-lhs"}, {"lhs"}, {"lhs-0"})
+    assert found.config["problem"]["_target_"].startswith("matseek.")
+    assert found.config["searcher"]["batch_size"] == 2
+    assert "figures/convergence/path" in found.history[-1]
+    # Another logger, or none, is no other campaign.
+    assert Comparison([*given, "logger=csv"]).missing == Comparison(given).missing == ()
+    columns = ["searcher", "seeds", "median_best_value", "evaluations"]
+    assert followed.table()[columns].equals(Comparison(given).table()[columns])
+
+
+def test_csv_has_the_figures_and_the_config(tmp_path, box):
+    folder = tmp_path / "run"
+    problem = RecipeProblem(box, Counting(), name="bowl")
+    for budget in (6, 12):
+        Campaign(problem, LatinHypercube(3), folder / "ledger.db", tracking=CSVTracking()).run(budget).write_record(
+            folder
+        )
+    frames = [pd.read_csv(folder / "csv" / f"version_{n}" / "metrics.csv") for n in (0, 1)]
+    logged = pd.concat(frames)
+    trace = pd.read_csv(folder / "trace.csv")
+    assert logged.evaluation.tolist() == list(range(1, 13))
+    assert logged.value.tolist() == trace.value.tolist()
+    assert logged.best_value.tolist() == trace.best_value.tolist()
+    assert "batch_size: 3" in (folder / "csv" / "version_0" / "hparams.yaml").read_text()
+
+
+def test_tensorboard_has_figures_pictures_and_the_config(tmp_path, box):
+    folder = tmp_path / "run"
+    problem = RecipeProblem(box, Counting(), name="bowl")
+    campaign = Campaign(problem, LatinHypercube(3), folder / "ledger.db", tracking=TensorBoardTracking())
+    campaign.run(6).write(folder)
+    events = EventAccumulator(str(folder / "tensorboard")).Reload()
+    values = [e.value for e in campaign.ledger.evaluations()]
+    assert [e.value for e in events.Scalars("value")] == pytest.approx(values)
+    assert [e.step for e in events.Scalars("best_value")] == list(range(1, 7))
+    assert "figures/convergence" in events.Tags()["images"]
+    assert "batch_size: 3" in (folder / "tensorboard" / "hparams.yaml").read_text()
+
+
+class Broken(CSVTracking):
+    def log(self, logger, figures, step, row):
+        if row == 2:
+            raise OSError(28, "No space left on device")
+        super().log(logger, figures, step, row)
+
+
+def test_a_logger_that_fails_costs_no_evaluation(tmp_path, counting, box, caplog):
+    problem = RecipeProblem(box, counting, name="bowl")
+    campaign = Campaign(problem, LatinHypercube(3), tmp_path / "ledger.db", tracking=Broken())
+    with caplog.at_level(logging.WARNING):
+        campaign.run(6)
+        campaign.publish(tmp_path)
+    assert [e.status for e in campaign.ledger.evaluations()] == ["done"] * 6
+    assert len(counting.points) == 6
+    assert [r.message for r in caplog.records] == [
+        "logger=csv failed (OSError: [Errno 28] No space left on device); the campaign goes on without it"
+    ]
+
+
+def test_evaluations_that_come_in_another_order_are_logged_in_theirs(tmp_path, box):
+    problem = RecipeProblem(box, Counting(), name="bowl")
+    tracking = CSVTracking(folder=tmp_path)
+    Campaign(problem, LatinHypercube(6), executor=ThreadExecutor(4), tracking=tracking).run(12)
+    logged = pd.read_csv(tmp_path / "csv" / "version_0" / "metrics.csv")
+    assert logged.evaluation.tolist() == list(range(1, 13))
+    assert logged.best_value.is_monotonic_decreasing
+
+
+def test_a_ledger_in_memory_needs_a_folder_for_what_is_logged(problem):
+    with pytest.raises(ValueError, match=r"tracking\.folder=None goes with a ledger in a file; name a folder"):
+        Campaign(problem, LatinHypercube(3), tracking=CSVTracking())
+
+
+def test_only_the_leading_process_logs(tmp_path, problem, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    Campaign(problem, LatinHypercube(3), tmp_path / "ledger.db", tracking=CSVTracking()).run(3)
+    assert not (tmp_path / "csv").exists()
+
+
+def test_online_where_there_is_a_key_and_where_it_is_wished(monkeypatch, tmp_path):
+    assert mode_of_session() == "offline"
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine api.wandb.ai login user password " + 40 * "0" + "\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert has_key()
+    assert mode_of_session() == "online"
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    assert mode_of_session() == "offline"
+    monkeypatch.delenv("WANDB_MODE")
+    monkeypatch.setenv("WANDB_BASE_URL", "https://wandb.laboratory.example")
+    assert mode_of_session() == "offline"
+    monkeypatch.setenv("WANDB_API_KEY", 40 * "0")
+    assert mode_of_session() == "online"
+
+
+def test_the_config_group_makes_the_settings(tmp_path):
+    assert run_settings(["problem=silver"]).tracking is None
+    settings = run_settings(["logger=wandb", "logger.project=ag", "searcher=godiff", f"run_dir='{tmp_path}'"])
+    assert isinstance(settings.tracking, WandbTracking)
+    assert (settings.tracking.project, settings.tracking.searcher) == ("ag", "godiff")
+    assert settings.tracking.folder == tmp_path
+    assert settings.tracking.config["searcher"]["samples"] == settings.searcher.samples
+    assert isinstance(run_settings(["logger=tensorboard"]).tracking, TensorBoardTracking)
