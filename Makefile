@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DATA ?= $(or $(MATSEEK_DATA),../shared/data)
 
-.PHONY: install demo test lint format benchmark-tables clean
+.PHONY: install demo test lint format notebooks benchmark-tables clean
 
 install: $(STAMP)
 
@@ -15,7 +15,7 @@ $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dask,mace,chgnet]" --group test --group lint --group benchmark
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dask,mace,chgnet]" --group test --group lint --group benchmark --group notebooks
 	touch $@
 
 demo: install
@@ -32,6 +32,10 @@ lint: install
 format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Executes every notebook anew, in its quick setting, and keeps the outputs.
+notebooks: install
+	$(BIN)/python -m scripts.notebooks notebooks/*.ipynb
 
 # Writes the tables of README.md from benchmarks/results/*.json.
 benchmark-tables: install

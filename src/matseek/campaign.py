@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from matseek.errors import BudgetError, LedgerMismatchError, UnknownEvaluationError
 from matseek.evaluation import Evaluation, Evaluator, Event, History, Ledger
@@ -24,12 +25,12 @@ from matseek.insight.stopping import Figures, StopCriterion
 from matseek.insight.understanding import Understanding
 from matseek.models.zoo import SUFFIX
 from matseek.problems import Problem, RecipeProblem, StructureProblem
-from matseek.report.figures import problem_figures
+from matseek.report.figures import iterations_of_searchers, problem_figures
 from matseek.report.outlook import Outlook
 from matseek.report.page import write_page
 from matseek.report.structure_files import write_structures
 from matseek.searchers import BatchSearcher, Searcher
-from matseek.searchers.iterations import ITERATED
+from matseek.searchers.iterations import ITERATED, iteration_table
 from matseek.searchers.network import TRAINED
 from matseek.searchers.opening import OPENING, open_with
 from matseek.searchers.relaxation import RELAXED, relaxations
@@ -373,6 +374,14 @@ class Campaign:
             "events": [e.message for e in self.ledger.events() if e.kind not in RECORDS],
         }
 
+    def figures(self) -> dict[str, Figure]:
+        """The figures of the report page by name, those of its models among them; models are trained for them."""
+        return self._figures(self.outlook())
+
+    def iterations(self) -> pd.DataFrame:
+        """What the searcher noted of each iteration, a row each; empty for searchers that note nothing."""
+        return iteration_table(self.ledger.events())
+
     def write(self, run_dir: str | Path) -> Path:
         """Write ``trace.csv``, ``summary.json``, ``figures/`` and ``report.html``.
 
@@ -386,8 +395,8 @@ class Campaign:
         (folder / "figures").mkdir(parents=True, exist_ok=True)
         frame, evaluations = self.to_frame(), self.ledger.evaluations()
         summary = self.write_record(folder)
-        outlook = self._outlook()
-        figures = problem_figures(self.problem, evaluations) | ({} if outlook is None else outlook.figures())
+        outlook = self.outlook()
+        figures = self._figures(outlook)
         for name, figure in figures.items():
             figure.savefig(folder / "figures" / f"{name}.png", dpi=150)
         if isinstance(self.problem, StructureProblem):
@@ -437,7 +446,13 @@ class Campaign:
         write_whole(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
         return summary
 
-    def _outlook(self) -> Outlook | None:
+    def _figures(self, outlook: Outlook | None) -> dict[str, Figure]:
+        found = problem_figures(self.problem, self.ledger.evaluations())
+        if len(noted := self.iterations()):
+            found["iterations"] = iterations_of_searchers(self.problem, {self.searcher.name: [noted]})
+        return found | ({} if outlook is None else outlook.figures())
+
+    def outlook(self) -> Outlook | None:
         """What the models say after the last run; None for a searcher without models, or before the first result."""
         history, searcher = self.history(), self.searcher
         if not isinstance(self.problem, RecipeProblem) or not searcher.learners.names or not history.done:

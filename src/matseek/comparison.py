@@ -29,7 +29,7 @@ from matseek.insight.paired import Run, compared, median_interval
 from matseek.insight.success import SuccessRate
 from matseek.problems import Problem
 from matseek.report.comparison_page import ComparisonRecord, write_comparison_page
-from matseek.searchers.iterations import ITERATED
+from matseek.searchers.iterations import iteration_table
 
 logger = logging.getLogger(__name__)
 
@@ -108,8 +108,7 @@ class Cell:
 
     def iterations(self) -> pd.DataFrame:
         """What its searcher noted of each iteration, a row each; empty for searchers that note nothing."""
-        events = (e for e in Ledger(self.folder / "ledger.db").events() if e.kind == ITERATED)
-        return pd.DataFrame([{"iteration": e.data["run"], **e.data["figures"]} for e in events])
+        return iteration_table(Ledger(self.folder / "ledger.db").events())
 
     def require_same(self) -> None:
         """Refuse a folder that holds a campaign with other settings.

@@ -35,17 +35,17 @@ def test_a_page_tells_what_was_understood(campaign, tmp_path):
 
 
 def test_the_next_recipes_are_those_that_asking_gives(campaign):
-    outlook = campaign._outlook()
+    outlook = campaign.outlook()
     told = outlook.next_recipes()
     batch = campaign.ask(6)
     assert len(told["rows"]) == 6
     assert [float(row[0]) for row in told["rows"]] == pytest.approx(batch.points[:, 0], rel=1e-3)
     assert {"Gaussian process expects", "network expects", "Proposed by"} <= set(told["heads"])
-    assert campaign._outlook().next_recipes()["rows"] == [], "what is asked waits for results first"
+    assert campaign.outlook().next_recipes()["rows"] == [], "what is asked waits for results first"
 
 
 def test_believing_counts_the_runs_and_names_the_better_one(campaign):
-    (sentence, trust, agreement) = campaign._outlook().whom_to_believe()
+    (sentence, trust, agreement) = campaign.outlook().whom_to_believe()
     frame = campaign.to_frame()
     shared = frame[frame["iteration"] > 1]
     least = shared.pivot_table(index="iteration", columns="proposer", values="value", aggfunc="min")
@@ -60,27 +60,27 @@ def test_believing_counts_the_runs_and_names_the_better_one(campaign):
 def test_stopping_is_told_criterion_by_criterion(spectral_problem, quick_two_step):
     campaign = Campaign(spectral_problem, quick_two_step, stop=WATCH).run(60)
     assert campaign.stopped_by == "network_stability"
-    rows = {row[0]: row[-1] for row in campaign._outlook().when_to_stop()["rows"]}
+    rows = {row[0]: row[-1] for row in campaign.outlook().when_to_stop()["rows"]}
     assert rows["Stability of the network's map"] == "reached"
     assert rows["Best value"] == "only recorded"
-    assert set(campaign._outlook().figures()) == UNDERSTOOD
+    assert set(campaign.outlook().figures()) == UNDERSTOOD
 
 
 def test_a_searcher_without_models_has_no_outlook(problem, tmp_path):
     campaign = Campaign(problem, LatinHypercube(4)).run(4)
-    assert campaign._outlook() is None
+    assert campaign.outlook() is None
     assert "Whom to believe" not in campaign.write(tmp_path).read_text()
 
 
 def test_values_without_spectra_are_mapped_and_explained(problem, tmp_path):
     campaign = Campaign(problem, BayesianSearcher(5), stop=WATCH[:2]).run(10)
-    assert set(campaign._outlook().figures()) == {"loss_maps", "loss_level", "stability", "attribution"}
+    assert set(campaign.outlook().figures()) == {"loss_maps", "loss_level", "stability", "attribution"}
 
 
 def test_a_wanted_colour_is_shown_beside_those_within_reach(spectral_problem, quick_two_step):
     objective = ColourMatch(WAVELENGTHS, "#c080a0")
     campaign = Campaign(RecipeProblem(spectral_problem.space, bands, objective), quick_two_step).run(12)
-    texts = [t.get_text() for ax in campaign._outlook().figures()["palette"].axes for t in ax.texts]
+    texts = [t.get_text() for ax in campaign.outlook().figures()["palette"].axes for t in ax.texts]
     assert any(text.startswith("target #c080a0") for text in texts)
 
 
@@ -89,12 +89,12 @@ def test_spectra_that_leave_out_visible_light_have_no_palette(spectral_problem, 
 
     objective = SpectralMatch(WAVELENGTHS[20:], bands([[0.7, 0.9, 0.0]])[0, 20:])
     problem = RecipeProblem(spectral_problem.space, lambda X: bands(X)[:, 20:], objective)
-    figures = Campaign(problem, quick_two_step).run(12)._outlook().figures()
+    figures = Campaign(problem, quick_two_step).run(12).outlook().figures()
     assert "palette" not in figures
     assert "spectrum_attribution" in figures
 
 
 def test_everything_failed_has_no_outlook(box, tmp_path):
     campaign = Campaign(RecipeProblem(box, lambda X: np.full(len(X), np.nan)), BayesianSearcher(3)).run(6)
-    assert campaign._outlook() is None
+    assert campaign.outlook() is None
     assert campaign.write(tmp_path).is_file()

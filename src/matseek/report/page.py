@@ -36,6 +36,12 @@ CAPTIONS: Mapping[str, tuple[str, str]] = {
         "The energies of each iteration's structures, widest where most of them lie, the bar at the median. "
         "A search that learns moves down; the dashed line is the lowest energy found.",
     ),
+    "iterations": (
+        "What each iteration learnt from",
+        "Above, the median of each iteration's samples (thick) and its lowest (thin). structures count by their "
+        "Boltzmann weights at kT, and the effective sample size says how many do: a lower kT makes it smaller, samples "
+        "that gather in good places make it larger.",
+    ),
     "sampled_places": (
         "Where the free atoms were tried",
         "The surface from above, one panel per iteration: circles are the template's upper atoms, dots the free atoms "
@@ -107,7 +113,11 @@ CAPTIONS: Mapping[str, tuple[str, str]] = {
 """Title of each figure, and how to read it."""
 
 SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("tried", "What was tried", ("convergence", "batches", "sampled_energies", "sampled_places", "recipes")),
+    (
+        "tried",
+        "What was tried",
+        ("convergence", "batches", "sampled_energies", "iterations", "sampled_places", "recipes"),
+    ),
     ("found", "What is best", ("structures", "spectra")),
     ("believe", "Whom to believe", ("loss_maps", "predicted_against_measured")),
     ("stop", "When to stop", ("loss_level", "stability", "accuracy")),

@@ -3,6 +3,7 @@
 from matseek.searchers.base import BatchSearcher, Searcher
 from matseek.searchers.bayesian import BayesianSearcher
 from matseek.searchers.domains import NetworkSettings
+from matseek.searchers.fields import learnt_score
 from matseek.searchers.godiff import GODiffSearcher
 from matseek.searchers.network import NetworkSearcher
 from matseek.searchers.random import LatinHypercube, RandomSearcher
@@ -27,4 +28,5 @@ __all__ = [
     "SurrogateRelaxation",
     "TwoStepSearcher",
     "Widening",
+    "learnt_score",
 ]

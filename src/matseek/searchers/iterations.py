@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import lightning.pytorch as pl
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -32,6 +33,15 @@ ITERATED = "iterated"
 
 _Found = tuple[FloatArray, FloatArray, npt.NDArray[np.int64], FloatArray | None]
 """Points, values, evaluation numbers and forces."""
+
+
+def iteration_table(events: Iterable[Event]) -> pd.DataFrame:
+    """What was noted of each iteration, a row each: ``iteration``, ``kt`` in eV, ``effective_sample_size``, energies.
+
+    Args:
+        events: Of a ledger; empty tables where none tells of an iteration.
+    """
+    return pd.DataFrame([{"iteration": e.data["run"], **e.data["figures"]} for e in events if e.kind == ITERATED])
 
 
 class Iterations(pl.Callback):

@@ -12,12 +12,14 @@ from matplotlib.figure import Figure
 from matseek.evaluation import Evaluation
 from matseek.problems import Problem, RecipeProblem, StructureProblem
 from matseek.report.figures.colours import palette
+from matseek.report.figures.comparing import iterations_of_searchers
 from matseek.report.figures.house import PROPOSER_LABELS, spectral_match, value_name
+from matseek.report.figures.landscape import energy_and_score
 from matseek.report.figures.progress import batches, convergence
 from matseek.report.figures.recipe_panels import recipes
 from matseek.report.figures.spectral import predicted_against_measured, spectra
 from matseek.report.figures.stopping import accuracy, loss_level
-from matseek.report.figures.structures import sampled_energies, sampled_places, structures
+from matseek.report.figures.structures import sampled_energies, sampled_places, structure, structures
 from matseek.report.figures.understanding import attribution, loss_maps, spectrum_attribution, stability
 
 __all__ = [
@@ -26,6 +28,8 @@ __all__ = [
     "attribution",
     "batches",
     "convergence",
+    "energy_and_score",
+    "iterations_of_searchers",
     "loss_level",
     "loss_maps",
     "palette",
@@ -38,6 +42,7 @@ __all__ = [
     "spectra",
     "spectrum_attribution",
     "stability",
+    "structure",
     "structure_figures",
     "structures",
     "value_name",

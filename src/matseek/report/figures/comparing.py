@@ -249,7 +249,7 @@ def iterations_of_searchers(problem: Problem, iterations: Frames) -> Figure:
         values.plot(lowest.index, lowest, color=color, ls=dashes, lw=0.9)
         kts += [frame["kt"].min() for frame in frames] + [frame["kt"].max() for frame in frames]
     values.set_ylabel(value_label(problem))
-    kt.set_ylabel("kT (eV)")
+    kt.set_ylabel("kT (eV)" if isinstance(problem, StructureProblem) else "kT")
     kt.set_yscale("log")
     _mark_decades(kt.yaxis, min(kts, default=0.01), max(kts, default=1))
     size.set_ylabel("Effective\nsample size")

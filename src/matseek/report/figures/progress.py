@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from matseek.evaluation import Evaluation
 from matseek.insight.convergence import best_so_far
-from matseek.problems import Problem
+from matseek.problems import Problem, StructureProblem
 from matseek.report.figures.house import (
     BEST,
     FAINT,
@@ -62,6 +62,8 @@ def convergence(problem: Problem, evaluations: Sequence[Evaluation]) -> Figure:
     _draw_best_so_far(ax, ordered)
     _draw_success_level(ax, problem)
     scale_values(ax, problem, [e.value for e in done_of(ordered)])
+    if isinstance(problem, StructureProblem):
+        _leave_out_the_highest(ax, done_of(ordered))
     draw_valueless(ax, ordered, [float(e.number) for e in ordered], counted=True)
     _limit_to_numbers(ax, ordered)
     legend(figure)
@@ -136,6 +138,28 @@ def _draw_success_level(ax: Axes, problem: Problem) -> None:
     level = getattr(problem, "success_below", None)
     if level is not None:
         ax.axhline(level, color=SUCCESS, ls=(0, (5, 3)), lw=1.2, label=f"success below {level:g}", zorder=2)
+
+
+def _leave_out_the_highest(ax: Axes, done: Sequence[Evaluation]) -> None:
+    """Marks at the top stand for energies of atoms that nearly overlap, beside which all others would lie flat."""
+    values = np.array([e.value for e in done])
+    if not len(values):
+        return
+    low, top = values.min(), float(np.percentile(values, 90))
+    top += 0.2 * (top - low)
+    beyond = [e.number for e in done if e.value > top]
+    if beyond and top > low:
+        ax.set_ylim(low - 0.05 * (top - low), top)
+        ax.plot(
+            *(beyond, [0.985] * len(beyond)),
+            transform=ax.get_xaxis_transform(),
+            ls="none",
+            marker="^",
+            ms=4,
+            color=MUTED,
+            label=f"higher ({len(beyond)})",
+            zorder=5,
+        )
 
 
 def _limit_to_numbers(ax: Axes, ordered: Sequence[Evaluation]) -> None:

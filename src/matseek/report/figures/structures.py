@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 
 from matseek.evaluation import Evaluation
 from matseek.problems import StructureProblem
+from matseek.problems.motifs import free_indices
 from matseek.report.figures.house import (
     BEST,
     FAINT,
@@ -129,15 +130,39 @@ def structures(problem: StructureProblem, evaluations: Sequence[Evaluation]) -> 
     best = in_rank(evaluations)[:_SHOWN]
     figure = Figure(figsize=(2.2 * len(best) + 0.2, 4.6), layout="constrained")
     axes = figure.subplots(2, len(best), squeeze=False, gridspec_kw={"height_ratios": [1.25, 1]})
-    template = len(problem.space.template)
     for column, e in enumerate(best):
-        atoms = _whole_in_view(problem.space.atoms(problem.space.wrap(e.point)[0]))
-        colors = np.tile((0.80, 0.82, 0.85), (len(atoms), 1))
-        colors[template:] = _colors_of(problem.space.numbers)
-        for ax, rotation in zip(axes[:, column], ("", "-90x"), strict=True):
-            plot_atoms(atoms, ax, rotation=rotation, colors=colors, radii=0.85 * covalent_radii[atoms.numbers])
+        _draw_structure(axes[:, column], problem.space.atoms(problem.space.wrap(e.point)[0]))
         axes[0, column].set_title(f"{e.value:.3f} eV\nevaluation {e.number}", fontsize=9, color=INK)
     return figure
+
+
+@style.context(LAYERS)
+def structure(atoms: Atoms, title: str = "") -> Figure:
+    """One structure from above and from the side; atoms that no constraint fixes are coloured.
+
+    Args:
+        atoms: The structure.
+        title: What stands above it.
+    """
+    figure = Figure(figsize=(5.6, 3.0), layout="constrained")
+    _draw_structure(figure.subplots(1, 2), atoms)
+    figure.suptitle(title, fontsize=10, color=INK)
+    return figure
+
+
+def atom_colors(atoms: Atoms) -> npt.NDArray[np.float64]:
+    """Red, green and blue of each atom, 0 to 1, shape ``(n, 3)``: grey where it is fixed."""
+    free = free_indices(atoms)
+    colors = np.tile((0.80, 0.82, 0.85), (len(atoms), 1))
+    colors[free] = _colors_of(atoms.numbers[free])
+    return colors
+
+
+def _draw_structure(axes: Sequence[Axes] | npt.NDArray[np.object_], atoms: Atoms) -> None:
+    """From above and from the side."""
+    shown, colors = _whole_in_view(atoms), atom_colors(atoms)
+    for ax, rotation in zip(axes, ("", "-90x"), strict=True):
+        plot_atoms(shown, ax, rotation=rotation, colors=colors, radii=0.85 * covalent_radii[shown.numbers])
 
 
 def _by_iteration(evaluations: Sequence[Evaluation], most: int) -> list[tuple[float, npt.NDArray[np.float64]]]:
