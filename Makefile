@@ -22,7 +22,7 @@ demo: install
 	$(BIN)/matseek demo
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 lint: install
 	$(BIN)/ruff check .

@@ -60,6 +60,10 @@ def searcher_label(name: str) -> str:
     """How people read a searcher's name."""
     labels = {
         **PROPOSER_LABELS,
+        "bayesian_ei": "Bayesian, EI",
+        "bayesian_qei": "Bayesian, qEI",
+        "bayesian_qlogei": "Bayesian, qLogEI",
+        "bayesian_qlogei_joint": "Bayesian, joint qLogEI",
         "godiff_ffg": "GO-Diff with force guidance",
         "godiff_corrector": "GO-Diff with the corrector",
         "godiff_transfer": "GO-Diff with transfer",
