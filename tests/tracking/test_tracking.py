@@ -1,6 +1,10 @@
 import json
 import logging
 import math
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import ase.io
@@ -24,7 +28,7 @@ from matseek.spaces import Adlayer
 from matseek.tracking import CSVTracking, TensorBoardTracking, WandbTracking
 from matseek.tracking.wandb import has_key, mode_of_session
 from tests.conftest import Counting
-from tests.tracking.wandb_file import read
+from tests.tracking.wandb_file import finished, history, read, records
 
 GODIFF = GODiffSearcher(
     samples=4,
@@ -149,6 +153,54 @@ def test_a_campaign_that_was_cut_off_goes_on_in_the_same_run_and_logs_nothing_tw
     # The same command again has nothing to log.
     campaign().run(budget=24).write(folder)
     assert len(list(folder.glob("wandb/offline-run-*"))) == 2
+
+
+def test_a_campaign_that_was_left_open_is_taken_over_in_the_same_process(tmp_path, problem, caplog):
+    for budget in (3, 6):
+        Campaign(problem, LatinHypercube(3), tmp_path / "ledger.db", tracking=WandbTracking()).run(budget)
+    assert "failed" not in caplog.text
+    Campaign(problem, LatinHypercube(3), tmp_path / "ledger.db", tracking=WandbTracking()).publish(tmp_path)
+    found = read(tmp_path)
+    assert len(found.ids) == 1
+    assert [n for n, _ in found.series("value")] == [1, 2, 3, 4, 5, 6]
+
+
+KILLED = """
+import os, signal, sys, time
+from matseek import Campaign
+from matseek.problems import RecipeProblem
+from matseek.searchers import LatinHypercube
+from matseek.spaces import Box, Variable
+from matseek.tracking import WandbTracking
+
+calls = 0
+
+def oracle(points):
+    global calls
+    calls += 1
+    if calls == 6 and sys.argv[2] == "killed":
+        time.sleep(2)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return (points**2).sum(axis=1)
+
+problem = RecipeProblem(Box([Variable("a", -1, 1)]), oracle, name="line")
+Campaign(problem, LatinHypercube(4), sys.argv[1] + "/ledger.db", tracking=WandbTracking()).run(8)
+"""
+
+
+def test_kill_9_leaves_one_run_with_each_row_once(tmp_path):
+    # Processes of their own, which do not share what this one may have begun for W&B.
+    alone = {key: value for key, value in os.environ.items() if key != "WANDB_SERVICE"}
+    ends = [
+        subprocess.run([sys.executable, "-c", KILLED, tmp_path, how], env=alone, check=False, timeout=300).returncode
+        for how in ("killed", "goes on")
+    ]
+    assert ends == [-signal.SIGKILL, 0]
+    parts = sorted(tmp_path.glob("wandb/offline-run-*/run-*.wandb"))
+    found = [history(records(parts[0])), history(finished(parts[1]))]
+    assert [[row["evaluation"] for row in part] for part in found] == [[1, 2, 3, 4, 5], [6, 7, 8]]
+    assert [row["_step"] for part in found for row in part] == list(range(8))
+    assert len({path.name for path in parts}) == 1
 
 
 def test_a_cell_is_grouped_by_its_comparison_whose_table_does_not_depend_on_who_follows(tmp_path, monkeypatch):

@@ -42,6 +42,12 @@ def finished(path, patience=30.0):
         time.sleep(0.05)
 
 
+def history(found):
+    """The rows of metrics among records."""
+    rows = (record.history.item for record in found if record.WhichOneof("record_type") == "history")
+    return [{"/".join(i.nested_key) or i.key: json.loads(i.value_json) for i in items} for items in rows]
+
+
 @dataclass
 class Read:
     """What a W&B run holds, over all the processes that have worked on it."""
@@ -80,9 +86,7 @@ def read(run_dir):
                 found.names.add(run.display_name)
                 found.config |= {item.key: json.loads(item.value_json) for item in run.config.update}
             elif kind == "history":
-                found.history.append(
-                    {"/".join(i.nested_key) or i.key: json.loads(i.value_json) for i in record.history.item}
-                )
+                found.history += history([record])
             elif kind == "metric":
                 found.axes[record.metric.name or record.metric.glob_name] = record.metric.step_metric
             elif kind == "summary":

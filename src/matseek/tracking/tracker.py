@@ -37,8 +37,9 @@ class _Logged:
 class Tracker:
     """Hands a ledger's figures to a Lightning logger, each once.
 
-    What was logged is written down before it is logged: a process that is killed in between leaves one figure out and
-    none twice. Nothing that goes wrong here costs an evaluation: it is told once, and the campaign goes on untracked.
+    What was logged is written down before it is logged: a process that is killed leaves out what the logger had not yet
+    written (W&B: the last half second), and nothing is logged twice. Nothing that goes wrong here costs an evaluation:
+    it is told once, and the campaign goes on untracked.
 
     Args:
         tracking: Where to.

@@ -22,7 +22,7 @@ from matseek.tracking.outcome import Outcome, copy_ledger
 from matseek.tracking.settings import STEP, Label, Tracking
 
 if TYPE_CHECKING:
-    from wandb import Run
+    from wandb import Run, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +33,12 @@ PER_STEP = ("score_loss", "force_loss", "epoch")
 
 _PATIENCE = 30.0
 """Seconds that a server has to answer before a campaign is followed offline."""
+
+_UNWRITTEN = 0.5
+"""Seconds for which W&B may keep rows in memory."""
+
+_begun: dict[str, Run] = {}
+"""This process's open runs by id: a campaign that was left open and is made anew (in a notebook) takes its run over."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,8 @@ class WandbTracking(Tracking):
     def open(self, label: Label) -> Logger:
         """Begin the run, or go on with it."""
         mode = mode_of_session()
+        if label.id in _begun:
+            _begun.pop(label.id).finish()
         try:
             run = self._begin(label, mode)
         except Exception as error:
@@ -68,6 +76,7 @@ class WandbTracking(Tracking):
         if run.settings.mode == "offline":
             where = label.folder / self.kind / f"offline-run-*-{label.id}"
             logger.warning("W&B is offline; to upload this run: wandb sync %s", where)
+        _begun[label.id] = run
         run.define_metric("evaluation")
         run.define_metric(STEP)
         run.define_metric("*", step_metric="evaluation")
@@ -92,9 +101,7 @@ class WandbTracking(Tracking):
             resume="allow",
             config=dict(label.config),
             reinit="create_new",
-            settings=wandb.Settings(
-                silent=True, console="off", disable_git=True, disable_code=True, init_timeout=_PATIENCE
-            ),
+            settings=_settings(),
         )
 
     def log(self, logger: Logger, figures: Mapping[str, float], step: int, row: int) -> None:  # noqa: ARG002
@@ -148,7 +155,18 @@ class WandbTracking(Tracking):
         """End the run as far as this process goes."""
         assert isinstance(logger, WandbLogger)
         run: Any = logger.experiment
+        _begun.pop(run.id, None)
         run.finish(exit_code=int(failed))
+
+
+def _settings() -> Settings:
+    import wandb
+
+    settings = wandb.Settings(silent=True, console="off", disable_git=True, disable_code=True, init_timeout=_PATIENCE)
+    # What W&B has not written when a process is killed is lost; versions before this setting write at once.
+    if "x_transaction_log_flush_interval" in wandb.Settings.model_fields:
+        settings.x_transaction_log_flush_interval = _UNWRITTEN
+    return settings
 
 
 @contextmanager
