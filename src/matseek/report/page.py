@@ -38,7 +38,7 @@ CAPTIONS: Mapping[str, tuple[str, str]] = {
     ),
     "iterations": (
         "What each iteration learnt from",
-        "Above, the median of each iteration's samples (thick) and its lowest (thin). structures count by their "
+        "Above, the median of each iteration's samples (thick) and its lowest (thin). Structures count by their "
         "Boltzmann weights at kT, and the effective sample size says how many do: a lower kT makes it smaller, samples "
         "that gather in good places make it larger.",
     ),
