@@ -9,11 +9,10 @@ Settings were chosen on seeds from 100 on (docs/experiments.md). Cells lie in ru
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
+from benchmarks.comparing import completed, records
 from benchmarks.results_io import ROOT, write
-from matseek.comparison import Comparison
 from matseek.report.figures.comparing import best_against_evaluations
 
 SEEDS = 10
@@ -38,16 +37,10 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     pairs: list[dict[str, Any]] = []
     for problem, overrides in PROBLEMS.items():
-        folder = ROOT / "runs" / "comparison" / problem
         settings = [f"problem={problem}", *overrides, f"seeds={arguments.seeds}"]
-        comparison = Comparison([*settings, f"workers={arguments.workers}", f"run_dir='{folder}'"])
-        failures = comparison.run(lambda running, ended: print(ended, [c.name for c in running], flush=True))
-        if failures:
-            raise SystemExit(json.dumps(failures, indent=1))
-        print(comparison.write())
-        table = json.loads(comparison.table().to_json(orient="records"))
-        rows += [{"problem": problem, **{key: row[key] for key in KEPT}} for row in table]
-        pairs += [{"problem": problem, **pair} for pair in json.loads(comparison.pairs().to_json(orient="records"))]
+        comparison = completed(settings, f"runs/comparison/{problem}", arguments.workers)
+        rows += [{"problem": problem, **{key: row[key] for key in KEPT}} for row in records(comparison.table())]
+        pairs += [{"problem": problem, **pair} for pair in records(comparison.pairs())]
         record = comparison.record()
         picture = ROOT / "docs" / "images" / f"comparison_{problem}.png"
         best_against_evaluations(record.problem, record.traces).savefig(picture, dpi=160)

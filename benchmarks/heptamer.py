@@ -10,11 +10,9 @@ lie in runs/heptamer and are gone on with; the record of every cell is written i
 from __future__ import annotations
 
 import argparse
-import json
-from typing import Any
 
-from benchmarks.results_io import ROOT, write
-from matseek.comparison import Comparison
+from benchmarks.comparing import completed, records
+from benchmarks.results_io import write
 
 SEARCHERS = ("rss", "godiff", "godiff_ffg", "godiff_transfer")
 SEEDS = 8
@@ -39,12 +37,8 @@ def main() -> None:
         "calculator=batched_emt",
         "stop=solved",
     ]
-    comparison = Comparison([*overrides, f"workers={arguments.workers}", f"run_dir='{ROOT / arguments.run_dir}'"])
-    failures = comparison.run(lambda running, ended: print(ended, [c.name for c in running], flush=True))
-    if failures:
-        raise SystemExit(json.dumps(failures, indent=1))
-    page = comparison.write()
-    rows: list[dict[str, Any]] = json.loads(comparison.table().to_json(orient="records"))
+    comparison = completed(overrides, arguments.run_dir, arguments.workers)
+    rows = records(comparison.table())
     for row in rows:
         least, most = GOALS.get(row["searcher"], (None, None))
         row["goal"] = None if least is None else {"successes": least, "mean_evaluations_below": most}
@@ -64,7 +58,7 @@ def main() -> None:
         "rows": rows,
         "cells": cells,
     }
-    print(page, write("heptamer", report))
+    print(write("heptamer", report))
 
 
 if __name__ == "__main__":

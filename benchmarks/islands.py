@@ -10,11 +10,10 @@ and are gone on with.
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
-from benchmarks.results_io import ROOT, write
-from matseek.comparison import Comparison
+from benchmarks.comparing import completed, records
+from benchmarks.results_io import write
 
 PROBLEMS = ("platinum_tetramer", "copper_hexamer", "platinum_copper_heptamer", "copper_nonamer", "platinum_decamer")
 SEEDS = 3
@@ -34,15 +33,9 @@ def main() -> None:
     arguments = parser.parse_args()
     rows: list[dict[str, Any]] = []
     for problem in arguments.problems:
-        folder = ROOT / "runs" / "islands" / problem
         settings = [f"problem={problem}", *SETTINGS, f"seeds={arguments.seeds}"]
-        comparison = Comparison([*settings, f"workers={arguments.workers}", f"run_dir='{folder}'"])
-        failures = comparison.run(lambda running, ended: print(ended, [c.name for c in running], flush=True))
-        if failures:
-            raise SystemExit(json.dumps(failures, indent=1))
-        print(comparison.write())
-        table = json.loads(comparison.table().to_json(orient="records"))
-        rows += [{"problem": problem, **{key: row[key] for key in KEPT}} for row in table]
+        comparison = completed(settings, f"runs/islands/{problem}", arguments.workers)
+        rows += [{"problem": problem, **{key: row[key] for key in KEPT}} for row in records(comparison.table())]
         report = {
             "command": ".venv/bin/python -W ignore -m benchmarks.islands",
             "goal": "none set; the settings are the heptamer's",

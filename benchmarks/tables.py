@@ -202,11 +202,14 @@ def comparison(report: dict[str, Any]) -> str:
             f"{row['median_best_value']:.4f} ({row['median_best_low']:.4f} to {row['median_best_high']:.4f})",
             f"{row['median_area']:.3f}",
             f"{row['seconds_thinking_per_evaluation']:.3f}",
+            _count(row["median_cpu_seconds"]),
         ]
         for row in report["rows"]
     ]
     names = ["problem", "searcher", "budget", "succeed (95 %)", "median evaluations to success"]
-    return markdown([*names, "median best (95 %)", "area under the best", "s of thinking per evaluation"], rows)
+    return markdown(
+        [*names, "median best (95 %)", "area under the best", "s of thinking per evaluation", "CPU s per run"], rows
+    )
 
 
 def _count(value: float | None) -> str:

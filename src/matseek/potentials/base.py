@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, cast, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 from ase import Atoms
+from ase.calculators.calculator import Calculator, all_changes
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -31,3 +33,24 @@ class BatchedCalculator(Protocol):
     def compute_many(self, structures: Sequence[Atoms]) -> list[EnergyAndForces]:
         """Energies and forces of structures, in order; calculators that they carry are left alone."""
         ...
+
+
+class ManyAtOnce(Calculator, ABC):
+    """ASE's face of a potential that computes many structures in one go: one structure is many of one."""
+
+    implemented_properties: list[str] = ["energy", "free_energy", "forces"]  # noqa: RUF012 -- as ASE declares it
+
+    @abstractmethod
+    def compute_many(self, structures: Sequence[Atoms]) -> list[EnergyAndForces]:
+        """Energies and forces of structures, in order."""
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = all_changes,
+    ) -> None:
+        """Energy and forces of one structure; ASE calls this."""
+        super().calculate(atoms, properties, system_changes)  # type: ignore[no-untyped-call]
+        (found,) = self.compute_many([cast("Atoms", self.atoms)])
+        self.results = {"energy": found.energy, "free_energy": found.energy, "forces": found.forces}

@@ -7,17 +7,16 @@ import io
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 from ase import Atoms
-from ase.calculators.calculator import Calculator, all_changes
 
-from matseek.potentials.base import EnergyAndForces
+from matseek.potentials.base import EnergyAndForces, ManyAtOnce
 
 
-class CHGNet(Calculator):
+class CHGNet(ManyAtOnce):
     """A universal potential of 89 elements as an ASE calculator.
 
     It sees a crystal: the cell needs three vectors, and every face counts as periodic, so that a slab needs vacuum.
@@ -31,8 +30,6 @@ class CHGNet(Calculator):
         ImportError: If the extra is not installed.
         ValueError: If a setting is not as described.
     """
-
-    implemented_properties: list[str] = ["energy", "free_energy", "forces"]  # noqa: RUF012 -- as ASE declares it
 
     def __init__(self, device: str = "cpu", version: str = "0.3.0", batch_size: int = 16) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -54,17 +51,6 @@ class CHGNet(Calculator):
         with contextlib.redirect_stdout(io.StringIO()):  # it says how large it is
             self._model: Any = Model.from_dict(saved, mlp_out_bias=version == "0.2.0", version=version).to(device)
         self._model.requires_grad_(False)
-
-    def calculate(
-        self,
-        atoms: Atoms | None = None,
-        properties: Sequence[str] = ("energy",),
-        system_changes: Sequence[str] = all_changes,
-    ) -> None:
-        """Energy and forces of one structure; ASE calls this."""
-        super().calculate(atoms, properties, system_changes)  # type: ignore[no-untyped-call]
-        (found,) = self.compute_many([cast("Atoms", self.atoms)])
-        self.results = {"energy": found.energy, "free_energy": found.energy, "forces": found.forces}
 
     def compute_many(self, structures: Sequence[Atoms]) -> list[EnergyAndForces]:
         """Energies and forces of structures, ``batch_size`` in each forward pass.

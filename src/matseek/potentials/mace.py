@@ -7,23 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 from ase import Atoms
-from ase.calculators.calculator import Calculator, all_changes
 from ase.data import chemical_symbols
 from vesin import NeighborList
 
-from matseek.potentials.base import EnergyAndForces
+from matseek.potentials.base import EnergyAndForces, ManyAtOnce
 from matseek.potentials.mace_file import MACEFile, model_file
 
 _ON_AN_ACCELERATOR = 32
 """Structures in one forward pass, where overhead costs more than memory."""
 
 
-class MACE(Calculator):
+class MACE(ManyAtOnce):
     """A MACE model as an ASE calculator.
 
     The model is made of those elements alone that occur in what it is given, see :meth:`MACEFile.model`; an element
@@ -43,8 +42,6 @@ class MACE(Calculator):
         ImportError: If the extra is not installed.
         ValueError: If a setting is not as described.
     """
-
-    implemented_properties: list[str] = ["energy", "free_energy", "forces"]  # noqa: RUF012 -- as ASE declares it
 
     def __init__(
         self,
@@ -80,17 +77,6 @@ class MACE(Calculator):
             elements = sorted(numbers | self._rows.keys())
             self._model: Any = self.file.model(elements, self.dtype).to(self.device)
             self._rows = {z: row for row, z in enumerate(elements)}
-
-    def calculate(
-        self,
-        atoms: Atoms | None = None,
-        properties: Sequence[str] = ("energy",),
-        system_changes: Sequence[str] = all_changes,
-    ) -> None:
-        """Energy and forces of one structure; ASE calls this."""
-        super().calculate(atoms, properties, system_changes)  # type: ignore[no-untyped-call]
-        (found,) = self.compute_many([cast("Atoms", self.atoms)])
-        self.results = {"energy": found.energy, "free_energy": found.energy, "forces": found.forces}
 
     def compute_many(self, structures: Sequence[Atoms]) -> list[EnergyAndForces]:
         """Energies and forces of structures, ``batch_size`` in each forward pass.
