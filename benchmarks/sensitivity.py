@@ -3,7 +3,7 @@
 A campaign ends with the iteration that solves the problem, or with its budget. Settings are those of `godiff_ffg`
 with the problem's protocol but for the one that is changed. Goes on where it was stopped.
 
-    .venv/bin/python -W ignore -m benchmarks.sensitivity [--problems platinum_adatom platinum_tetramer] [--workers 2]
+    .venv/bin/python -W ignore -m benchmarks.sensitivity [--seeds 8] [--workers 2]
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ SETTINGS = {
     "kT at the start": "searcher.kt.high",
 }
 FACTORS = (0.5, 2.0)
+PROBLEMS = ("platinum_adatom", "platinum_tetramer")
+SEEDS = 8
 CELLS = RESULTS / "sensitivity_cells.json"
 
 Cell = tuple[str, str, float, int]
@@ -75,31 +77,32 @@ def key(cell: Cell) -> str:
     return f"{problem}/{setting}/{factor:g}/{seed}"
 
 
-def report_of(cells: dict[str, dict[str, Any]], problems: list[str], seeds: int) -> dict[str, Any]:
-    """Success and evaluations of every variant."""
+def report_of(cells: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Success and evaluations of every variant, over the seeds that all variants of a problem have."""
     rows = []
-    for problem in problems:
-        for setting, factor in variants():
-            mine = [cells[key((problem, setting, factor, s))] for s in range(seeds)]
+    for problem in PROBLEMS:
+        every = [s for s in range(SEEDS) if all(key((problem, *variant, s)) in cells for variant in variants())]
+        for setting, factor in variants() if every else []:
+            mine = [cells[key((problem, setting, factor, s))] for s in every]
             found = [c["evaluations_to_success"] for c in mine if c["evaluations_to_success"]]
-            interval = binomtest(len(found), seeds).proportion_ci(method="wilson")
+            interval = binomtest(len(found), len(every)).proportion_ci(method="wilson")
             rows.append(
                 {
                     "problem": problem,
                     "setting": setting,
                     "factor": factor,
+                    "seeds": len(every),
                     "successes": len(found),
                     "success_low": round(float(interval.low), 3),
                     "success_high": round(float(interval.high), 3),
                     "mean_evaluations_to_success": round(sum(found) / len(found), 1) if found else None,
-                    "median_cpu_seconds": sorted(c["cpu_seconds"] for c in mine)[seeds // 2],
+                    "median_cpu_seconds": sorted(c["cpu_seconds"] for c in mine)[len(every) // 2],
                     "budget": mine[0]["budget"],
                 }
             )
     return {
         "command": ".venv/bin/python -W ignore -m benchmarks.sensitivity",
         "goal": "none set; success and mean evaluations to it as measured",
-        "seeds": seeds,
         "rows": rows,
     }
 
@@ -112,8 +115,8 @@ def variants() -> list[tuple[str, float]]:
 def main() -> None:
     """Run what is missing, then write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--problems", nargs="+", default=["platinum_adatom", "platinum_tetramer"])
-    parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--problems", nargs="+", default=PROBLEMS)
+    parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
     cells: dict[str, Any] = json.loads(CELLS.read_text()) if CELLS.exists() else {}
@@ -129,7 +132,7 @@ def main() -> None:
             cells[name] = cell
             CELLS.write_text(json.dumps(cells, indent=1, sort_keys=True) + "\n")
             print(name, json.dumps(cell), flush=True)
-    print(write("sensitivity", report_of(cells, arguments.problems, arguments.seeds)))
+    print(write("sensitivity", report_of(cells)))
 
 
 if __name__ == "__main__":

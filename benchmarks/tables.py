@@ -265,7 +265,7 @@ def sensitivity(report: dict[str, Any]) -> str:
             f"`{row['problem']}`",
             row["setting"] if row["setting"] != "none" else "as configured",
             "" if row["setting"] == "none" else f"x {row['factor']:g}",
-            f"{row['successes']} of {report['seeds']}",
+            f"{row['successes']} of {row['seeds']}",
             "-" if row["mean_evaluations_to_success"] is None else f"{row['mean_evaluations_to_success']:.0f}",
         ]
         for row in report["rows"]
