@@ -34,7 +34,7 @@ from matseek.searchers.iterations import ITERATED, iteration_table
 from matseek.searchers.network import TRAINED
 from matseek.searchers.opening import OPENING, open_with
 from matseek.searchers.relaxation import RELAXED, relaxations
-from matseek.spaces import Box, chart_of
+from matseek.spaces import Box
 from matseek.tracking import Label, Outcome, Tracker, Tracking, following, outcome_of
 
 STOPPED = "stopped"
@@ -62,7 +62,7 @@ class Campaign:
     Raises:
         ValueError: If the seed or the opening is no whole number, the searcher cannot search the problem's space, or a
             stop criterion could never be met.
-        LedgerMismatchError: If the ledger holds another campaign.
+        LedgerMismatchError: If the ledger holds another campaign, or one with another opening.
         LedgerError: If the ledger cannot be opened and written.
     """
 
@@ -96,6 +96,8 @@ class Campaign:
         self._checkpoint = None if path is None else path.with_suffix(".ckpt")
         with self.ledger.locked():
             self.ledger.claim(problem.describe(), searcher.name, self.seed)
+            if self.leads and self.ledger.count():
+                self._require_opening()
         self._tracker = None
         if tracking is not None and self.leads:
             self._tracker = Tracker(tracking, Label.of(tracking, problem, searcher, self.seed, path), self.ledger)
@@ -112,7 +114,6 @@ class Campaign:
 
         Raises:
             BudgetError: If the searcher cannot work with the budget; nothing is evaluated then.
-            LedgerMismatchError: If the ledger's campaign began with another opening.
             LedgerBusyError: If another process is at work on the ledger.
         """
         self.searcher.check(budget)
@@ -146,16 +147,19 @@ class Campaign:
                 self.ledger.note(Event(STOPPED, f"the budget is spent: {spent} evaluations", data))
         return self
 
-    def _open(self, evaluator: Evaluator) -> None:
-        """Write down the first points, or make sure that the ledger's are as many."""
-        if not self.ledger.count() and self.opening:
-            evaluator.ask(partial(open_with, self.opening))
+    def _require_opening(self) -> None:
+        """Refuse a ledger whose campaign began with other first points."""
         opened = sum(e.proposer == OPENING for e in self.ledger.evaluations(iteration=1))
         if opened != self.opening:
             raise LedgerMismatchError(
                 f"the ledger {self.ledger} holds a campaign with opening={opened}, this has opening={self.opening}; "
                 "name another ledger, or restore the opening"
             )
+
+    def _open(self, evaluator: Evaluator) -> None:
+        """Write down the first points, once."""
+        if not self.ledger.count() and self.opening:
+            evaluator.ask(partial(open_with, self.opening))
 
     def ask(self, n: int) -> Batch:
         """Choose n points for the laboratory and write them down.
@@ -168,6 +172,8 @@ class Campaign:
             raise ValueError(f"problem {self.problem.name!r} is evaluated by its calculator; use run()")
         if not isinstance(searcher, BatchSearcher):
             raise ValueError(f"searcher {searcher.name!r} cannot be asked for batches; use run()")
+        if self.opening:
+            raise ValueError(f"opening={self.opening} belongs to run(); leave it out to ask for batches")
         if not isinstance(n, int) or n < 1:
             raise ValueError(f"n={n!r} points cannot be asked for; give a whole number of at least 1")
         space = self.problem.space
@@ -206,13 +212,12 @@ class Campaign:
         Args:
             run: The run, 1 for the first; None for the last.
         """
-        history, chart = self.history(), chart_of(self.problem.space)
+        history = self.history()
         run = history.iteration - 1 if run is None else run
         if run not in self._understood:
             # Models are heavy: those of the last two runs are all that a verdict needs.
             kept = {k: u for k, u in self._understood.items() if k == run - 1}
-            known = history.until(run) if chart is None else history.until(run).seen_through(chart)
-            self._understood = {**kept, run: Understanding(known, self.searcher.learners, self.problem)}
+            self._understood = {**kept, run: Understanding(history.until(run), self.searcher.learners, self.problem)}
         return self._understood[run]
 
     def judgements(self) -> dict[str, dict[int, dict[str, float]]]:

@@ -120,6 +120,7 @@ class Cell:
         if not path.is_file():
             return
         recorded, asked = (_flat(_plain(config)) for config in (OmegaConf.load(path), self.config))
+        recorded["opening"] = recorded.get("opening") or 0  # earlier versions had none
         differ = sorted(key for key in {*recorded, *asked} if recorded.get(key) != asked.get(key))
         # A larger budget goes on with what is there.
         if "budget" in differ and recorded.get("budget", 0) < asked["budget"]:
@@ -175,10 +176,17 @@ class Comparison:
             its.problem.require_oracle()
         self.problem: Problem = settings[self.searchers[0]].problem
         self.folder = Path(own.get("run_dir") or f"runs/{self.problem.name}")
-        for searcher, its in settings.items():
-            if its.config.opening is None:
-                its.config.opening = self._opening(searcher, its.config)
-                given[searcher] = (*given[searcher], f"opening={its.config.opening}")
+        unsaid = [name for name, its in settings.items() if its.config.opening is None]
+        common = self._common_opening({name: settings[name].budget for name in unsaid})
+        for name in unsaid:
+            settings[name].config.opening = common
+            given[name] = (*given[name], f"opening={common}")
+        for its in settings.values():
+            if not 0 <= its.config.opening <= its.budget:
+                raise ConfigurationError(
+                    f"opening={its.config.opening} must lie between 0 and budget={its.budget}; lower it, or raise the "
+                    "budget"
+                )
         self.cells = tuple(
             self._cell(searcher, seed, given[searcher], settings[searcher].config)
             for seed in self.seeds
@@ -193,11 +201,19 @@ class Comparison:
         mine += ["searcher" + text.removeprefix(searcher) for text in base if self._owner(text) == searcher]
         return (f"searcher={searcher}", *mine)
 
-    def _opening(self, searcher: str, config: DictConfig) -> int:
-        """First points where nobody says how many: as many as a campaign that is to be gone on with has."""
-        for path in sorted((self.folder / searcher).glob("*/config.yaml")):
-            return int(_plain(OmegaConf.load(path)).get("opening") or 0)
-        return min(_OPENING, int(config.budget))
+    def _common_opening(self, budgets: Mapping[str, int]) -> int:
+        """First points of searchers (names with budgets) where nobody says how many: as begun campaigns have."""
+        known = {
+            int(_plain(OmegaConf.load(path)).get("opening") or 0)
+            for searcher in budgets
+            for path in (self.folder / searcher).glob("*/config.yaml")
+        }
+        if len(known) > 1:
+            raise ConfigurationError(
+                f"{self.folder} holds campaigns with openings of {sorted(known)} points; say opening=N, or name "
+                "another run_dir"
+            )
+        return known.pop() if known else min([_OPENING, *budgets.values()])
 
     def _cell(self, searcher: str, seed: int, overrides: Sequence[str], config: DictConfig) -> Cell:
         folder = self.folder / searcher / str(seed)
@@ -226,10 +242,10 @@ class Comparison:
         gpus = _gpus()
         threads = max((os.cpu_count() or 1) // self.workers, 1)
         running: dict[Future[None], tuple[Cell, str | None]] = {}
-        # A process per cell: its processor time is its own, and a GPU is chosen before torch has looked.
+        # A GPU is chosen before torch has looked, in a process of its own; without a choice processes serve again.
         with (
             _environment({"OMP_NUM_THREADS": str(threads), **_KEEP_MEMORY}),
-            ProcessPool(max_workers=self.workers, max_tasks=1, context=get_context("spawn")) as pool,
+            ProcessPool(max_workers=self.workers, max_tasks=1 if gpus else 0, context=get_context("spawn")) as pool,
         ):
             try:
                 while waiting or running:

@@ -10,7 +10,7 @@ from ase.calculators.emt import EMT
 from matseek import Campaign
 from matseek.acquisition import STRATEGIES
 from matseek.errors import BudgetError, LedgerMismatchError
-from matseek.insight.stopping import LossLevel
+from matseek.insight.stopping import LossLevel, Solved
 from matseek.problems import StructureProblem
 from matseek.searchers import (
     BayesianSearcher,
@@ -96,7 +96,7 @@ def test_whole_structures_open_alike(name):
 
 @pytest.mark.parametrize("name", ["lhs", "bayesian qei", "network", "two_step"])
 def test_whole_structures_are_no_box(name):
-    with pytest.raises(ValueError, match="those with one free atom, and this space has 2: take searcher=rss"):
+    with pytest.raises(ValueError, match="one free atom, .* this space has 2: take searcher=rss"):
         Campaign(structures("Pt2"), BOXES[name])
 
 
@@ -133,7 +133,7 @@ def test_another_opening_is_refused(tmp_path):
     path = tmp_path / "ledger.db"
     Campaign(recipes(), RandomSearcher(batch_size=5), path, seed=0, opening=4).run(5)
     with pytest.raises(LedgerMismatchError, match=r"opening=4, this has opening=0"):
-        Campaign(recipes(), RandomSearcher(batch_size=5), path, seed=0).run(20)
+        Campaign(recipes(), RandomSearcher(batch_size=5), path, seed=0)
     with pytest.raises(ValueError, match="opening=-1 must be"):
         Campaign(recipes(), RandomSearcher(), opening=-1)
     with pytest.raises(BudgetError, match="opening=30 points are more than budget=20"):
@@ -149,3 +149,31 @@ def test_a_stop_criterion_knows_one_atom_by_its_coordinates():
 def test_calculators_may_be_partials():
     problem = StructureProblem(structures().space, partial(EMT))
     assert len(campaign_of(problem, BOXES["godiff"], budget=9).to_frame()) == 9
+
+
+def test_what_solves_is_looked_at_where_the_atom_is():
+    space = structures().space
+    above = StructureProblem(space, EMT, success=lambda atoms, energy: atoms.positions[-1, 2] > space.z_low)
+    stopped = Campaign(above, RandomSearcher(batch_size=5), seed=0, stop=[Solved()]).run(40)
+    assert (stopped.stopped_by, len(stopped.to_frame())) == ("solved", 5)
+
+
+def test_no_room_above_an_atom_is_no_box():
+    thin = StructureProblem(Adlayer(fcc111("Pt", (3, 3, 2), vacuum=8), "Pt", z=(0.5, 1.5)), EMT)
+    with pytest.raises(ValueError, match="room for it above every atom of the template"):
+        Campaign(thin, BOXES["network"])
+    assert len(campaign_of(thin, RandomSearcher(batch_size=5), budget=12).to_frame()) == 12
+
+
+@pytest.mark.parametrize("budgets", [(23, 24), (7, 8, 9)])
+def test_a_raised_budget_is_spent(budgets, tmp_path):
+    for budget in budgets:
+        again = Campaign(structures(), BOXES["godiff"], tmp_path / "ledger.db", seed=3, opening=7)
+        if budget >= DIFFUSION["samples"]:
+            again.run(budget)
+            assert len(again.ledger.evaluations()) == budget
+
+
+def test_a_laboratory_is_asked_without_an_opening():
+    with pytest.raises(ValueError, match="opening=4 belongs to run"):
+        Campaign(recipes(), RandomSearcher(), opening=4).ask(5)

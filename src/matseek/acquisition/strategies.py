@@ -76,7 +76,8 @@ class Surrogate:
         best = self.observed[order[: min(5, len(order))]].numpy()
         spread = rng.choice([0.02, 0.05, 0.1], size=(_LOCAL_POOL, 1))
         centres = best[rng.integers(len(best), size=_LOCAL_POOL)]
-        local = self.polytope.project(centres + spread * rng.standard_normal(centres.shape))
+        around = centres + spread * rng.standard_normal(centres.shape)
+        local = self.polytope.project(np.where(self.periodic.numpy(), around % 1.0, around))
         return torch.as_tensor(np.vstack([uniform, local]))
 
     def distance(self, candidates: Tensor, chosen: Tensor) -> Tensor:

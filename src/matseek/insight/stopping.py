@@ -196,7 +196,7 @@ class MapStability(StopCriterion):
     def measure(self, now: Understanding, before: Understanding | None) -> Figures:
         """``similarity``: cosine similarity of this run's map and the one before, both over this run's window."""
         after = now.map(self.model)
-        earlier = None if before is None else before.map(self.model, now.history.window)
+        earlier = None if before is None else before.map(self.model, now.seen.window)
         if after is None or earlier is None:
             return {"similarity": math.nan}
         return {"similarity": map_similarity(earlier, after)}
@@ -260,7 +260,7 @@ class Accuracy(StopCriterion):
     def measure(self, now: Understanding, before: Understanding | None) -> Figures:
         """``cosine`` and ``mse``: medians over the run's conditions; ``least_cosine``; ``conditions``: how many."""
         net = None if before is None else before.network
-        mine = [e for e in now.history.done if e.iteration == now.run]
+        mine = [e for e in now.seen.done if e.iteration == now.run]
         nothing = {"cosine": math.nan, "least_cosine": math.nan, "mse": math.nan, "conditions": 0}
         if net is None:
             return nothing

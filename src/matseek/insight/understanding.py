@@ -15,7 +15,7 @@ from matseek.insight.loss_map import Loss, LossMap, loss_map
 from matseek.models import SpectrumNet
 from matseek.models.gp import GaussianProcess
 from matseek.problems import Problem
-from matseek.spaces import Box
+from matseek.spaces import Box, chart_of
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -47,14 +47,20 @@ class Understanding:
         return self.history.iteration - 1
 
     @cached_property
+    def seen(self) -> History:
+        """The history as the models see it: in a chart's coordinates where the space has one."""
+        chart = chart_of(self.history.space)
+        return self.history if chart is None else self.history.seen_through(chart)
+
+    @cached_property
     def gp(self) -> GaussianProcess | None:
         """The Gaussian process; None where there is none, or nothing to learn from."""
-        return self.learners.gp(self.history)
+        return self.learners.gp(self.seen)
 
     @cached_property
     def network(self) -> SpectrumNet | None:
         """The network; None where there is none, or too little to learn from."""
-        return self.learners.network(self.history)
+        return self.learners.network(self.seen)
 
     def loss(self, model: str) -> Loss | None:
         """The value that a model (``gp`` or ``network``) expects at points ``(n, d)`` in units; None without it."""
@@ -82,7 +88,7 @@ class Understanding:
 
     def map(self, model: str, window: Box | None = None) -> LossMap | None:
         """A model's loss map, over the window of this run or another; None without model or a second variable."""
-        over = window or self.history.window
+        over = window or self.seen.window
         loss = self.loss(model)
         if loss is None or self.axes is None:
             return None

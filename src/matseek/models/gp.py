@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -147,7 +148,9 @@ class GaussianProcess:
         kernel = self.model.covar_module
         base = kernel.base_kernel if isinstance(kernel, ScaleKernel) else kernel
         lengthscale: Tensor = base.lengthscale
-        return lengthscale.detach().reshape(-1).expand(self.space.dim)
+        scale = lengthscale.detach().reshape(-1).expand(self.space.dim)
+        # On a circle of diameter 1 a window is an arc of length pi.
+        return torch.where(torch.as_tensor(self.space.periodic), scale / math.pi, scale)
 
 
 @contextmanager

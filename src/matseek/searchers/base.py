@@ -102,7 +102,8 @@ def require_box(searcher: str, space: Space) -> None:
     if not isinstance(space, Box) and chart_of(space) is None:
         raise ValueError(
             f"searcher={searcher} searches a box of coordinates; of structures it knows those with one free atom, and "
-            f"this space has {space.dim // 3}: take searcher=rss, searcher=random or searcher=godiff"
+            f"room for it above every atom of the template; this space has {space.dim // 3}: take searcher=rss, "
+            "searcher=random or searcher=godiff"
         )
 
 

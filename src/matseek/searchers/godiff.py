@@ -152,7 +152,7 @@ class GODiffSearcher(Searcher):
             callbacks.append(_keep_last(checkpoint))
         with quiet_lightning():
             trainer = self.trainer.trainer(
-                max_epochs=iterations,
+                max_epochs=-1,  # the fit ends where the budget does
                 callbacks=callbacks,
                 enable_checkpointing=checkpoint is not None,
                 logger=evaluator.training or False,

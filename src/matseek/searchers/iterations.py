@@ -31,6 +31,9 @@ logger = logging.getLogger(__name__)
 FloatArray = npt.NDArray[np.float64]
 ITERATED = "iterated"
 
+_MOST_BARREN = 10
+"""Iterations in a row without a value after which the search gives up."""
+
 _Found = tuple[FloatArray, FloatArray, npt.NDArray[np.int64], FloatArray | None]
 """Points, values, evaluation numbers and forces."""
 
@@ -61,6 +64,7 @@ class Iterations(pl.Callback):
         self.settings, self.evaluator, self.domain = settings, evaluator, domain
         self.buffer, self.iterations = buffer, iterations
         self.begun = False
+        self.barren = 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Refuse a checkpoint that was made of other evaluations than the ledger's."""
@@ -87,6 +91,7 @@ class Iterations(pl.Callback):
         if found is None:
             found = self._evaluate(trainer, *self._draw(trainer, pl_module, iteration))
         points, values, numbers, forces = found
+        self.barren = 0 if len(values) else self.barren + 1
         if len(values):
             self.buffer.add(
                 self.domain.tensor(points),
@@ -99,12 +104,15 @@ class Iterations(pl.Callback):
         previous = self.buffer.kt if self.buffer.refills else None
         # An adaptive schedule looks at what is trained on, not at all that was ever seen.
         trained_on = self.buffer.buffer_energies if self.buffer.refills else self.buffer.energies
-        self.buffer.refill(self.settings.kt.kt(iteration, self.iterations, trained_on, previous))
+        self.buffer.refill(
+            self.settings.kt.kt(min(iteration, self.iterations - 1), self.iterations, trained_on, previous)
+        )
         self._log(trainer, pl_module, iteration, values)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """End the fit where the budget is spent, or the campaign has what it was after."""
-        over = trainer.is_global_zero and (self.evaluator.remaining <= 0 or self.evaluator.stops())
+        spent = self.evaluator.remaining <= 0 or self.barren >= _MOST_BARREN
+        over = trainer.is_global_zero and (spent or self.evaluator.stops())
         trainer.should_stop = bool(trainer.strategy.broadcast(over, src=0))
 
     def _recorded(self, trainer: pl.Trainer, iteration: int) -> _Found | None:

@@ -51,7 +51,7 @@ class AtomChart:
     def coordinates(self, points: npt.ArrayLike) -> FloatArray:
         """Points of the box, shape ``(m, 3)``, of positions ``(m, 3)`` in angstrom; what overlaps lies at height 0."""
         positions = self.space.as_points(points)
-        plane = positions[:, :2] @ np.linalg.inv(self.space.plane) % 1.0
+        plane = self.space.wrap(positions)[:, :2] @ np.linalg.inv(self.space.plane) % 1.0
         floor = self.space.floor(positions[:, :2])
         height = (positions[:, 2] - floor) / (self.space.z_high - floor)
         return np.column_stack([plane, height.clip(0.0, 1.0)])
@@ -66,4 +66,8 @@ class AtomChart:
 
 def chart_of(space: Space) -> AtomChart | None:
     """The chart of a space that is no box but can be seen as one; None for others."""
-    return AtomChart(space) if isinstance(space, Adlayer) and space.size == 1 else None
+    if not isinstance(space, Adlayer) or space.size != 1:
+        return None
+    # Above an atom of the template there is the least room; in a thin confinement there may be none.
+    highest = space.floor(space.template.positions[:, :2]).max()
+    return AtomChart(space) if highest < space.z_high else None
