@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import socket
 import subprocess
@@ -20,7 +21,7 @@ from matseek.models.training import TrainerSettings
 from matseek.problems import RecipeProblem, StructureProblem
 from matseek.searchers import GODiffSearcher, Guidance, NetworkSettings, Renoising, SurrogateRelaxation
 from matseek.searchers.domains import domain_of
-from matseek.spaces import Adlayer, Box, Variable
+from matseek.spaces import Adlayer, Box, LinearConstraint, Variable
 from tests.conftest import ROOT, Counting
 
 SAMPLER = EulerMaruyama(LinearSchedule(0.01, 1.0), steps=20)
@@ -194,13 +195,66 @@ def test_huge_energies_in_the_first_batch_do_not_stop_the_learning():
     assert np.isfinite(points_of(campaign)).all()
 
 
-def test_nothing_but_failures_says_where_to_look():
-    class Hopeless(EMT):
-        def calculate(self, *args):
-            raise RuntimeError("no licence")
+@pytest.mark.parametrize("opening", [0, 4])
+def test_a_search_whose_first_evaluations_all_fail_goes_on_and_learns_later(opening):
+    asked = []
 
-    with pytest.raises(BudgetError, match="check the calculator"):
-        Campaign(structures(Hopeless), GODiffSearcher(**QUICK), seed=0).run(16)
+    class Late(EMT):
+        def calculate(self, *args):
+            asked.append(1)
+            if len(asked) <= 12:
+                raise RuntimeError("no licence")
+            super().calculate(*args)
+
+    campaign = Campaign(structures(Late), GODiffSearcher(**QUICK), seed=0, opening=opening).run(32)
+    summary = campaign.summary()
+    assert len(asked) == summary["evaluations"] == 32
+    assert summary["failed"] == 12
+    assert summary["stopped_by"] == "budget"
+    iterations, frame = campaign.iterations(), campaign.to_frame()
+    assert iterations["iteration"].tolist() == frame.loc[frame["status"] == "done", "iteration"].unique().tolist()
+    assert np.isfinite(iterations["lowest"]).all()
+
+
+def test_nothing_but_failures_spends_the_budget_and_tells(caplog):
+    def hopeless(points):
+        raise RuntimeError("no licence")
+
+    campaign = Campaign(recipes(hopeless), RECIPES, seed=0).run(40)
+    summary = campaign.summary()
+    assert summary["failed"] == summary["evaluations"] == 40
+    assert summary["stopped_by"] == "budget"
+    assert "nothing to learn from" in caplog.text
+
+
+def test_a_search_whose_first_evaluations_failed_can_be_gone_on_with(tmp_path):
+    broken = [True]
+
+    def mended(points):
+        if broken:
+            raise RuntimeError("no licence")
+        return valley(points)
+
+    first = Campaign(recipes(mended), RECIPES, ledger=tmp_path / "ledger.db", seed=0).run(16)
+    assert first.summary()["failed"] == 16
+    broken.clear()
+    again = Campaign(recipes(mended), RECIPES, ledger=tmp_path / "ledger.db", seed=0).run(48)
+    assert again.summary()["failed"] == 16
+    assert np.isfinite(again.best.value)
+
+
+def test_where_every_sample_is_refused_uniform_ones_are_evaluated():
+    # A sliver of a box: mirrors and noise hit it only by chance.
+    box = Box(
+        [Variable("a", 0, 1), Variable("b", 0, 1), Variable("c", 0, 1)],
+        constraints=[LinearConstraint({"a": 1, "b": 1, "c": 1}, upper=0.02)],
+    )
+    oracle = Counting(lambda points: np.asarray(points).sum(axis=1))
+    searcher = dataclasses.replace(RECIPES, attempts=1, steps=5)
+    campaign = Campaign(RecipeProblem(box, oracle, name="sliver"), searcher, seed=0).run(192)
+    assert len(oracle.points) == campaign.summary()["evaluations"] == 192
+    refused = [e for e in campaign.ledger.events() if e.kind == "refused"]
+    assert any("16 uniform ones instead" in e.message and e.data["accepted"] == 0 for e in refused)
 
 
 def test_a_calculator_that_cannot_be_made_is_told_before_anything_is_written():

@@ -244,7 +244,9 @@ class ReplayDataModule(pl.LightningDataModule):
         return _Epoch(self)
 
     def batches(self, epoch: int, *, process: int = 0, processes: int = 1) -> Iterator[ReplayBatch]:
-        """The batches of an epoch, float32, one process's share of each."""
+        """The batches of an epoch, float32, one process's share of each; none before the buffer is filled."""
+        if not len(self.buffer.rows):
+            return
         entropy = np.random.SeedSequence([self.seed, epoch, self.buffer.refills])
         generator = torch.Generator().manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> 1))
         # Many batches are put under noise at once, which takes hardly longer than one.

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from matseek.data.replay import ReplayBuffer
 from matseek.diffusion import ForceGuidance
-from matseek.errors import BudgetError, CheckpointError
+from matseek.errors import CheckpointError
 from matseek.evaluation import Evaluation, Evaluator, Event, Proposal
 from matseek.evaluation.history import REFUSED
 from matseek.models.score_matching import FieldNetwork, ScoreMatching
@@ -30,9 +30,6 @@ logger = logging.getLogger(__name__)
 
 FloatArray = npt.NDArray[np.float64]
 ITERATED = "iterated"
-
-_MOST_BARREN = 10
-"""Iterations in a row without a value after which the search gives up."""
 
 _Found = tuple[FloatArray, FloatArray, npt.NDArray[np.int64], FloatArray | None]
 """Points, values, evaluation numbers and forces."""
@@ -64,7 +61,6 @@ class Iterations(pl.Callback):
         self.settings, self.evaluator, self.domain = settings, evaluator, domain
         self.buffer, self.iterations = buffer, iterations
         self.begun = False
-        self.barren = 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Refuse a checkpoint that was made of other evaluations than the ledger's."""
@@ -83,7 +79,7 @@ class Iterations(pl.Callback):
             )
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """An iteration up to its training steps."""
+        """An iteration up to its training steps; there are none as long as every evaluation has failed."""
         assert isinstance(pl_module, ScoreMatching)
         self.begun = True
         iteration = trainer.current_epoch
@@ -91,7 +87,6 @@ class Iterations(pl.Callback):
         if found is None:
             found = self._evaluate(trainer, *self._draw(trainer, pl_module, iteration))
         points, values, numbers, forces = found
-        self.barren = 0 if len(values) else self.barren + 1
         if len(values):
             self.buffer.add(
                 self.domain.tensor(points),
@@ -100,7 +95,8 @@ class Iterations(pl.Callback):
                 None if forces is None else torch.as_tensor(forces),
             )
         if not len(self.buffer):
-            raise BudgetError("no sample of the first iteration gave an energy; check the calculator on one by hand")
+            logger.warning("iteration %d: nothing to learn from, every evaluation has failed", iteration + 1)
+            return
         previous = self.buffer.kt if self.buffer.refills else None
         # An adaptive schedule looks at what is trained on, not at all that was ever seen.
         trained_on = self.buffer.buffer_energies if self.buffer.refills else self.buffer.energies
@@ -111,8 +107,7 @@ class Iterations(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """End the fit where the budget is spent, or the campaign has what it was after."""
-        spent = self.evaluator.remaining <= 0 or self.barren >= _MOST_BARREN
-        over = trainer.is_global_zero and (spent or self.evaluator.stops())
+        over = trainer.is_global_zero and (self.evaluator.remaining <= 0 or self.evaluator.stops())
         trainer.should_stop = bool(trainer.strategy.broadcast(over, src=0))
 
     def _recorded(self, trainer: pl.Trainer, iteration: int) -> _Found | None:
@@ -140,15 +135,25 @@ class Iterations(pl.Callback):
                 refused.update(reason.split(" of ")[0] for reason in reasons if reason)
                 accepted.extend(point for point, reason in zip(drawn, reasons, strict=True) if not reason)
             done += count
-        kept = accepted[:wanted]
+        instead = self._uniform(iteration, wanted) if wanted and not accepted else []
+        kept = [*accepted[:wanted], *instead]
         why = ", ".join(f"{count} {reason}" for reason, count in sorted(refused.items())) or "none"
         drawn_in_all = done * settings.draw
+        accepted_of_all = len(kept) - len(instead)
+        told = f"{accepted_of_all} of {drawn_in_all} samples are evaluated"
+        if instead:
+            told += f", {len(instead)} uniform ones instead"
         event = Event(
             REFUSED,
-            f"iteration {iteration + 1}: {len(kept)} of {drawn_in_all} samples are evaluated; refused: {why}",
-            {"drawn": drawn_in_all, "accepted": len(kept), "reasons": dict(refused)},
+            f"iteration {iteration + 1}: {told}; refused: {why}",
+            {"drawn": drawn_in_all, "accepted": accepted_of_all, "reasons": dict(refused)},
         )
         return np.array(kept).reshape(len(kept), self.domain.dim), event
+
+    def _uniform(self, iteration: int, count: int) -> list[FloatArray]:
+        """What is evaluated where nothing that was sampled may be: the same in every process."""
+        rng = np.random.default_rng([self.evaluator.seed, iteration])
+        return list(self.evaluator.problem.space.sample_uniform(count, rng))
 
     def _share(self, trainer: pl.Trainer, module: ScoreMatching, iteration: int, draws: range) -> list[FloatArray]:
         """Some draws, each by one process, gathered in their order."""
