@@ -64,7 +64,7 @@ def test_every_cell_counts_as_its_oracle_does_and_a_second_run_asks_nothing(cell
     first.write()
     assert len(counted) == len(first.cells)
     for cell in first.cells:
-        summary = cell.summary
+        summary = cell.summary()
         assert summary["evaluations"] == counted[cell.overrides] == len(cell.trace()), cell.name
         assert bool(summary["failed"]) == failing
         assert summary["seconds_thinking"] > 0

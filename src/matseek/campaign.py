@@ -40,6 +40,9 @@ from matseek.tracking import Label, Outcome, Tracker, Tracking, following, outco
 STOPPED = "stopped"
 RECOGNISED = "recognised"
 JUDGED = "judged"
+FIGURES = "figures"
+"""Folder of pictures in a run folder."""
+
 RECORDS = (JUDGED, ITERATED, RELAXED, TRAINED, RECOGNISED)
 """Events for programs and figures; people read the others."""
 
@@ -397,13 +400,11 @@ class Campaign:
             Path of the page.
         """
         folder = Path(run_dir)
-        (folder / "figures").mkdir(parents=True, exist_ok=True)
         frame, evaluations = self.to_frame(), self.ledger.evaluations()
         summary = self.write_record(folder)
         outlook = self.outlook()
         figures = self._figures(outlook)
-        for name, figure in figures.items():
-            figure.savefig(folder / "figures" / f"{name}.png", dpi=150)
+        _save(figures, folder / FIGURES)
         if isinstance(self.problem, StructureProblem):
             write_structures(self.problem, evaluations, folder)
             frame = frame.drop(columns=list(self.problem.space.labels))
@@ -423,10 +424,8 @@ class Campaign:
 
     def _outcome(self, folder: Path) -> Outcome:
         evaluations = self.ledger.evaluations()
-        if not (folder / "figures").is_dir():
-            (folder / "figures").mkdir()
-            for name, figure in problem_figures(self.problem, evaluations).items():
-                figure.savefig(folder / "figures" / f"{name}.png", dpi=150)
+        if not (folder / FIGURES).is_dir():
+            _save(problem_figures(self.problem, evaluations), folder / FIGURES)
         models = [] if self._checkpoint is None else [self._checkpoint, self._checkpoint.with_suffix(SUFFIX)]
         net = self.understanding().network
         if net is not None:
@@ -477,6 +476,12 @@ def write_whole(path: Path, text: str) -> None:
     draft = path.with_name(f"{path.name}.draft")
     draft.write_text(text)
     draft.replace(path)
+
+
+def _save(figures: Mapping[str, Figure], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, figure in figures.items():
+        figure.savefig(folder / f"{name}.png", dpi=150)
 
 
 def _checked(stop: Sequence[StopCriterion], problem: Problem, searcher: Searcher) -> tuple[StopCriterion, ...]:

@@ -35,6 +35,9 @@ logger = logging.getLogger(__name__)
 
 TABLE, PAIRS, PAGE = "table.csv", "pairs.csv", "report.html"
 
+SUMMARY = "summary.json"
+"""In a cell's folder: what its campaign came to."""
+
 FAILURE = "failure.txt"
 """In a cell's folder: why its last attempt failed."""
 
@@ -75,16 +78,12 @@ class Cell:
         return f"{self.searcher}, seed {self.seed}"
 
     @property
-    def summary(self) -> dict[str, Any] | None:
-        """What its campaign came to; None while there is no such record."""
-        path = self.folder / "summary.json"
-        return json.loads(path.read_text()) if path.is_file() else None
-
-    @property
     def complete(self) -> bool:
         """Whether its campaign has ended with the budget that is asked, or by a stop criterion."""
-        summary = self.summary
-        if summary is None or summary["stopped_by"] is None:
+        if not (self.folder / SUMMARY).is_file():
+            return False
+        summary = self.summary()
+        if summary["stopped_by"] is None:
             return False
         return bool(summary["evaluations"] >= self.config.budget or summary["stopped_by"] != "budget")
 
@@ -101,6 +100,22 @@ class Cell:
         else:
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / FAILURE).write_text(message)
+
+    def summary(self) -> dict[str, Any]:
+        """What its campaign came to."""
+        found: dict[str, Any] = json.loads((self.folder / SUMMARY).read_text())
+        return found
+
+    def run(self) -> Run:
+        """Its campaign as statistics see it."""
+        summary = self.summary()
+        return Run(
+            seed=self.seed,
+            budget=self.config.budget,
+            values=self.trace().sort_values("evaluation")["value"].to_numpy(np.float64),
+            first=summary["evaluations_to_success"],
+            tested=summary["success"] is not None,
+        )
 
     def trace(self) -> pd.DataFrame:
         """A row per evaluation that has ended."""
@@ -281,19 +296,7 @@ class Comparison:
 
     def runs(self) -> dict[str, list[Run]]:
         """By searcher, the runs of the complete cells."""
-        found: dict[str, list[Run]] = {searcher: [] for searcher in self.searchers}
-        for cell in self.cells:
-            if cell.complete and (summary := cell.summary) is not None:
-                found[cell.searcher].append(
-                    Run(
-                        seed=cell.seed,
-                        budget=cell.config.budget,
-                        values=cell.trace().sort_values("evaluation")["value"].to_numpy(np.float64),
-                        first=summary["evaluations_to_success"],
-                        tested=summary["success"] is not None,
-                    )
-                )
-        return found
+        return {searcher: [cell.run() for cell in cells] for searcher, cells in self._complete().items()}
 
     def pairs(self) -> pd.DataFrame:
         """A row per pair of searchers and measure, see :func:`matseek.insight.paired.compared`."""
@@ -351,7 +354,7 @@ class Comparison:
 
     def record(self) -> ComparisonRecord:
         """Everything that the complete cells have written down."""
-        complete = {name: [c for c in self.cells if c.searcher == name and c.complete] for name in self.searchers}
+        complete = self._complete()
         return ComparisonRecord(
             problem=self.problem,
             table=self.table(),
@@ -374,12 +377,12 @@ class Comparison:
         write_comparison_page(page, record)
         return page
 
+    def _complete(self) -> dict[str, list[Cell]]:
+        """By searcher, the cells that are complete."""
+        return {name: [c for c in self.cells if c.searcher == name and c.complete] for name in self.searchers}
+
     def _summaries(self) -> dict[str, list[dict[str, Any]]]:
-        found: dict[str, list[dict[str, Any]]] = {searcher: [] for searcher in self.searchers}
-        for cell in self.cells:
-            if cell.complete and (summary := cell.summary) is not None:
-                found[cell.searcher].append(summary)
-        return found
+        return {searcher: [cell.summary() for cell in cells] for searcher, cells in self._complete().items()}
 
 
 def run_cell(overrides: Sequence[str], gpu: str | None = None) -> None:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from matseek.diffusion import LinearSchedule, PeriodicSlab, ReflectedBox, noise, score_matching_loss
+from matseek.diffusion import BoxManifold, LinearSchedule, PeriodicSlab, noise, score_matching_loss
 from tests.diffusion.mixture import KernelMixture
 
 SLAB = PeriodicSlab(((2.8, 0.0), (1.3, 2.5)), 1.0, 4.0, 2)
@@ -30,7 +30,7 @@ def test_images_of_a_point_are_the_same_data():
 
 def test_the_mean_target_is_the_score_of_the_noised_data():
     """Vincent's theorem: no function of the noised point is nearer to the targets than the score."""
-    box = ReflectedBox((0.0,), (2.0,))
+    box = BoxManifold((0.0,), (2.0,))
     mixture = KernelMixture(box, [[0.2], [1.4]], 0.15, [0.3, 0.7])
     generator = torch.Generator().manual_seed(0)
     x0 = mixture.draw(60_000, generator)

@@ -7,14 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from matseek.diffusion import Manifold, PeriodicSlab, ReflectedBox
+from matseek.diffusion import BoxManifold, Manifold, PeriodicSlab
 
 SKEWED = ((2.8, 0.0), (1.3, 2.5))
 MANIFOLDS = [
     PeriodicSlab(SKEWED, 1.0, 4.0, 2),
     PeriodicSlab(SKEWED, 1.0, 4.0, 2, "truncated"),
     PeriodicSlab(((1.0, 0.0), (0.2, 9.0)), -1.0, -0.5, 1),
-    ReflectedBox((0.0, -1.0, 5.0), (1.0, 1.0, 9.0)),
+    BoxManifold((0.0, -1.0, 5.0), (1.0, 1.0, 9.0)),
+    BoxManifold((0.0, -1.0, 5.0), (1.0, 1.0, 9.0), (True, False, True)),
 ]
 
 
@@ -95,7 +96,7 @@ def test_places_in_plane_are_drawn_from_the_density(sigma):
     assert stats.chisquare(counts.ravel(), 8000 * (expected / expected.sum()).ravel()).pvalue > 1e-3
 
 
-@pytest.mark.parametrize("manifold", [MANIFOLDS[0], MANIFOLDS[3]])
+@pytest.mark.parametrize("manifold", [MANIFOLDS[0], *MANIFOLDS[3:]])
 def test_widths_add_up_where_walls_reflect(manifold):
     x0 = manifold.sample_uniform(1, torch.Generator().manual_seed(2), dtype=torch.float64)
     x0 = x0.expand(5000, *manifold.shape)
@@ -157,6 +158,20 @@ def test_displacements_are_minimum_images():
     torch.testing.assert_close(slab.displacement(a, b), expected, atol=1e-5, rtol=0)
 
 
+def test_a_box_may_go_round():
+    box = MANIFOLDS[4]
+    a = torch.tensor([[0.05, 0.9, 8.9]])
+    b = torch.tensor([[0.95, -0.9, 5.1]])
+    torch.testing.assert_close(box.displacement(a, b), torch.tensor([[0.1, 1.8, -0.2]]))
+    turns = torch.tensor([[3.0, 0.0, -8.0]])
+    torch.testing.assert_close(box.wrap(a + turns), a)
+    torch.testing.assert_close(box.featurize(a + turns), box.featurize(a))
+    # Beside its end, a coordinate that goes round is as likely on the other side of it.
+    x = box.perturb(torch.tensor([[1.0, 0.0, 9.0]]).expand(4000, 3), 0.1, torch.Generator().manual_seed(0))
+    assert 0.47 < (x[:, 0] < 0.5).float().mean() < 0.53
+    assert 0.47 < (x[:, 2] < 7.0).float().mean() < 0.53
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [
@@ -166,8 +181,9 @@ def test_displacements_are_minimum_images():
         (lambda: PeriodicSlab(SKEWED, 0, math.inf, 1), "z_high=inf"),
         (lambda: PeriodicSlab(SKEWED, 0, 1, 0), "particles=0"),
         (lambda: PeriodicSlab(SKEWED, 0, 1, 1, "soft"), "walls='soft'"),
-        (lambda: ReflectedBox((0, 0), (1,)), "one number per coordinate"),
-        (lambda: ReflectedBox((0, 2), (1, 1)), "low="),
+        (lambda: BoxManifold((0, 0), (1,)), "one number per coordinate"),
+        (lambda: BoxManifold((0, 2), (1, 1)), "low="),
+        (lambda: BoxManifold((0, 0), (1, 1), (True,)), "periodic="),
     ],
 )
 def test_what_is_no_manifold_is_refused(build, message):

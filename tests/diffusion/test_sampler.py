@@ -4,6 +4,7 @@ import torch
 from scipy import stats
 
 from matseek.diffusion import (
+    BoxManifold,
     EulerMaruyama,
     ForceGuidance,
     GeometricSchedule,
@@ -11,7 +12,6 @@ from matseek.diffusion import (
     LinearSchedule,
     PeriodicSlab,
     PredictorCorrector,
-    ReflectedBox,
 )
 from tests.diffusion.mixture import KernelMixture
 
@@ -35,7 +35,7 @@ def test_a_gaussian_comes_back_with_its_mean_and_covariance(sampler):
     mean = torch.tensor([1.0, -2.0, 3.0], dtype=torch.float64)
     root = torch.tensor([[1.0, 0, 0], [0.6, 0.8, 0], [-0.3, 0.2, 0.5]], dtype=torch.float64)
     covariance = root @ root.T
-    box = ReflectedBox((-40.0,) * 3, (40.0,) * 3)
+    box = BoxManifold((-40.0,) * 3, (40.0,) * 3)
 
     def score(x, sigma):
         s = sigma[0]
@@ -72,7 +72,7 @@ def test_cells_of_a_wrapped_mixture_are_occupied_as_they_should_be(sampler):
 
 
 def test_heun_is_of_second_order_and_euler_of_first():
-    box = ReflectedBox((0.0,), (4.0,))
+    box = BoxManifold((0.0,), (4.0,))
     mixture = KernelMixture(box, [[0.8], [2.9]], 0.4, [0.3, 0.7])
     schedule = LinearSchedule(0.1, 5.0)
 
@@ -147,7 +147,7 @@ def test_what_a_run_reports_and_what_it_asks(sampler):
 
 
 def test_forces_guide_more_strongly_towards_the_end():
-    box = ReflectedBox((-5.0, -5.0), (5.0, 5.0))
+    box = BoxManifold((-5.0, -5.0), (5.0, 5.0))
     guidance = ForceGuidance(lambda x: -x, alpha=0.5, zeta=2.0)
     x = torch.ones(3, 2)
     torch.testing.assert_close(guidance(x, torch.tensor([1.0, 0.5, 0.0])), -x * torch.tensor([[0.0], [0.125], [0.5]]))
@@ -161,7 +161,7 @@ def test_forces_guide_more_strongly_towards_the_end():
 
 
 def test_what_cannot_be_sampled_is_refused():
-    box = ReflectedBox((0.0,), (1.0,))
+    box = BoxManifold((0.0,), (1.0,))
     with pytest.raises(FloatingPointError, match="diverged"):
         EulerMaruyama(steps=3).sample(lambda x, _: x * torch.nan, box, 2, torch.Generator())
     with pytest.raises(ValueError, match="batch=0"):

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from matseek.data import ReplayBuffer, ReplayDataModule
-from matseek.diffusion import EulerMaruyama, LinearSchedule, PeriodicSlab, ReflectedBox, score_matching_loss
+from matseek.diffusion import BoxManifold, EulerMaruyama, LinearSchedule, PeriodicSlab, score_matching_loss
 from matseek.models import MLPScore
 
-BOX = ReflectedBox((-1.0, -1.0), (1.0, 1.0))
+BOX = BoxManifold((-1.0, -1.0), (1.0, 1.0))
 SCHEDULE = LinearSchedule(0.02, 2.0)
 
 

@@ -73,6 +73,18 @@ def test_recipes_get_better_and_every_evaluation_is_counted():
     assert set(frame["proposer"]) == {"godiff"}
 
 
+def test_periodic_recipes_are_searched_across_their_seam():
+    def hollow(points):
+        return 1 - np.cos(np.radians(np.asarray(points)[:, 0]))
+
+    problem = RecipeProblem(Box([Variable("angle", 0, 360, "deg", periodic=True)]), hollow, name="hollow")
+    campaign = Campaign(problem, RECIPES, seed=0).run(96)
+    last = points_of(campaign)[-16:, 0]
+    assert np.median(hollow(last[:, None])) < 0.15
+    assert (last < 90).any()
+    assert (last > 270).any()
+
+
 class Killed(BaseException):
     pass
 

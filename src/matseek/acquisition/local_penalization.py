@@ -19,6 +19,7 @@ from botorch.models.model import Model
 from botorch.utils.transforms import t_batch_mode_transform
 from torch import Tensor
 
+from matseek.models.periodic import shortest_offset
 from matseek.spaces.polytope import Polytope
 
 # Below this fraction of the GP's own scale an estimated Lipschitz constant says "flat", and balls would swallow the
@@ -112,8 +113,7 @@ class LocalPenalization(AcquisitionFunction):
         Returns:
             Shape ``(...)``, at most 0.
         """
-        offset = x.unsqueeze(-2) - self.centers
-        offset = torch.where(self.periodic, offset - offset.round(), offset) / self.lengthscales
+        offset = shortest_offset(x.unsqueeze(-2), self.centers, self.periodic) / self.lengthscales
         # The root's slope is infinite at a centre; a floor far below any spacing keeps the gradient finite there.
         distance = offset.square().sum(-1).clamp_min(1e-24).sqrt()
         z = (self.lipschitz * distance - (self.center_means - self.minimum)) / self.center_deviations

@@ -29,6 +29,7 @@ from torch import Tensor
 
 from matseek.acquisition.local_penalization import LocalPenalization, lipschitz_constant, log_acquisition, moments
 from matseek.acquisition.optimize import maximize
+from matseek.models.periodic import shortest_offset
 from matseek.spaces.polytope import Polytope
 
 FloatArray = npt.NDArray[np.float64]
@@ -85,8 +86,7 @@ class Surrogate:
         taken = torch.cat([self.tried, chosen])
         if not len(taken):
             return torch.full((len(candidates),), torch.inf)
-        offset = candidates.unsqueeze(1) - taken
-        offset = torch.where(self.periodic, offset - offset.round(), offset)
+        offset = shortest_offset(candidates.unsqueeze(1), taken, self.periodic)
         return (offset.abs() / self.extent).amax(-1).amin(-1)
 
     @cached_property

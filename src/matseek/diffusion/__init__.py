@@ -13,12 +13,13 @@ from matseek.diffusion.boltzmann import (
 from matseek.diffusion.guidance import Corrector, ForceGuidance
 from matseek.diffusion.lattice import Lattice
 from matseek.diffusion.loss import Noised, noise, score_matching_loss
-from matseek.diffusion.manifold import Manifold, PeriodicSlab, ReflectedBox, Walls
+from matseek.diffusion.manifold import BoxManifold, Manifold, PeriodicSlab, Walls
 from matseek.diffusion.sampler import EulerMaruyama, Heun, PredictorCorrector, Sampler, Score
 from matseek.diffusion.sde import GeometricSchedule, LinearSchedule, NoiseSchedule
 
 __all__ = [
     "AdaptiveKT",
+    "BoxManifold",
     "Corrector",
     "EulerMaruyama",
     "ExponentialKT",
@@ -33,7 +34,6 @@ __all__ = [
     "Noised",
     "PeriodicSlab",
     "PredictorCorrector",
-    "ReflectedBox",
     "Sampler",
     "Score",
     "Selection",

@@ -19,6 +19,9 @@ Walls = Literal["reflected", "truncated"]
 _UNIT = Lattice(((2.0,),))
 """The period of a unit interval unfolded at its walls."""
 
+_ROUND = Lattice(((1.0,),))
+"""The period of a unit interval whose ends are one place."""
+
 
 @runtime_checkable
 class Manifold(Protocol):
@@ -235,27 +238,33 @@ class PeriodicSlab:
 
 
 @dataclass(frozen=True)
-class ReflectedBox:
-    """Coordinates between walls that mirror: Brownian motion reflected at the faces of a box.
+class BoxManifold:
+    """Coordinates between walls that mirror (Brownian motion reflected at the faces of a box), or that go round.
 
     One sigma serves all coordinates, so scale them alike first (recipes: to the unit box).
 
     Args:
-        low: Lower walls, d numbers.
-        high: Upper walls, d numbers.
+        low: Lower ends, d numbers.
+        high: Upper ends, d numbers.
+        periodic: Which coordinates have no walls because both ends are one place, d of them; empty for none.
 
     Raises:
-        ValueError: If the walls differ in number or are the wrong way round.
+        ValueError: If there is not one of each per coordinate, or the ends are the wrong way round.
     """
 
     low: tuple[float, ...]
     high: tuple[float, ...]
+    periodic: tuple[bool, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "low", tuple(float(v) for v in self.low))
         object.__setattr__(self, "high", tuple(float(v) for v in self.high))
-        if not self.low or len(self.low) != len(self.high):
-            raise ValueError(f"low={self.low} and high={self.high} must hold one number per coordinate each")
+        object.__setattr__(self, "periodic", tuple(bool(v) for v in self.periodic) or (False,) * len(self.low))
+        if not self.low or not len(self.low) == len(self.high) == len(self.periodic):
+            raise ValueError(
+                f"low={self.low}, high={self.high} and periodic={self.periodic} must hold one number per coordinate "
+                "each"
+            )
         if not all(math.isfinite(a) and math.isfinite(b) and a < b for a, b in zip(self.low, self.high, strict=True)):
             raise ValueError(f"low={self.low} must be finite and below high={self.high} in every coordinate")
 
@@ -266,17 +275,21 @@ class ReflectedBox:
 
     @property
     def features(self) -> int:
-        """One number per coordinate."""
-        return len(self.low)
+        """One number per coordinate between walls, two for each that goes round."""
+        return len(self.low) + sum(self.periodic)
 
     def wrap(self, x: Tensor) -> Tensor:
-        """Coordinates mirrored at the walls until they lie inside."""
-        low, width = self._walls(x)
-        return torch.minimum(torch.maximum(low + width * _fold((x - low) / width), low), low + width)
+        """Coordinates mirrored at their walls, or taken around, until they lie inside."""
+        low, width, circular = self._frame(x)
+        u = (x - low) / width
+        inside = low + width * torch.where(circular, u - u.floor(), _fold(u))
+        return torch.minimum(torch.maximum(inside, low), low + width)
 
     def displacement(self, x: Tensor, origin: Tensor) -> Tensor:
-        """The difference."""
-        return x - origin
+        """The difference, the short way around where there is one."""
+        _, width, circular = self._frame(x)
+        difference = x - origin
+        return torch.where(circular, difference - width * (difference / width).round(), difference)
 
     def sample_uniform(
         self,
@@ -288,37 +301,49 @@ class ReflectedBox:
     ) -> Tensor:
         """Points uniform in the box."""
         u = _draw(torch.rand, (batch, *self.shape), generator, dtype, device)
-        low, width = self._walls(u)
+        low, width, _ = self._frame(u)
         return low + width * u
 
     def perturb(self, x: Tensor, sigma: Tensor | float, generator: torch.Generator) -> Tensor:
-        """Normal noise, mirrored at the walls."""
+        """Normal noise, mirrored at the walls or taken around."""
         return self.wrap(x + _widths(sigma, x) * _draw(torch.randn, x.shape, generator, x.dtype, x.device))
 
     def score(self, x: Tensor, x0: Tensor, sigma: Tensor | float) -> Tensor:
         """Sigma times the gradient of the log kernel, shape ``(B, d)``."""
-        low, width = self._walls(x)
-        return _reflected_score((x - low) / width, (x0 - low) / width, _widths(sigma, x) / width)
+        low, width, circular = self._frame(x)
+        u, u0, sigma = (x - low) / width, (x0 - low) / width, _widths(sigma, x) / width
+        mirrored = _reflected_score(u, u0, sigma)
+        if not any(self.periodic):
+            return mirrored
+        around = _ROUND.score((u - u0).unsqueeze(-1), sigma.expand_as(u)).squeeze(-1)
+        return torch.where(circular, around, mirrored)
 
     def log_density(self, x: Tensor, x0: Tensor, sigma: Tensor | float) -> Tensor:
         """Log of the kernel, shape ``(B,)``."""
-        low, width = self._walls(x)
-        each = _reflected_log_density((x - low) / width, (x0 - low) / width, _widths(sigma, x) / width)
+        low, width, circular = self._frame(x)
+        u, u0, sigma = (x - low) / width, (x0 - low) / width, _widths(sigma, x) / width
+        around = _ROUND.log_density((u - u0).unsqueeze(-1), sigma.expand_as(u))
+        each = torch.where(circular, around, _reflected_log_density(u, u0, sigma))
         return (each - width.log()).sum(dim=-1)
 
     def featurize(self, x: Tensor) -> Tensor:
-        """Coordinates from -1 to 1."""
-        low, width = self._walls(x)
-        return 2 * (x - low) / width - 1
+        """Coordinates between walls from -1 to 1; then cosine and sine of those that go round."""
+        low, width, circular = self._frame(x)
+        u = (x - low) / width
+        angles = 2 * math.pi * u[..., circular]
+        return torch.cat([2 * u[..., ~circular] - 1, angles.cos(), angles.sin()], dim=-1)
 
     def mixing_sigma(self, tolerance: float = 0.01) -> float:
-        """Sigma at which the kernel has become uniform along the widest coordinate."""
-        return max(b - a for a, b in zip(self.low, self.high, strict=True)) * _UNIT.mixing_sigma(tolerance)
+        """Sigma at which the kernel has become uniform along each coordinate."""
+        lattices = [_ROUND if periodic else _UNIT for periodic in self.periodic]
+        widths = [b - a for a, b in zip(self.low, self.high, strict=True)]
+        return max(width * each.mixing_sigma(tolerance) for width, each in zip(widths, lattices, strict=True))
 
-    def _walls(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Lower walls and widths, shape ``(d,)``."""
+    def _frame(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Lower ends, widths, and which coordinates go round, shape ``(d,)`` each."""
         low = torch.tensor(self.low, dtype=x.dtype, device=x.device)
-        return low, torch.tensor(self.high, dtype=x.dtype, device=x.device) - low
+        high = torch.tensor(self.high, dtype=x.dtype, device=x.device)
+        return low, high - low, torch.tensor(self.periodic, device=x.device)
 
 
 def _draw(

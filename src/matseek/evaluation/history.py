@@ -138,7 +138,7 @@ class History:
         if not isinstance(box, Box):
             raise ValueError(
                 f"this searcher chooses recipes from a Box, but the problem has an {type(box).__name__}; "
-                "take searcher=rss or searcher=godiff"
+                "take searcher=rss, searcher=random or searcher=godiff"
             )
         for event in self.events:
             if event.kind == WINDOW_WIDENED:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from matseek.data.graphs import AtomicSystem
-from matseek.diffusion import Manifold, NoiseSchedule, PeriodicSlab, ReflectedBox, Walls
+from matseek.diffusion import BoxManifold, Manifold, NoiseSchedule, PeriodicSlab, Walls
 from matseek.evaluation import Evaluation
 from matseek.models.atomic_score import AtomicFields, FullScore, TemplateScore
 from matseek.models.score_net import MLPScore, RecipeScore
@@ -104,7 +104,7 @@ def domain_of(
 
 
 class RecipeDomain(Domain):
-    """A box in unit coordinates, with mirrors for walls; linear constraints refuse samples.
+    """A box in unit coordinates, with mirrors for walls, or periodic; linear constraints refuse samples.
 
     Args:
         box: The recipes.
@@ -113,7 +113,7 @@ class RecipeDomain(Domain):
     """
 
     def __init__(self, box: Box, schedule: NoiseSchedule, seed: int) -> None:
-        manifold = ReflectedBox((0.0,) * box.dim, (1.0,) * box.dim)
+        manifold = BoxManifold((0.0,) * box.dim, (1.0,) * box.dim, tuple(box.periodic))
         super().__init__(manifold, RecipeScore(MLPScore(manifold, (schedule.low, schedule.high), seed=seed)))
         self.box = box
 

@@ -12,7 +12,11 @@ from matseek.spaces import Space
 
 @dataclass(frozen=True)
 class RandomSearcher(BatchSearcher):
-    """Feasible points, uniformly distributed."""
+    """Feasible points, uniformly distributed; structures without overlaps.
+
+    A single free atom is drawn in its chart (:mod:`matseek.spaces.chart`): uniformly in plane, and in height over the
+    room that is there.
+    """
 
     name: ClassVar[str] = "random"
 

@@ -294,7 +294,7 @@ class Adlayer:
         return np.asarray(np.sqrt(squared + displacement[..., 2] ** 2))
 
     def floor(self, plane: npt.ArrayLike) -> FloatArray:
-        """The lowest height at which a free atom neither overlaps with the template nor leaves the confinement.
+        """The height from which upwards a free atom neither overlaps with the template nor lies below the confinement.
 
         Args:
             plane: Where above the template, Cartesian, in angstrom, shape ``(m, 2)``.
@@ -308,7 +308,7 @@ class Adlayer:
         beside = np.zeros((len(places), len(below), 3))
         beside[..., :2] = places[:, None] - below[:, :2]
         room = least**2 - self._distances(beside) ** 2
-        # Every template atom lies below the confinement, where it is overlapped with only from above.
+        # Room that a template atom leaves below itself does not count: atoms come from above.
         tops = np.where(room > 0, below[:, 2] + np.sqrt(room.clip(0.0)), -np.inf)
         return np.asarray(np.maximum(tops.max(axis=1, initial=-np.inf), self.z_low))
 
