@@ -170,7 +170,7 @@ def models(
         str | None, typer.Argument(help="Name or path of one, to be told all that it says of itself.")
     ] = None,
 ) -> None:
-    """List the trained models that a search may start from: searcher.start=NAME."""
+    """List the trained models that a search may start from (searcher.start=NAME), or show one."""
     with _told_plainly():
         with _out.status("loading torch"):
             from matseek.models import zoo
@@ -182,11 +182,11 @@ def models(
             return
         table = Table(title="trained models")
         told = ("problem", "calculator", "evaluations", "steps")
-        for column in ("name", *told, "size (MB)", "file"):
+        for column in ("name", *told, "MB"):
             table.add_column(column, overflow="fold")
         for card in zoo.models():
             record = (str(card.training.get(key, "-")) for key in told)
-            table.add_row(card.name, *record, f"{card.path.stat().st_size / 1e6:.1f}", str(card.path))
+            table.add_row(card.name, *record, f"{card.path.stat().st_size / 1e6:.1f}")
         _out.print(table)
 
 
