@@ -150,24 +150,33 @@ def painn_fidelity(report: dict[str, Any]) -> str:
     return markdown(["form", *columns], rows)
 
 
+_OF_ISLANDS = ("searcher", "budget", "succeed (95 %)", "mean evaluations", "after relaxation", "mean evaluations")
+
+
+def _of_islands(row: dict[str, Any]) -> list[str]:
+    """Successes of a searcher, as evaluated and after relaxation."""
+    return [
+        f"`{row['searcher']}`",
+        f"{row['budget']:,}",
+        f"**{row['successes']} of {row['seeds']}** ({row['success_low']:.0%} to {row['success_high']:.0%})",
+        f"**{_count(row['mean_evaluations_to_success'])}**",
+        f"{row['relaxed_successes']} of {row['seeds']}",
+        _count(row["mean_evaluations_to_relaxed_success"]),
+    ]
+
+
 def heptamer(report: dict[str, Any]) -> str:
     """Successes on the heptamer, beside the paper's."""
     rows = [
         [
-            f"`{row['searcher']}`",
-            f"{row['budget']:,}",
-            f"**{row['successes']} of {row['seeds']}** ({row['success_low']:.0%} to {row['success_high']:.0%})",
-            f"**{_count(row['mean_evaluations_to_success'])}**",
-            f"{row['relaxed_successes']} of {row['seeds']}",
-            _count(row["mean_evaluations_to_relaxed_success"]),
+            *_of_islands(row),
             f"{row['published_successes']} of {row['published_runs']}",
             _count(row["published_mean_evaluations_to_success"]),
             _count(row["median_cpu_seconds"]),
         ]
         for row in report["rows"]
     ]
-    names = ["searcher", "budget", "succeed (95 %)", "mean evaluations", "after relaxation", "mean evaluations"]
-    return markdown([*names, "paper (MACE)", "mean evaluations", "median CPU s"], rows)
+    return markdown([*_OF_ISLANDS, "paper (MACE)", "mean evaluations", "median CPU s"], rows)
 
 
 def islands(report: dict[str, Any]) -> str:
@@ -175,19 +184,13 @@ def islands(report: dict[str, Any]) -> str:
     rows = [
         [
             f"`{row['problem']}`",
-            f"`{row['searcher']}`",
-            f"{row['budget']:,}",
-            f"{row['successes']} of {row['seeds']}",
-            _count(row["mean_evaluations_to_success"]),
-            f"{row['relaxed_successes']} of {row['seeds']}",
-            _count(row["mean_evaluations_to_relaxed_success"]),
+            *_of_islands(row),
             f"{row['median_best_value']:.3f}",
             _count(row["median_cpu_seconds"]),
         ]
         for row in report["rows"]
     ]
-    names = ["problem", "searcher", "budget", "succeed", "mean evaluations", "after relaxation", "mean evaluations"]
-    return markdown([*names, "median best, eV", "median CPU s"], rows)
+    return markdown(["problem", *_OF_ISLANDS, "median best, eV", "median CPU s"], rows)
 
 
 def comparison(report: dict[str, Any]) -> str:

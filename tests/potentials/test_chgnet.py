@@ -1,23 +1,14 @@
-from importlib.util import find_spec
-
 import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk, fcc111
 
-if find_spec("chgnet") is None:
-    pytest.skip("chgnet is not installed", allow_module_level=True)
-
 from matseek.potentials import BatchedCalculator
 from matseek.potentials.chgnet import CHGNet
 from matseek.problems.platinum import platinum_adatom
+from tests.potentials.optional import optional
 
-# pymatgen and chgnet still use what others have deprecated.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::FutureWarning"),
-    pytest.mark.filterwarnings("ignore::UserWarning"),
-]
+pytestmark = optional("chgnet")
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,9 @@
 import os
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
 import torch
 from ase.build import bulk, fcc111
-
-if find_spec("mace") is None:
-    pytest.skip("mace is not installed", allow_module_level=True)
 
 from matseek.configuration import run_settings
 from matseek.errors import ModelFileError
@@ -15,13 +11,9 @@ from matseek.potentials import BatchedCalculator
 from matseek.potentials.mace import MACE
 from matseek.potentials.mace_file import mace_imported
 from tests.potentials.models import small_mace
+from tests.potentials.optional import optional
 
-# mace and e3nn still use what torch has deprecated.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::FutureWarning"),
-    pytest.mark.filterwarnings("ignore::UserWarning"),
-]
+pytestmark = optional("mace")
 
 
 @pytest.fixture(scope="module")

@@ -1,25 +1,16 @@
-from importlib.util import find_spec
-
 import numpy as np
 import pytest
 import torch
 from ase import Atoms
 from ase.build import fcc111
 
-if find_spec("mace") is None:
-    pytest.skip("mace is not installed", allow_module_level=True)
-
 from matseek.errors import ModelFileError
 from matseek.potentials.mace import MACE
 from matseek.potentials.mace_file import MACEFile, cached_file, mace_imported, model_file
 from tests.potentials.models import small_mace
+from tests.potentials.optional import optional
 
-# mace and e3nn still use what torch has deprecated.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::FutureWarning"),
-    pytest.mark.filterwarnings("ignore::UserWarning"),
-]
+pytestmark = optional("mace")
 
 
 class Trap:
