@@ -15,8 +15,16 @@ from matseek.spaces import Box, LinearConstraint, Variable
 settings.register_profile("matseek", deadline=None, max_examples=25)
 settings.load_profile("matseek")
 torch.set_num_threads(1)
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the processes that tests begin: threads would wait for each other
 
 ROOT = Path(__file__).resolve().parents[1]
+
+LONG = {"test_notebooks.py", "test_readme.py", "test_comparison.py", "test_campaign.py", "test_tracking.py"}
+
+
+def pytest_collection_modifyitems(items):
+    """Long tests first, or else one worker is left with them when the others have ended."""
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,6 @@ from botorch.models.model import Model
 from botorch.utils.transforms import t_batch_mode_transform
 from torch import Tensor
 
-from matseek.models.periodic import shortest_offset
 from matseek.spaces.polytope import Polytope
 
 # Below this fraction of the GP's own scale an estimated Lipschitz constant says "flat", and balls would swallow the
@@ -119,6 +118,18 @@ class LocalPenalization(AcquisitionFunction):
         z = (self.lipschitz * distance - (self.center_means - self.minimum)) / self.center_deviations
         penalties: Tensor = torch.special.log_ndtr(z)
         return penalties.sum(-1)
+
+
+def shortest_offset(a: Tensor, b: Tensor, periodic: Tensor) -> Tensor:
+    """From b to a in unit coordinates, the short way around along those with period 1.
+
+    Args:
+        a: Shape ``(..., d)``.
+        b: Of a shape that broadcasts with it.
+        periodic: Which coordinates are periodic, shape ``(d,)``, boolean.
+    """
+    offset = a - b
+    return torch.where(periodic, offset - offset.round(), offset)
 
 
 def log_acquisition(base: AnalyticAcquisitionFunction, X: Tensor) -> Tensor:

@@ -27,9 +27,14 @@ from botorch.sampling import SobolQMCNormalSampler
 from botorch.utils.sampling import manual_seed
 from torch import Tensor
 
-from matseek.acquisition.local_penalization import LocalPenalization, lipschitz_constant, log_acquisition, moments
+from matseek.acquisition.local_penalization import (
+    LocalPenalization,
+    lipschitz_constant,
+    log_acquisition,
+    moments,
+    shortest_offset,
+)
 from matseek.acquisition.optimize import maximize
-from matseek.models.periodic import shortest_offset
 from matseek.spaces.polytope import Polytope
 
 FloatArray = npt.NDArray[np.float64]

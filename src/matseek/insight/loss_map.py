@@ -87,7 +87,7 @@ def loss_map(
     resolution: int = 25,
     samples: int = 128,
     refinements: int = 6,
-    chunk: int = 16384,
+    chunk: int = 2048,
     seed: int = 0,
 ) -> LossMap:
     """Least loss over the feasible values of all other variables, cell by cell.
@@ -104,7 +104,7 @@ def loss_map(
         resolution: Cells along each side; the outermost lie on the ends of the windows.
         samples: Values of the other variables tried in every cell.
         refinements: Rounds of closer search, each with 12 values per cell; 0 for none.
-        chunk: Most points per call of the loss, which bounds its memory.
+        chunk: Most points per call of the loss; few stay in the cache, which is twice as fast as many.
         seed: Seed of the sample.
 
     Raises:

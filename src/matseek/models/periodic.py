@@ -1,4 +1,4 @@
-"""Periodic coordinates: the way between two places, points of a circle, and a Matern kernel on them."""
+"""Periodic coordinates as points of a circle, and a Matern kernel on them."""
 
 from __future__ import annotations
 
@@ -22,18 +22,6 @@ def embed(x: Tensor, periodic: Tensor) -> Tensor:
     """
     angles = 2 * math.pi * x[..., periodic]
     return torch.cat([x[..., ~periodic], angles.cos() / 2, angles.sin() / 2], dim=-1)
-
-
-def shortest_offset(a: Tensor, b: Tensor, periodic: Tensor) -> Tensor:
-    """From b to a in unit coordinates, the short way around along those with period 1.
-
-    Args:
-        a: Shape ``(..., d)``.
-        b: Of a shape that broadcasts with it.
-        periodic: Which coordinates are periodic, shape ``(d,)``, boolean.
-    """
-    offset = a - b
-    return torch.where(periodic, offset - offset.round(), offset)
 
 
 class PeriodicMatern(MaternKernel):  # type: ignore[misc]
