@@ -47,9 +47,9 @@ def main() -> None:
             None if least is None else bool(row["successes"] >= least and mean is not None and mean < most)
         )
     cells = {
-        f"{cell.searcher}/{cell.seed}": {key: cell.summary().get(key) for key in KEPT}
+        f"{cell.searcher}/{cell.seed}": {key: summary.get(key) for key in KEPT}
         for cell in comparison.cells
-        if cell.complete
+        if (summary := cell.summary()) is not None
     }
     report = {
         "command": ".venv/bin/python -W ignore -m benchmarks.heptamer",

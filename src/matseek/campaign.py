@@ -40,8 +40,8 @@ from matseek.tracking import Label, Outcome, Tracker, Tracking, following, outco
 STOPPED = "stopped"
 RECOGNISED = "recognised"
 JUDGED = "judged"
-FIGURES = "figures"
-"""Folder of pictures in a run folder."""
+SUMMARY, TRACE, FIGURES = "summary.json", "trace.csv", "figures"
+"""In a run folder: the campaign in numbers, its evaluations, and the folder of its pictures."""
 
 RECORDS = (JUDGED, ITERATED, RELAXED, TRAINED, RECOGNISED)
 """Events for programs and figures; people read the others."""
@@ -446,8 +446,8 @@ class Campaign:
         folder.mkdir(parents=True, exist_ok=True)
         frame, summary = self.to_frame(), self.summary()
         trace = frame.loc[frame["status"] != "pending", ["evaluation", "value", "best_value", "iteration", "proposer"]]
-        trace.rename(columns={"proposer": "searcher"}).to_csv(folder / "trace.csv", index=False)
-        write_whole(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
+        trace.rename(columns={"proposer": "searcher"}).to_csv(folder / TRACE, index=False)
+        write_whole(folder / SUMMARY, json.dumps(summary, indent=2) + "\n")
         return summary
 
     def _figures(self, outlook: Outlook | None) -> dict[str, Figure]:

@@ -21,7 +21,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from pebble import ProcessPool
 
-from matseek.campaign import Campaign, write_whole
+from matseek.campaign import SUMMARY, TRACE, Campaign, write_whole
 from matseek.configuration import run_settings
 from matseek.errors import ConfigurationError
 from matseek.evaluation import Ledger
@@ -34,9 +34,6 @@ from matseek.searchers.iterations import iteration_table
 logger = logging.getLogger(__name__)
 
 TABLE, PAIRS, PAGE = "table.csv", "pairs.csv", "report.html"
-
-SUMMARY = "summary.json"
-"""In a cell's folder: what its campaign came to."""
 
 FAILURE = "failure.txt"
 """In a cell's folder: why its last attempt failed."""
@@ -77,15 +74,19 @@ class Cell:
         """For people."""
         return f"{self.searcher}, seed {self.seed}"
 
+    def summary(self) -> dict[str, Any] | None:
+        """What its campaign came to; None while it has neither spent the budget that is asked nor been stopped."""
+        path = self.folder / SUMMARY
+        if not path.is_file():
+            return None
+        found: dict[str, Any] = json.loads(path.read_text())
+        spent = found["evaluations"] >= self.config.budget
+        return found if found["stopped_by"] and (spent or found["stopped_by"] != "budget") else None
+
     @property
     def complete(self) -> bool:
-        """Whether its campaign has ended with the budget that is asked, or by a stop criterion."""
-        if not (self.folder / SUMMARY).is_file():
-            return False
-        summary = self.summary()
-        if summary["stopped_by"] is None:
-            return False
-        return bool(summary["evaluations"] >= self.config.budget or summary["stopped_by"] != "budget")
+        """Whether its campaign has ended."""
+        return self.summary() is not None
 
     @property
     def failure(self) -> str | None:
@@ -101,25 +102,14 @@ class Cell:
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / FAILURE).write_text(message)
 
-    def summary(self) -> dict[str, Any]:
-        """What its campaign came to."""
-        found: dict[str, Any] = json.loads((self.folder / SUMMARY).read_text())
-        return found
-
-    def run(self) -> Run:
-        """Its campaign as statistics see it."""
+    def result(self) -> Result | None:
+        """What it has written down; None while it is not complete."""
         summary = self.summary()
-        return Run(
-            seed=self.seed,
-            budget=self.config.budget,
-            values=self.trace().sort_values("evaluation")["value"].to_numpy(np.float64),
-            first=summary["evaluations_to_success"],
-            tested=summary["success"] is not None,
-        )
+        return None if summary is None else Result(self, summary, self.trace())
 
     def trace(self) -> pd.DataFrame:
         """A row per evaluation that has ended."""
-        return pd.read_csv(self.folder / "trace.csv")
+        return pd.read_csv(self.folder / TRACE)
 
     def iterations(self) -> pd.DataFrame:
         """What its searcher noted of each iteration, a row each; empty for searchers that note nothing."""
@@ -145,6 +135,36 @@ class Cell:
             raise ConfigurationError(
                 f"{self.folder} holds another campaign: {told}; name another run_dir, or give the settings it had"
             )
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What a complete cell has written down.
+
+    Args:
+        cell: The cell.
+        summary: What its campaign came to.
+        trace: A row per evaluation that has ended.
+    """
+
+    cell: Cell
+    summary: Mapping[str, Any]
+    trace: pd.DataFrame
+
+    @property
+    def run(self) -> Run:
+        """The campaign as statistics see it."""
+        return Run(
+            seed=self.cell.seed,
+            budget=self.cell.config.budget,
+            values=self.trace.sort_values("evaluation")["value"].to_numpy(np.float64),
+            first=self.summary["evaluations_to_success"],
+            tested=self.summary["success"] is not None,
+        )
+
+
+Results = Mapping[str, Sequence[Result]]
+"""By searcher, of its complete cells."""
 
 
 class Comparison:
@@ -287,16 +307,11 @@ class Comparison:
 
     def rates(self) -> dict[str, tuple[SuccessRate, SuccessRate]]:
         """By searcher, successes of the complete cells as evaluated, and after relaxation."""
-        found = {}
-        for searcher, summaries in self._summaries().items():
-            raw = SuccessRate([s["evaluations_to_success"] for s in summaries if s["success"] is not None])
-            relaxed = [s for s in summaries if s["relaxed_success"] is not None]
-            found[searcher] = (raw, SuccessRate([s["evaluations_to_relaxed_success"] for s in relaxed]))
-        return found
+        return _rates(self._results())
 
     def runs(self) -> dict[str, list[Run]]:
         """By searcher, the runs of the complete cells."""
-        return {searcher: [cell.run() for cell in cells] for searcher, cells in self._complete().items()}
+        return _runs(self._results())
 
     def pairs(self) -> pd.DataFrame:
         """A row per pair of searchers and measure, see :func:`matseek.insight.paired.compared`."""
@@ -309,8 +324,12 @@ class Comparison:
         (:func:`matseek.insight.convergence.area_under_best`) are over the searcher's own budget.
         Seconds of thinking are wall time that did not go into evaluations.
         """
-        rates, runs, rows = self.rates(), self.runs(), []
-        for searcher, summaries in self._summaries().items():
+        return self._table(self._results())
+
+    def _table(self, results: Results) -> pd.DataFrame:
+        rates, runs, rows = _rates(results), _runs(results), []
+        for searcher, complete in results.items():
+            summaries = [result.summary for result in complete]
             raw, relaxed = rates[searcher]
             low, high = raw.interval()
             config = next(cell for cell in self.cells if cell.searcher == searcher).config
@@ -354,15 +373,15 @@ class Comparison:
 
     def record(self) -> ComparisonRecord:
         """Everything that the complete cells have written down."""
-        complete = self._complete()
+        results = self._results()
         return ComparisonRecord(
             problem=self.problem,
-            table=self.table(),
-            pairs=self.pairs(),
-            rates=self.rates(),
-            summaries=self._summaries(),
-            traces={name: [c.trace() for c in cells] for name, cells in complete.items()},
-            iterations={name: [c.iterations() for c in cells] for name, cells in complete.items()},
+            table=self._table(results),
+            pairs=compared(_runs(results)),
+            rates=_rates(results),
+            summaries={name: [r.summary for r in complete] for name, complete in results.items()},
+            traces={name: [r.trace for r in complete] for name, complete in results.items()},
+            iterations={name: [r.cell.iterations() for r in complete] for name, complete in results.items()},
             published={c.searcher: dict(c.config.published) for c in self.cells if c.config.published},
             missing={c.name: c.failure for c in self.missing},
         )
@@ -377,12 +396,13 @@ class Comparison:
         write_comparison_page(page, record)
         return page
 
-    def _complete(self) -> dict[str, list[Cell]]:
-        """By searcher, the cells that are complete."""
-        return {name: [c for c in self.cells if c.searcher == name and c.complete] for name in self.searchers}
-
-    def _summaries(self) -> dict[str, list[dict[str, Any]]]:
-        return {searcher: [cell.summary() for cell in cells] for searcher, cells in self._complete().items()}
+    def _results(self) -> Results:
+        """Read the complete cells."""
+        found: dict[str, list[Result]] = {searcher: [] for searcher in self.searchers}
+        for cell in self.cells:
+            if (result := cell.result()) is not None:
+                found[cell.searcher].append(result)
+        return found
 
 
 def run_cell(overrides: Sequence[str], gpu: str | None = None) -> None:
@@ -418,6 +438,20 @@ def run_cell(overrides: Sequence[str], gpu: str | None = None) -> None:
 def _group(folder: Path) -> str:
     """The comparison that a cell's folder belongs to, by the name of the comparison's folder."""
     return folder.resolve().parents[1].name
+
+
+def _runs(results: Results) -> dict[str, list[Run]]:
+    return {searcher: [result.run for result in complete] for searcher, complete in results.items()}
+
+
+def _rates(results: Results) -> dict[str, tuple[SuccessRate, SuccessRate]]:
+    found = {}
+    for searcher, complete in results.items():
+        summaries = [result.summary for result in complete]
+        raw = SuccessRate([s["evaluations_to_success"] for s in summaries if s["success"] is not None])
+        relaxed = [s for s in summaries if s["relaxed_success"] is not None]
+        found[searcher] = (raw, SuccessRate([s["evaluations_to_relaxed_success"] for s in relaxed]))
+    return found
 
 
 def _own_settings(overrides: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
