@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DATA ?= $(or $(MATSEEK_DATA),../shared/data)
 
-.PHONY: install demo test lint format notebooks benchmark-tables clean
+.PHONY: install demo test attack lint format notebooks benchmark-tables clean
 
 install: $(STAMP)
 
@@ -23,6 +23,10 @@ demo: install
 
 test: install
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
+# Long attacks, which a release runs: hours on two cores. Each writes benchmarks/results/*.json.
+attack: install
+	$(BIN)/python -W ignore -m benchmarks.kernels
 
 lint: install
 	$(BIN)/ruff check .

@@ -9,6 +9,9 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+_PRECISION = 1e-3
+"""Width of the interval of log kT in which the adaptive schedule leaves kT."""
+
 
 def boltzmann_log_weights(energies: Tensor, kt: float) -> Tensor:
     """Log of ``exp(-E / kT) / sum exp(-E / kT)``.
@@ -181,7 +184,7 @@ class AdaptiveKT(_Range):
         if not enough(highest):
             return highest
         below, above = math.log(self.low), math.log(highest)
-        while above - below > 1e-3:
+        for _ in range(math.ceil(math.log2(max((above - below) / _PRECISION, 1.0)))):
             middle = (below + above) / 2
             below, above = (below, middle) if enough(math.exp(middle)) else (middle, above)
         return min(math.exp(above), highest)

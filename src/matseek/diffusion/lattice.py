@@ -12,6 +12,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from matseek.cells import shortest_basis
+
 FloatArray = npt.NDArray[np.float64]
 
 _SWITCH = 0.7
@@ -65,19 +67,8 @@ class Lattice:
 
     @cached_property
     def reduced(self) -> FloatArray:
-        """The shortest basis, shape ``(D, D)``; two vectors make an angle of 60 to 90 degrees (Lagrange, Gauss)."""
-        rows = np.array(self.vectors)
-        if self.dim == 1:
-            return np.asarray(np.abs(rows))
-        short: FloatArray
-        long: FloatArray
-        short, long = sorted(rows, key=lambda v: float(v @ v))
-        while True:
-            long = long - round(float(long @ short / (short @ short))) * short
-            if long @ long >= (short @ short) * (1 - 1e-12):
-                break
-            short, long = long, short
-        return np.array([short, long if long @ short >= 0 else -long])
+        """The shortest basis, shape ``(D, D)``; two vectors make an angle of 60 to 90 degrees."""
+        return shortest_basis(self.vectors)
 
     @cached_property
     def reciprocal(self) -> FloatArray:

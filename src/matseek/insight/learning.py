@@ -10,7 +10,7 @@ from matseek.data import SpectraDataModule
 from matseek.errors import ResponseError
 from matseek.evaluation import History
 from matseek.models import SpectrumNet, Training
-from matseek.models.gp import GaussianProcess, KernelName
+from matseek.models.gp import GaussianProcess, KernelName, informative
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Learners:
 
     def gp(self, history: History) -> GaussianProcess | None:
         """The Gaussian process of the values; None without one, or with fewer than two different values."""
-        if self.kernel is None or len(history.values) < 2 or float(np.ptp(history.values)) == 0.0:
+        if self.kernel is None or not informative(history.values):
             return None
         return fit_gp(history, self.kernel)
 

@@ -38,6 +38,16 @@ KERNELS: tuple[KernelName, ...] = ("ard", "isotropic")
 _LEAST_RELATIVE_NOISE = 2e-3
 
 
+_ROUNDING = 1e-12
+"""Values that differ by less than this fraction of their size differ by rounding."""
+
+
+def informative(values: npt.ArrayLike) -> bool:
+    """Whether there are at least two values ``(n,)``, and they differ by more than rounding."""
+    known = np.asarray(values, dtype=np.float64)
+    return len(known) > 1 and bool(np.ptp(known) > _ROUNDING * np.abs(known).max())
+
+
 @dataclass(frozen=True, eq=False)
 class GaussianProcess:
     """A fitted GP with a Matern-5/2 kernel: inputs scaled to the window, outcomes standardised.
@@ -87,7 +97,7 @@ class GaussianProcess:
             )
         if np.isinf(variances).any() or (variances < 0).any():
             raise ValueError("variances must be finite and not negative, or NaN where there are no replicates")
-        if len(values) < 2 or np.ptp(values) == 0:
+        if not informative(values):
             raise ValueError(
                 f"{len(values)} values of range {np.ptp(values) if len(values) else 0:g} teach a GP "
                 "nothing; measure at least two points that differ"

@@ -240,10 +240,11 @@ class BatchedEMT(Calculator):
     def _pairs(
         self, positions: FloatArray, cell: FloatArray, inverse: FloatArray, extent: FloatArray
     ) -> tuple[IntArray, IntArray, FloatArray]:
-        while True:
-            size = self._capacity
+        count = self._capacity
+        for _ in range(2):  # the first pass may only count
+            size = self._capacity = max(self._capacity, count)
             found = np.empty(size, np.int64), np.empty(size, np.int64), np.empty((size, 3))
             count = _find_pairs(positions, cell, inverse, extent, CUTOFF, found)
             if count <= size:
-                return found[0][:count], found[1][:count], found[2][:count]
-            self._capacity = 2 * count
+                break
+        return found[0][:count], found[1][:count], found[2][:count]

@@ -19,6 +19,9 @@ GATE_LOW = 0.7
 GATE_HIGH = 1.2
 """Peak absorbance above which the spectrometer saturates; the gate is zero above it."""
 
+_FLAT = 1e-12
+"""A target whose range is below this fraction of its highest absorbance is flat."""
+
 
 def amplitude_gate(peak: Tensor) -> Tensor:
     """Weight of a spectrum by its peak absorbance.
@@ -84,7 +87,7 @@ class SpectralMatch(SpectralObjective):
             )
         if not np.all(np.isfinite(target)):
             raise ValueError("target must be finite; remove NaN and infinite entries")
-        if np.ptp(target) == 0:
+        if np.ptp(target) <= _FLAT * np.abs(target).max():
             raise ValueError("target is flat, so no spectrum can match its shape; give a target with a band")
         wavelengths.setflags(write=False)
         target.setflags(write=False)

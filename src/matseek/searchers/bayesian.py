@@ -12,7 +12,7 @@ import torch
 from matseek.acquisition import STRATEGIES, Surrogate
 from matseek.evaluation import History, Proposal
 from matseek.insight.learning import Learners, fit_gp
-from matseek.models.gp import KERNELS, KernelName, quiet_numerics
+from matseek.models.gp import KERNELS, KernelName, informative, quiet_numerics
 from matseek.searchers.base import BatchSearcher, require_box
 from matseek.searchers.widening import Widening
 from matseek.spaces import Box, Space
@@ -68,7 +68,7 @@ class BayesianSearcher(BatchSearcher):
         return Proposal(self._batch(n, widened), (self.name,) * n, events)
 
     def _explores(self, history: History) -> bool:
-        return len(history.tried) < self.batch_size or len(history.values) < 2 or float(np.ptp(history.values)) == 0.0
+        return len(history.tried) < self.batch_size or not informative(history.values)
 
     def _batch(self, n: int, history: History) -> np.ndarray:
         window: Box = history.window

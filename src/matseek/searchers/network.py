@@ -32,6 +32,9 @@ TRAINED = "trained"
 _SAME = 1e-3
 """Points closer than this in every coordinate, as a fraction of the feasible extent, count as the same recipe."""
 
+_HALVINGS = 64
+"""Times that the distance between the recipes of a batch is halved, at most."""
+
 _POOL = 2048
 _LOCAL = 256
 _AROUND = 1024
@@ -285,7 +288,9 @@ def _spread_out(
     for point in taken:
         fresh &= (np.abs(window.unit_offset(every, point)) / extent).max(axis=1) > _SAME
     new = every[fresh] if fresh.any() else every
-    while spacing > _SAME:
+    for _ in range(_HALVINGS):
+        if not spacing > _SAME:
+            break
         chosen = _keep_apart(new[: len(candidates)], n, spacing, window)
         if len(chosen) == n:
             return chosen

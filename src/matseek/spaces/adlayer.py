@@ -15,6 +15,7 @@ from ase.constraints import FixAtoms
 from ase.data import chemical_symbols, covalent_radii
 from ase.symbols import symbols2numbers
 
+from matseek.cells import shortest_basis
 from matseek.errors import InfeasibleSpaceError
 
 FloatArray = npt.NDArray[np.float64]
@@ -157,15 +158,8 @@ class Adlayer:
 
     @cached_property
     def _reduced(self) -> FloatArray:
-        """The shortest pair of in-plane vectors that spans the same lattice (Gauss's reduction), shape ``(2, 2)``."""
-        a, b = self.plane
-        while True:
-            if b @ b < a @ a:
-                a, b = b, a
-            steps = np.round((a @ b) / (a @ a))
-            if steps == 0:
-                return np.array([a, b])
-            b = b - steps * a
+        """The shortest pair of in-plane vectors that spans the same lattice, shape ``(2, 2)``."""
+        return shortest_basis(self.plane)
 
     @cached_property
     def _near_template(self) -> tuple[FloatArray, FloatArray]:
