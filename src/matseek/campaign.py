@@ -164,8 +164,11 @@ class Campaign:
         if not self.ledger.count() and self.opening:
             evaluator.ask(partial(open_with, self.opening))
 
-    def ask(self, n: int) -> Batch:
+    def ask(self, n: int | None = None) -> Batch:
         """Choose n points for the laboratory and write them down.
+
+        Args:
+            n: Number of points; None for the searcher's own next batch, as ``run`` would evaluate it.
 
         Raises:
             ValueError: If the searcher cannot wait for a laboratory.
@@ -177,13 +180,15 @@ class Campaign:
             raise ValueError(f"searcher {searcher.name!r} cannot be asked for batches; use run()")
         if self.opening:
             raise ValueError(f"opening={self.opening} belongs to run(); leave it out to ask for batches")
-        if not isinstance(n, int) or n < 1:
+        if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 1):
             raise ValueError(f"n={n!r} points cannot be asked for; give a whole number of at least 1")
         space = self.problem.space
         if not isinstance(space, Box):
             raise ValueError(f"problem {self.problem.name!r} is evaluated by its calculator; use run()")
         with self.ledger.locked():
-            asked = write_down(self.ledger, self.history(), lambda history: searcher.ask(n, history))
+            history = self.history()
+            count = searcher.size(history) if n is None else n
+            asked = write_down(self.ledger, history, partial(searcher.ask, count))
         return Batch.of(space, asked)
 
     def tell(self, results: Batch | pd.DataFrame, *, resampling: bool = False) -> None:

@@ -105,7 +105,7 @@ def ask(
         list[str] | None, typer.Argument(help="Hydra overrides that set the campaign up, at the first ask only.")
     ] = None,
     count: Annotated[
-        int | None, typer.Option("--count", "-n", help="Recipes; the searcher's batch size if left out.")
+        int | None, typer.Option("--count", "-n", help="Recipes; the searcher's next batch if left out.")
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="CSV or XLSX; RUN_DIR/batch-N.csv if left out.")
@@ -116,8 +116,7 @@ def ask(
         from matseek.desk import write_table
 
         campaign = _at_the_desk(run_dir, overrides or [])
-        size: int = getattr(campaign.searcher, "batch_size", 1)
-        batch = campaign.ask(size if count is None else count)
+        batch = campaign.ask(count)
         path = output or run_dir / f"batch-{campaign.history().iteration - 1}.csv"
         write_table(batch.to_frame(), path)
         _out.print(_table(batch.to_frame(), f"{len(batch)} recipes to measure"))

@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 import torch
 from botorch.acquisition import ExpectedImprovement, LogExpectedImprovement, PosteriorMean, UpperConfidenceBound
+from botorch.optim import optimize_acqf
+from botorch.utils.sampling import manual_seed
 from scipy.stats import norm
 
 from matseek.acquisition import LocalPenalization, lipschitz_constant
@@ -73,6 +75,35 @@ def test_penalises_at_the_centers_and_hardly_far_away(surrogate):
     at, far = function.centers, function.centers + 0.5
     assert function.log_penalty(at).item() < -0.5
     assert function.log_penalty(far).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_pending_points_count_as_centers(surrogate):
+    """BoTorch's way of naming pending points gives what naming them as centers gives; the next call replaces them."""
+    base, X = base_of(LogExpectedImprovement, surrogate), points(7)
+    pending = points(2, seed=5)[:, 0]
+    rest = (2.0, surrogate.best_mean(), surrogate.lengthscales)
+    function = penalized(surrogate)
+    centers, before = function.centers.clone(), function(X)
+    function.set_X_pending(pending)
+    torch.testing.assert_close(function(X), LocalPenalization(base, torch.cat([centers, pending]), *rest)(X))
+    assert (function(X) < before).any()
+    function.set_X_pending(pending[:1])
+    torch.testing.assert_close(function(X), LocalPenalization(base, torch.cat([centers, pending[:1]]), *rest)(X))
+    function.set_X_pending(None)
+    torch.testing.assert_close(function(X), before)
+    with pytest.raises(ValueError, match="one row of 3 coordinates per point"):
+        function.set_X_pending(points(2))
+
+
+def test_botorchs_sequential_optimiser_spreads_a_batch(surrogate):
+    function = LocalPenalization(
+        base_of(LogExpectedImprovement, surrogate), surrogate.observed[:0], 5.0, -2.0, surrogate.lengthscales
+    )
+    bounds = torch.tensor([[0.0] * 3, [1.0] * 3], dtype=torch.float64)
+    with manual_seed(0):
+        batch, _ = optimize_acqf(function, bounds, q=3, num_restarts=4, raw_samples=64, sequential=True)
+    apart = torch.pdist(batch / surrogate.lengthscales)
+    assert apart.min() > 0.05, "without penalties every point of the batch is the same"
 
 
 def test_finite_where_expected_improvement_is_zero(surrogate):

@@ -1,7 +1,10 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
 from matseek.problems.laboratory import laboratory
+from matseek.spaces import Variable
 
 VARIABLES = {"x": {"low": 0, "high": 1, "unit": "%", "hardware": [0, 2]}, "y": {"low": 0, "high": 1}}
 
@@ -20,6 +23,17 @@ def test_variables_constraints_and_target(tmp_path):
     assert laboratory("mine", VARIABLES).objective is None
 
 
+def test_every_field_of_a_variable_may_be_set():
+    settings = {"low": 0, "high": 360, "unit": "deg", "periodic": True}
+    problem = laboratory("mine", {"angle": settings, "x": {"low": 0, "high": 1, "hardware": [0, 2]}})
+    assert problem.space.variables == (
+        Variable("angle", 0, 360, "deg", periodic=True),
+        Variable("x", 0, 1, hardware=(0, 2)),
+    )
+    offered = {f.name for f in dataclasses.fields(Variable)}
+    assert offered == {"name", "low", "high", "unit", "hardware", "periodic"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
@@ -28,7 +42,12 @@ def test_variables_constraints_and_target(tmp_path):
             ValueError,
             r"variable 'x': unknown settings \[\], missing settings \['high'\]",
         ),
-        ({"variables": {"x": {"low": 0, "high": 1, "max": 2}}}, ValueError, r"unknown settings \['max'\]"),
+        (
+            {"variables": {"x": {"low": 0, "high": 1, "max": 2}}},
+            ValueError,
+            r"unknown settings \['max'\].*give low and high, and optionally unit, hardware and periodic",
+        ),
+        ({"variables": {"x": {"low": 0, "high": 1, "periodic": "no"}}}, ValueError, "must be true or false"),
         ({"variables": VARIABLES, "constraints": [{"upper": 1}]}, ValueError, "give coefficients"),
         ({"variables": VARIABLES, "target": "nowhere.csv"}, FileNotFoundError, "target='nowhere.csv' is not a file"),
     ],

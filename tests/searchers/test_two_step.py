@@ -123,3 +123,10 @@ def test_the_papers_schedule_is_a_config():
 def test_bad_settings_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_batch_that_is_asked_is_as_large_as_the_one_that_is_run(problem):
+    """Without a number, a laboratory is asked for what a run would evaluate: each proposer's whole batch."""
+    campaign = Campaign(problem, two_step(batch_size=4, side_by_side="full", schedule=(Stage(1, ("lhs", "bayesian")),)))
+    assert len(campaign.ask().points) == 8
+    assert len(Campaign(problem, two_step(batch_size=4)).ask().points) == 4

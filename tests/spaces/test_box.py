@@ -80,6 +80,8 @@ def test_bad_tables_are_refused(box, frame, message):
         (lambda: Variable("x", 0, 1, hardware=(0.5, 2)), "hardware limits"),
         (lambda: Variable("x", 0, 1, hardware=(2, 0)), "the wrong way round; swap"),
         (lambda: Variable("x", 0, 1, hardware=(2,)), "must be two numbers"),
+        (lambda: Variable("x", 0, 1, hardware=5), "must be two numbers"),
+        (lambda: Variable("x", 0, 1, periodic="no"), "periodic='no' must be true or false"),
         (lambda: Variable("x", "zero", 1), "low='zero' is not a number"),
         (lambda: Box([("x", 0, 1)]), "nothing else"),
         (lambda: LinearConstraint({"x": 1}), "bounds nothing"),

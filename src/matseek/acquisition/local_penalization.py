@@ -51,6 +51,7 @@ class LocalPenalization(AcquisitionFunction):
         periodic: Which coordinates repeat with period 1, shape ``(d,)``, boolean; none if None.
     """
 
+    chosen: Tensor
     centers: Tensor
     lipschitz: Tensor
     minimum: Tensor
@@ -71,7 +72,7 @@ class LocalPenalization(AcquisitionFunction):
         super().__init__(model=base.model)
         self.base = base
         d = centers.shape[-1]
-        self.register_buffer("centers", centers.detach().clone())
+        self.register_buffer("chosen", centers.detach().clone())
         self.register_buffer("lipschitz", torch.as_tensor(lipschitz, dtype=centers.dtype))
         self.register_buffer("minimum", torch.as_tensor(minimum, dtype=centers.dtype))
         scale = torch.ones(d, dtype=centers.dtype) if lengthscales is None else lengthscales.detach().to(centers)
@@ -81,8 +82,25 @@ class LocalPenalization(AcquisitionFunction):
             raise ValueError(
                 f"lipschitz={float(self.lipschitz):g} must be positive; estimate it, see lipschitz_constant"
             )
+        self.set_X_pending()
+
+    def set_X_pending(self, X_pending: Tensor | None = None) -> None:
+        """Penalise around pending points too, as around the centers; BoTorch's optimisers call this.
+
+        Args:
+            X_pending: Points asked and not yet told, shape ``(p, d)``; they replace those set before. None for none.
+
+        Raises:
+            ValueError: If the shape is another one.
+        """
+        d = self.chosen.shape[-1]
+        if X_pending is not None and (X_pending.ndim != 2 or X_pending.shape[-1] != d):
+            raise ValueError(f"X_pending has shape {tuple(X_pending.shape)}; give one row of {d} coordinates per point")
+        super().set_X_pending(X_pending)
+        centers = self.chosen if self.X_pending is None else torch.cat([self.chosen, self.X_pending.to(self.chosen)])
         with torch.no_grad():
-            mean, variance = moments(base.model, self.centers)
+            mean, variance = moments(self.base.model, centers)
+        self.register_buffer("centers", centers)
         self.register_buffer("center_means", mean)
         self.register_buffer("center_deviations", variance.clamp_min(1e-18).sqrt())
 

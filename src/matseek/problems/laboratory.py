@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ def laboratory(
 
     Args:
         name: Name for records and titles.
-        variables: By name: ``low``, ``high``, and optionally ``unit`` and ``hardware`` (two numbers).
+        variables: By name: ``low``, ``high``, and optionally ``unit``, ``hardware`` (two numbers) and ``periodic``, see
+            :class:`matseek.spaces.Variable`.
         constraints: Each with ``coefficients`` by variable name, and ``lower``, ``upper`` or both.
         target: CSV with the columns ``wavelength`` (nm) and ``absorbance`` of the wanted spectrum; None where the value
             itself is told.
@@ -41,16 +43,15 @@ def laboratory(
 
 
 def _variable(name: str, settings: Mapping[str, Any]) -> Variable:
-    unknown = sorted(set(settings) - {"low", "high", "unit", "hardware"})
+    known = [f.name for f in fields(Variable) if f.name != "name"]
+    unknown = sorted(set(settings) - set(known))
     missing = sorted({"low", "high"} - set(settings))
     if unknown or missing:
         raise ValueError(
             f"variable {name!r}: unknown settings {unknown}, missing settings {missing}; "
-            "give low and high, and optionally unit and hardware"
+            f"give low and high, and optionally {', '.join(known[2:-1])} and {known[-1]}"
         )
-    hardware = settings.get("hardware")
-    limits = None if hardware is None else (hardware[0], hardware[1])
-    return Variable(name, settings["low"], settings["high"], settings.get("unit", ""), limits)
+    return Variable(name, **settings)
 
 
 def _constraint(settings: Mapping[str, Any]) -> LinearConstraint:

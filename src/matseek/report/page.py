@@ -318,7 +318,12 @@ def _hints(problem: Problem, summary: Mapping[str, Any], ordered: Sequence[Evalu
 
 
 def _edge(variable: Variable, x: float) -> str:
-    """The side of its window at the start on which a number lies; empty if on none, or beyond it."""
+    """The side of its window at the start on which a number lies; empty if on none, or beyond it.
+
+    A periodic variable has no ends.
+    """
+    if variable.periodic:
+        return ""
     share = (float(x) - variable.low) / (variable.high - variable.low)
     return "lower" if abs(share) <= _AT_EDGE else "upper" if abs(share - 1) <= _AT_EDGE else ""
 

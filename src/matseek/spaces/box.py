@@ -63,13 +63,15 @@ class Variable:
             )
         object.__setattr__(self, "low", low)
         object.__setattr__(self, "high", high)
+        if not isinstance(self.periodic, bool):
+            raise ValueError(f"variable {self.name!r}: periodic={self.periodic!r} must be true or false")
         if self.periodic and self.hardware is not None:
             raise ValueError(
                 f"variable {self.name!r}: a periodic window is the whole period and cannot be widened; "
                 "leave out hardware"
             )
         if self.hardware is not None:
-            if len(self.hardware) != 2:
+            if np.shape(self.hardware) != (2,):
                 raise ValueError(
                     f"variable {self.name!r}: hardware={self.hardware} must be two numbers, (lower, upper)"
                 )
