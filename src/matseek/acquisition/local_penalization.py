@@ -84,7 +84,7 @@ class LocalPenalization(AcquisitionFunction):
             )
         self.set_X_pending()
 
-    def set_X_pending(self, X_pending: Tensor | None = None) -> None:
+    def set_X_pending(self, X_pending: Tensor | None = None) -> None:  # noqa: N802 -- BoTorch's name
         """Penalise around pending points too, as around the centers; BoTorch's optimisers call this.
 
         Args:
