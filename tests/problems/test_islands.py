@@ -8,7 +8,7 @@ from benchmarks.results_io import RESULTS
 from matseek.configuration import run_settings
 from matseek.potentials import BatchedEMT
 from matseek.problems import islands
-from matseek.problems.motifs import bond_graph, free_indices, same_island
+from matseek.problems.motifs import bond_graph, free_indices, same_island, surrounded
 
 NAMES = [
     "platinum_tetramer",
@@ -61,3 +61,22 @@ def test_a_little_rattle_is_the_same_island_and_swapped_elements_are_not():
             atoms = problem.space.atoms(other.ravel())
             graphs.append(same_island(bond_graph(atoms, free_indices(atoms)), problem.success._motif))
     assert not all(graphs), "which sites the elements have counts"
+
+
+@pytest.mark.parametrize(("name", "inner"), [("platinum_decamer", 2), ("copper_nonamer", 1)])
+def test_inner_atoms_of_an_island_may_rise_and_its_rim_may_not(name, inner):
+    """With other potentials an island domes; a rim atom that rises as far, or an inner one by a layer, is no dome."""
+    problem, known = getattr(islands, name)(BatchedEMT), islands.putative_minimum(name)
+    free = free_indices(known)
+    middle = sorted(surrounded(known, free))
+    assert len(middle) == inner
+
+    def raised(indices, by):
+        atoms = known.copy()
+        atoms.positions[indices, 2] += by
+        return problem.succeeded(problem.space.point(atoms), 0.0)
+
+    assert raised(middle, 0.7)
+    assert raised(middle[:1], 0.7)
+    assert not raised([i for i in free if i not in middle][:1], 0.7)
+    assert not raised(middle, 1.5)

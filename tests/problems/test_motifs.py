@@ -2,7 +2,7 @@ import networkx as nx
 import numpy as np
 import pytest
 from ase import Atoms
-from ase.build import add_adsorbate, fcc111
+from ase.build import add_adsorbate, fcc100, fcc111
 from ase.calculators.emt import EMT
 
 from matseek.problems.motifs import (
@@ -12,7 +12,9 @@ from matseek.problems.motifs import (
     bond_graph,
     free_indices,
     hexagonal_heptamer,
+    is_one_layer,
     matches,
+    surrounded,
 )
 from matseek.spaces import Adlayer
 
@@ -66,12 +68,92 @@ def test_other_islands_are_not_heptamers(layer):
     moved = wheel()
     moved[3] *= [1.9, 1.9, 1]  # one atom leaves the ring
     buckled = wheel()
-    buckled[0, 2] += 0.61
+    buckled[3, 2] += 0.61  # an atom of the rim
     assert not Heptamer()(on(layer, moved), 0.0)
     assert not Heptamer()(on(layer, buckled), 0.0)
     assert Heptamer(z_range=0.7, factor=1.15)(on(layer, buckled), 0.0)
     six = Adlayer(layer.template, "Pt6", z=(1, 6))
     assert not Heptamer()(on(six, wheel()[1:]), 0.0)
+
+
+SEVENNET = {
+    "hcp": [
+        (8.318, 6.396, 13.170),
+        (10.933, 6.407, 12.462),
+        (9.623, 8.664, 12.470),
+        (6.990, 8.678, 12.464),
+        (5.706, 6.416, 12.467),
+        (7.013, 4.125, 12.466),
+        (9.619, 4.123, 12.463),
+    ],
+    "fcc": [
+        (8.319, 4.792, 13.231),
+        (10.965, 4.804, 12.760),
+        (9.646, 7.088, 12.758),
+        (6.995, 7.071, 12.754),
+        (5.678, 4.765, 12.755),
+        (7.013, 2.484, 12.758),
+        (9.658, 2.504, 12.758),
+    ],
+    "six and one on top": [
+        (8.631, 6.575, 12.450),
+        (9.392, 9.165, 12.604),
+        (11.180, 11.102, 12.422),
+        (11.253, 5.947, 12.607),
+        (11.974, 8.521, 12.708),
+        (13.816, 6.532, 12.421),
+        (10.189, 7.479, 14.384),
+    ],
+}
+"""Pt7 on the (6, 6, 2) slab as SevenNet-0 (sevenn 0.13, model 7net-0) relaxed it, to 0.05 eV/A, in angstrom."""
+
+
+@pytest.mark.parametrize(("island", "recognised"), [("hcp", True), ("fcc", True), ("six and one on top", False)])
+def test_another_potentials_hexagon_is_one_too(island, recognised):
+    """SevenNet-0's centres rise by 0.70 and 0.47 A, EMT's by 0.05; its second layer begins 1.7 A above the first."""
+    space = Adlayer(fcc111("Pt", (6, 6, 2), vacuum=8), "Pt7", z=(1.0, 6.0))
+    atoms = space.atoms(np.array(SEVENNET[island]).ravel())
+    assert Heptamer()(atoms, 0.0) == recognised
+
+
+def hexagon(bond, dome):
+    """A hexagon of a bond's length whose centre lies a dome above its rim."""
+    return (wheel() - [0, 0, 2.2]) * bond / BOND + np.outer(np.arange(7) == 0, [0, 0, dome]) + [0, 0, 2.4]
+
+
+@pytest.mark.parametrize("bond", [2.55, 2.65, 2.77])
+@pytest.mark.parametrize("dome", [-0.9, -0.7, 0.0, 0.5, 0.7, 0.9, 1.05])
+def test_a_dome_is_one_layer(layer, bond, dome):
+    assert Heptamer()(on(layer, hexagon(bond, dome)), 0.0)
+
+
+@pytest.mark.parametrize("bond", [2.4, 2.55, 2.77])
+@pytest.mark.parametrize("dome", [1.2, 1.5, 1.8, 2.2])
+def test_an_atom_on_top_of_a_ring_is_a_second_layer(layer, bond, dome):
+    """Short bonds hold the wheel together even at such heights: the bond graph alone does not tell."""
+    atoms = on(layer, hexagon(bond, dome))
+    assert not Heptamer()(atoms, 0.0)
+    if (bond, dome) == (2.4, 1.5):
+        assert matches(bond_graph(atoms, free_indices(atoms)), hexagonal_heptamer())
+
+
+def test_a_tilted_hexagon_is_no_layer(layer):
+    angle = np.radians(20)
+    tilt = np.array([[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]])
+    assert not Heptamer()(on(layer, (wheel() - [0, 0, 2.2]) @ tilt.T + [0, 0, 4]), 0.0)
+
+
+def test_inner_atoms_are_surrounded(layer):
+    atoms = on(layer, hexagon(2.7, 0.7) + np.array([16, 14, 0]))
+    atoms.set_positions(atoms.get_positions(wrap=True), apply_constraint=False)
+    assert surrounded(atoms, free_indices(atoms)) == {36}
+    square = fcc100("Cu", (3, 3, 1), vacuum=8)
+    square.pbc = False
+    assert surrounded(square, range(9)) == {4}
+    assert surrounded(Atoms("Pt"), [0]) == set()
+    endless = fcc111("Pt", (3, 3, 1), vacuum=8)
+    assert surrounded(endless, range(9)) == set(range(9))
+    assert is_one_layer(endless, range(9), set(range(9)), 0.1)
 
 
 def test_bonds_through_several_images_are_counted():
