@@ -19,7 +19,7 @@ FLOORS = [
     {"evaluation", "insight"},
     {"models", "data", "problems"},
     {"acquisition", "diffusion", "potentials", "spaces"},
-    {"errors", "cells"},
+    {"errors", "cells", "processes"},
 ]
 HEIGHT = {room: -floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
