@@ -5,6 +5,7 @@ from gpytorch.kernels import MaternKernel, ScaleKernel
 from scipy.stats import spearmanr
 
 from matseek.models import GaussianProcess
+from matseek.models.gp import informative, representative
 from matseek.problems.measured import MeasuredDroplets
 from matseek.problems.silver_problems import silver_space
 from tests.conftest import bowl
@@ -97,3 +98,27 @@ def test_the_mean_alone_is_that_of_the_posterior(box, data, kernel, noise):
     alone = gp.mean(new)  # before predict() has filled any cache
     np.testing.assert_allclose(alone, gp.predict(new)[0], rtol=1e-9)
     assert gp.mean(box.sample_uniform(30_000, np.random.default_rng(2))).shape == (30_000,)
+
+
+def test_too_many_observations_are_represented_by_the_best_and_by_a_cover():
+    X = np.random.default_rng(0).random((400, 2))
+    values = ((X - 0.25) ** 2).sum(axis=1)
+    kept = representative(X, values, most=60)
+    assert len(kept) == len(set(kept.tolist())) == 60
+    assert set(np.argsort(values)[:30]) <= set(kept.tolist())
+    hole = np.linalg.norm(X[:, None] - X[kept], axis=-1).min(axis=1).max()
+    assert hole < 0.25
+    assert representative(X, values, most=400).tolist() == list(range(400))
+
+
+def test_repeated_points_are_represented_without_repetition():
+    X = np.zeros((10, 3))
+    assert len(set(representative(X, np.arange(10.0), most=6).tolist())) == 6
+
+
+@pytest.mark.parametrize(
+    ("values", "answer"),
+    [([], False), ([1.0], False), ([0.3, 0.3 * (1 + 2e-16)], False), ([0.0, 0.0], False), ([1e6, 1e6 + 1e-3], True)],
+)
+def test_values_that_differ_by_rounding_are_not_informative(values, answer):
+    assert informative(values) is answer

@@ -8,6 +8,7 @@ from matseek.acquisition import STRATEGIES
 from matseek.errors import BudgetError
 from matseek.problems import RecipeProblem
 from matseek.searchers import BayesianSearcher, LatinHypercube, RandomSearcher
+from matseek.searchers.bayesian import SUBSET
 from matseek.spaces import Box, LinearConstraint, Variable
 from tests.conftest import Counting, bowl
 
@@ -138,6 +139,16 @@ def test_failures_are_kept_away_from():
     space = Box([Variable("x", 0, 1), Variable("y", 0, 1)])
     frame = Campaign(RecipeProblem(space, half_fails), BayesianSearcher(6), seed=0).run(36).to_frame()
     assert frame["value"].min() < 0.6
+
+
+def test_the_record_says_when_the_model_learns_from_a_part(problem, monkeypatch):
+    for module in ("matseek.searchers.bayesian", "matseek.models.gp"):
+        monkeypatch.setattr(f"{module}.MOST_OBSERVATIONS", 12)
+    monkeypatch.setattr("matseek.models.gp.representative.__defaults__", (12,))
+    campaign = Campaign(problem, BayesianSearcher(batch_size=6)).run(budget=30)
+    told = [event for event in campaign.ledger.events() if event.kind == SUBSET]
+    assert [event.data["observations"] for event in told] == [18]
+    assert "best half" in told[0].message
 
 
 def test_one_variable_and_many():

@@ -10,7 +10,7 @@ from matseek.data import SpectraDataModule
 from matseek.errors import ResponseError
 from matseek.evaluation import History
 from matseek.models import SpectrumNet, Training
-from matseek.models.gp import GaussianProcess, KernelName, informative
+from matseek.models.gp import GaussianProcess, KernelName, informative, representative
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,20 @@ class Learners:
 
 
 def fit_gp(history: History, kernel: KernelName) -> GaussianProcess:
-    """A Gaussian process of everything that has a value, over the present window.
+    """A Gaussian process of what has a value, over the present window; of too many observations, of a subset.
 
     Raises:
         ValueError: If there are fewer than two different values.
     """
+    window = history.window
+    kept = representative(window.normalize(history.points), history.values)
     return GaussianProcess.fit(
-        history.window, history.points, history.values, history.variances, kernel=kernel, seed=history.iteration
+        window,
+        history.points[kept],
+        history.values[kept],
+        history.variances[kept],
+        kernel=kernel,
+        seed=history.iteration,
     )
 
 

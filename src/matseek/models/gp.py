@@ -48,6 +48,40 @@ def informative(values: npt.ArrayLike) -> bool:
     return len(known) > 1 and bool(np.ptp(known) > _ROUNDING * np.abs(known).max())
 
 
+MOST_OBSERVATIONS = 1500
+"""Observations that a GP is conditioned on: its cost grows with their cube. Of more, :func:`representative` ones."""
+
+
+def representative(X: FloatArray, values: npt.ArrayLike, most: int = MOST_OBSERVATIONS) -> npt.NDArray[np.intp]:
+    """Which observations a GP is conditioned on: all of them, or the best half and others that cover the space.
+
+    Half of the places go to the observations with the least values. The others are filled one after the other by the
+    observation that is farthest from all chosen ones (Gonzalez, Theor. Comput. Sci. 38, 293 (1985)).
+
+    Args:
+        X: Points in unit coordinates, shape ``(n, d)``.
+        values: Values, shape ``(n,)``.
+        most: Observations that are kept at most.
+
+    Returns:
+        Their indices in increasing order, shape ``(min(n, most),)``.
+    """
+    known = np.asarray(values, dtype=np.float64)
+    if len(known) <= most:
+        return np.arange(len(known))
+    chosen = list(np.argsort(known, kind="stable")[: most // 2])
+    nearest = np.full(len(X), np.inf)
+    for index in chosen:
+        nearest = np.minimum(nearest, ((X - X[index]) ** 2).sum(axis=1))
+    nearest[chosen] = -1.0
+    for _ in range(most - len(chosen)):
+        index = int(nearest.argmax())
+        chosen.append(index)
+        nearest = np.minimum(nearest, ((X - X[index]) ** 2).sum(axis=1))
+        nearest[index] = -1.0
+    return np.sort(np.array(chosen, dtype=np.intp))
+
+
 @dataclass(frozen=True, eq=False)
 class GaussianProcess:
     """A fitted GP with a Matern-5/2 kernel: inputs scaled to the window, outcomes standardised.

@@ -10,14 +10,17 @@ import numpy as np
 import torch
 
 from matseek.acquisition import STRATEGIES, Surrogate
-from matseek.evaluation import History, Proposal
+from matseek.evaluation import Event, History, Proposal
 from matseek.insight.learning import Learners, fit_gp
-from matseek.models.gp import KERNELS, KernelName, informative, quiet_numerics
+from matseek.models.gp import KERNELS, MOST_OBSERVATIONS, KernelName, informative, quiet_numerics
 from matseek.searchers.base import BatchSearcher, require_box
 from matseek.searchers.widening import Widening
 from matseek.spaces import Box, Space
 
 logger = logging.getLogger(__name__)
+
+SUBSET = "subset"
+"""Kind of the event that tells from when on the Gaussian process learns from a part of the observations."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class BayesianSearcher(BatchSearcher):
         if self._explores(history):
             return Proposal(history.window.sample_latin_hypercube(n, history.rng()), ("lhs",) * n)
         events = () if self.widening is None else self.widening.events(history, self.name)
+        events += _subset_begins(history)
         widened = history.after(events)
         return Proposal(self._batch(n, widened), (self.name,) * n, events)
 
@@ -88,3 +92,15 @@ class BayesianSearcher(BatchSearcher):
         )
         with quiet_numerics():
             return window.unnormalize(STRATEGIES[self.strategy](surrogate, n, history.rng()).numpy())
+
+
+def _subset_begins(history: History) -> tuple[Event, ...]:
+    """The event that the observations are more than the Gaussian process takes, once in a campaign."""
+    known = len(history.values)
+    if known <= MOST_OBSERVATIONS or any(event.kind == SUBSET for event in history.events):
+        return ()
+    message = (
+        f"from batch {history.iteration} on the Gaussian process learns from {MOST_OBSERVATIONS} observations: the best "
+        f"half of them and others that cover the space; there are {known}"
+    )
+    return (Event(SUBSET, message, {"observations": known, "kept": MOST_OBSERVATIONS}),)

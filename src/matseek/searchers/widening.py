@@ -50,7 +50,11 @@ class Widening:
                 at_edge = int((np.abs(batch[:, j] - edge) <= self.margin).sum())
                 now = variable.low if side == "low" else variable.high
                 to = max(limit, now - self.step * width) if side == "low" else min(limit, now + self.step * width)
-                if to == now or at_edge < self.share * len(batch) or abs(best[j] - edge) > self.beside:
+                if (
+                    abs(to - now) <= 1e-9 * width
+                    or at_edge < self.share * len(batch)
+                    or abs(best[j] - edge) > self.beside
+                ):
                     continue
                 events.append(
                     Event(
