@@ -100,7 +100,7 @@ def _subset_begins(history: History) -> tuple[Event, ...]:
     if known <= MOST_OBSERVATIONS or any(event.kind == SUBSET for event in history.events):
         return ()
     message = (
-        f"from batch {history.iteration} on the Gaussian process learns from {MOST_OBSERVATIONS} observations: the best "
-        f"half of them and others that cover the space; there are {known}"
+        f"from batch {history.iteration} on the Gaussian process learns from {MOST_OBSERVATIONS} observations of "
+        f"{known}: half of them are the best ones, the others cover the space"
     )
     return (Event(SUBSET, message, {"observations": known, "kept": MOST_OBSERVATIONS}),)
