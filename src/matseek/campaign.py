@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -21,6 +22,7 @@ from matseek.evaluation.executors import Executor, SerialExecutor
 from matseek.evaluation.ledger import sqlite_path
 from matseek.evaluation.ranks import leads
 from matseek.insight.convergence import best_so_far
+from matseek.insight.plausibility import doubts, plausibility
 from matseek.insight.stopping import Figures, StopCriterion
 from matseek.insight.understanding import Understanding
 from matseek.models.zoo import SUFFIX
@@ -37,9 +39,12 @@ from matseek.searchers.relaxation import RELAXED, relaxations
 from matseek.spaces import Box
 from matseek.tracking import Label, Outcome, Tracker, Tracking, following, outcome_of
 
+logger = logging.getLogger(__name__)
+
 STOPPED = "stopped"
 RECOGNISED = "recognised"
 JUDGED = "judged"
+DOUBTED = "doubted"
 SUMMARY, TRACE, FIGURES = "summary.json", "trace.csv", "figures"
 """In a run folder: the campaign in numbers, its evaluations, and the folder of its pictures."""
 
@@ -144,6 +149,7 @@ class Campaign:
             self.searcher.search(evaluator)
             self.ledger.end_session()
             self._conclude()
+            self._doubt()
             if self.stopped_by is None:
                 spent = len(self.ledger.evaluations())
                 data = {"by": "budget", "evaluations": spent}
@@ -270,6 +276,14 @@ class Campaign:
             )
             self.ledger.note(Event(STOPPED, message, data))
 
+    def _doubt(self) -> None:
+        """Write down and log what speaks against the best structure, unless that has been said."""
+        said = {e.data["about"]: e.message for e in self._events(DOUBTED)}
+        for doubt in doubts(self.problem.space, self.ledger.evaluations()):
+            if said.get(doubt.about) != doubt.message:
+                logger.warning(doubt.message)
+                self.ledger.note(Event(DOUBTED, doubt.message, {"about": doubt.about}))
+
     @property
     def best(self) -> Evaluation:
         """The evaluation with the least value.
@@ -378,6 +392,7 @@ class Campaign:
             "relaxed_success": None if recognised is None else recognised["evaluation"] is not None,
             "evaluations_to_relaxed_success": None if recognised is None else recognised["evaluation"],
             "relaxation_calls": None if recognised is None else recognised["calls"],
+            **plausibility(self.problem.space, evaluations),
             "seconds_asking": self.ledger.seconds_asking(),
             "wall_seconds": self.ledger.wall_seconds(),
             "cpu_seconds": self.ledger.cpu_seconds(),

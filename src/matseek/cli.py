@@ -147,10 +147,22 @@ def tell(
 
 
 @app.command()
-def report(run_dir: Annotated[Path, typer.Argument(help="Folder of the campaign.")]) -> None:
+def report(
+    run_dir: Annotated[Path, typer.Argument(help="Folder of the campaign.")],
+    relaxed: Annotated[
+        bool,
+        typer.Option(
+            "--relaxed", help="Relax structures, to see whether one becomes a solution; calls the calculator."
+        ),
+    ] = False,
+) -> None:
     """Put everything about a campaign into one HTML page that opens from disk."""
     with _told_plainly():
         campaign = _at_the_desk(run_dir, [])
+        if relaxed:
+            with _out.status("relaxing"):
+                campaign.recognise()
+            _show_outcome(campaign)
         with _out.status("training the models on everything measured, drawing"):
             page = campaign.write(run_dir)
         _out.print(f"open {page.resolve()}", highlight=False, soft_wrap=True)
@@ -215,6 +227,18 @@ def _show_status(campaign: Campaign) -> None:
     )
     if summary["best_value"] is not None:
         _show_best(campaign)
+    _show_outcome(campaign)
+
+
+def _show_outcome(campaign: Campaign) -> None:
+    """Whether the problem is solved, and what speaks against the best."""
+    from matseek.report.page import outcome
+
+    summary = campaign.summary()
+    for sentence in outcome(campaign.problem, summary):
+        _out.print(sentence, highlight=False, markup=False, soft_wrap=True)
+    for warning in summary["warnings"]:
+        _out.print(f"warning: {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
 @contextmanager
@@ -251,6 +275,7 @@ def _run(overrides: Sequence[str]) -> None:
     with _out.status("drawing"):
         page = campaign.write(settings.run_dir)
     _show_best(campaign)
+    _show_outcome(campaign)
     _out.print(f"stopped by {(campaign.stopped_by or '').replace('_', ' ')}", highlight=False)
     _out.print(f"ledger, trace, summary and figures: {settings.run_dir}", highlight=False)
     _out.print(f"open {page.resolve()}", highlight=False, soft_wrap=True)

@@ -5,7 +5,9 @@ from ase.build import bulk, fcc111
 
 from matseek.potentials import BatchedCalculator
 from matseek.potentials.chgnet import CHGNet
+from matseek.problems import StructureProblem
 from matseek.problems.platinum import platinum_adatom
+from matseek.spaces import Adlayer
 from tests.potentials.optional import optional
 
 pytestmark = optional("chgnet")
@@ -56,3 +58,13 @@ def test_an_adatom_is_bound_to_the_step_and_calculated_as_chgnets_own_calculator
 def test_bad_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         CHGNet(**settings)
+
+
+def test_a_slab_whose_next_image_is_near_is_refused():
+    """CHGNet takes every face for periodic: with little vacuum the free atom is bonded to the slab's image above."""
+    slab = fcc111("Pt", (1, 1, 2), vacuum=3)
+    slab = slab.repeat((2, 2, 1))
+    with pytest.raises(ValueError, match="CHGNet takes the third cell vector for a period"):
+        StructureProblem(Adlayer(slab, "Pt", z=(1.5, 3.0)), CHGNet).require_oracle()
+    slab.center(vacuum=8, axis=2)
+    StructureProblem(Adlayer(slab, "Pt", z=(1.5, 3.0)), CHGNet).require_oracle()

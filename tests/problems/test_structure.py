@@ -1,4 +1,5 @@
 import pickle
+import re
 import threading
 from functools import partial
 
@@ -7,9 +8,11 @@ import pytest
 from ase.build import fcc111
 from ase.calculators.calculator import Calculator, all_changes
 from ase.calculators.emt import EMT
+from ase.neighborlist import neighbor_list
 
 from matseek import Campaign
 from matseek.evaluation.executors import ProcessExecutor, ThreadExecutor
+from matseek.potentials import BatchedEMT
 from matseek.problems import Problem, StructureProblem
 from matseek.searchers import RandomSearcher
 from matseek.spaces import Adlayer, Box, Variable
@@ -175,3 +178,62 @@ def test_description_names_the_factory(layer):
 def test_bad_settings_are_refused(layer, settings, message):
     with pytest.raises(ValueError, match=message):
         StructureProblem(**{"space": layer, "calculator": EMT, **settings})
+
+
+class Chain(EMT):
+    """A pair potential that takes every face for periodic, whatever pbc says, as potentials of crystals do."""
+
+    calls = 0
+    blind = False
+    cutoff = 6.0
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=()):
+        Calculator.calculate(self, atoms, properties, system_changes)
+        type(self).calls += 1
+        crystal = self.atoms.copy()
+        crystal.pbc = self.atoms.pbc if self.blind else True
+        apart = neighbor_list("d", crystal, self.cutoff)
+        energy = -0.05 * float(((self.cutoff - apart) ** 2).sum())
+        self.results = {"energy": energy, "forces": np.zeros((len(self.atoms), 3))}
+
+
+class Open(Chain):
+    blind = True
+
+
+@pytest.mark.parametrize(("vacuum", "seen"), [(4.0, True), (8.0, False)])
+def test_a_calculator_that_sees_an_image_above_is_refused(vacuum, seen):
+    """Where the next image is within reach, the calculator is asked; one that keeps to pbc may be used."""
+    slab = fcc111("Pt", (2, 2, 2), vacuum=vacuum)
+    space = Adlayer(slab, "Pt", z=(1.5, 4.0))
+    Chain.calls = Open.calls = 0
+    StructureProblem(space, Open).require_oracle()
+    StructureProblem(space, EMT).require_oracle()
+    StructureProblem(space, BatchedEMT).require_oracle()
+    if not seen:
+        StructureProblem(space, Chain).require_oracle()
+        assert Chain.calls == Open.calls == 0, "nothing is asked where nothing is near"
+        return
+    campaign = Campaign(StructureProblem(space, Chain), RandomSearcher(4))
+    with pytest.raises(ValueError, match="Chain takes the third cell vector for a period all the same") as told:
+        campaign.run(8)
+    assert len(campaign.to_frame()) == 0
+    assert Chain.calls == Open.calls == 2
+    height = float(re.search(r"template.cell\[2, 2\] = ([\d.]+) or more", str(told.value))[1])
+    slab.cell[2, 2] = height
+    StructureProblem(Adlayer(slab, "Pt", z=(1.5, 4.0)), Chain).require_oracle()
+
+
+def test_an_image_that_was_asked_for_is_no_fault():
+    slab = fcc111("Pt", (2, 2, 2), vacuum=4)
+    slab.pbc = True
+    StructureProblem(Adlayer(slab, "Pt", z=(1.5, 4.0)), Chain).require_oracle()
+
+
+def test_a_calculator_that_cannot_be_asked_is_let_through(caplog):
+    class Shy(EMT):
+        def calculate(self, *args, **kwargs):
+            raise RuntimeError("not this structure")
+
+    StructureProblem(Adlayer(fcc111("Pt", (2, 2, 2), vacuum=4), "Pt", z=(1.5, 4.0)), Shy).require_oracle()
+    assert "not this structure" in caplog.text

@@ -119,3 +119,52 @@ def test_recipes_cannot_be_relaxed(problem):
 def test_bad_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         RandomStructureSearch(**settings)
+
+
+class Spring(EMT):
+    """An atom on springs to a place above the template, which may lie outside the confinement."""
+
+    place = np.zeros(3)
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=()):
+        super(EMT, self).calculate(atoms, properties, system_changes)
+        away = self.atoms.positions[-1] - self.place
+        forces = np.zeros((len(self.atoms), 3))
+        forces[-1] = -away
+        self.results = {"energy": float(away @ away) / 2, "free_energy": 0.0, "forces": forces}
+
+
+@pytest.mark.parametrize("optimizer", ["BFGS", "LBFGS", "FIRE"])
+@pytest.mark.parametrize(("wall", "height", "at"), [("upper", 6.0, 4.0), ("lower", -2.0, 1.9)])
+def test_an_atom_held_by_a_wall_slides_to_where_it_is_lowest(wall, height, at, optimizer):
+    """A minimum beyond a wall: relaxations converge on the wall beside it, and the campaign says so."""
+    space = Adlayer(SPACE.template, "Pt", z=(1.9, 4.0))
+    top = space.z_low - 1.9
+
+    class Beyond(Spring):
+        place = np.array([2.5, 1.5, top + height])
+
+    searcher = RandomStructureSearch(concurrent=2, optimizer=optimizer, fmax=0.02)
+    campaign = Campaign(StructureProblem(space, Beyond), searcher, seed=0).run(150)
+    ended = [r["ended"] for r in relaxations(campaign)]
+    assert ended.count("converged") >= 2
+    assert set(ended) == {"converged"}
+    best = campaign.best
+    offset = best.point[:2] - Beyond.place[:2]
+    fractions = offset @ np.linalg.inv(space.plane)
+    assert np.abs((fractions - np.round(fractions)) @ space.plane).max() < 0.03
+    assert best.point[2] == pytest.approx(top + at, abs=1e-9)
+    assert abs(best.response[0, 2]) > 1, "the ledger has the force as it is"
+    summary = campaign.summary()
+    assert summary["best_on_wall"] == {wall: [1]}
+    assert f"{wall} wall of the confinement" in summary["warnings"][0]
+    assert [m for m in summary["events"] if "wall of the confinement" in m] == summary["warnings"]
+
+
+def test_an_atom_leaves_a_wall_that_it_is_not_pushed_against():
+    class Inside(Spring):
+        place = np.array([2.5, 1.5, SPACE.z_low + 1.5])
+
+    walk = Campaign(StructureProblem(SPACE, Inside), RandomStructureSearch(concurrent=1, fmax=0.01), seed=0).run(60)
+    assert walk.best.value < 1e-4
+    assert walk.summary()["warnings"] == []

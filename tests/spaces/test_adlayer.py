@@ -1,12 +1,16 @@
 import json
 import pickle
+from io import StringIO
 
 import numpy as np
 import pandas as pd
 import pytest
 from ase import Atoms
 from ase.build import fcc111
+from ase.calculators.emt import EMT
+from ase.constraints import FixAtoms, FixCartesian
 from ase.data import covalent_radii
+from ase.io import read, write
 from ase.neighborlist import neighbor_list
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -226,3 +230,135 @@ def test_bad_cells_are_refused(slab):
 def test_atoms_that_cannot_be_placed_are_refused():
     with pytest.raises(InfeasibleSpaceError, match="could not be placed without overlap"):
         Adlayer(flat_template([[3.0, 0], [0, 3.0]]), "Pt6", z=(1, 1.2))
+
+
+def test_the_least_distance_is_a_setting(slab):
+    usual, wide = (Adlayer(slab, "Pt2", (1, 5), least_distance=least) for least in (None, 0.8))
+    assert usual.least_distance == 0.6
+    bond = 2 * covalent_radii[78]
+    z = usual.z_low + 2.5
+    pair = np.array([0, 0, z, 0.7 * bond, 0, z])
+    assert usual.refusals(pair) == [""]
+    assert f"at least {0.8 * bond:.3g} A needed" in wide.refusals(pair)[0]
+    assert usual.closeness(pair) == pytest.approx(0.7 / 0.6)
+    assert wide.closeness(pair) == pytest.approx(0.7 / 0.8)
+    points = wide.sample_uniform(20, np.random.default_rng(0))
+    assert (wide.closeness(points) >= 1).all()
+    assert wide.refusals(points) == [""] * 20
+    assert (
+        Adlayer(slab, "Pt2", (1, 5), 0.95).closeness(wide.sample_contiguous(20, np.random.default_rng(0))) > 0.8
+    ).all()
+    assert wide.floor(slab.positions[-1:, :2]) - usual.floor(slab.positions[-1:, :2]) == pytest.approx(0.2 * bond)
+    for bad in (0, -0.1, 1.01, np.nan, np.inf, "far", True):
+        with pytest.raises(ValueError, match="least_distance=.* must be a number above 0 and at most 1"):
+            Adlayer(slab, "Pt2", (1, 5), least_distance=bad)
+    with pytest.raises(InfeasibleSpaceError, match="a shorter least_distance"):
+        Adlayer(flat_template([[4.0, 0], [0, 4.0]]), "Pt4", (1, 2), least_distance=0.95)
+
+
+def test_ledgers_that_are_older_than_the_least_distance_are_the_same_campaigns(slab):
+    usual = Adlayer(slab, "Pt2", (1, 5)).describe()
+    assert set(usual) == {"template", "free", "z"}
+    assert Adlayer(slab, "Pt2", (1, 5), least_distance=0.6).describe() == usual
+    assert Adlayer(slab, "Pt2", (1, 5), least_distance=0.7).describe() == {**usual, "least_distance": 0.7}
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 2**32 - 1), st.floats(0.3, 1.0))
+def test_closeness_is_that_of_a_neighbour_list(seed, least):
+    """Shortest distance over least distance, through all images, as far as atoms are close."""
+    rng = np.random.default_rng(seed)
+    plane = np.array([[rng.uniform(3.2, 6), 0], [rng.uniform(-9, 9), rng.uniform(3.2, 6)]])
+    try:
+        space = Adlayer(flat_template(plane), "PtCu", z=(0.5, 6), least_distance=least)
+    except ValueError:
+        return
+    heights = rng.uniform(space.z_low, space.z_high, (10, 2, 1))
+    points = np.concatenate([rng.uniform(-2, 3, (10, 2, 2)) @ plane, heights], axis=2).reshape(10, 6)
+    for point, found in zip(points, space.closeness(points), strict=True):
+        atoms = space.atoms(point)
+        radii = covalent_radii[atoms.numbers]
+        i, j, apart = neighbor_list("ijd", atoms, [1.1 * least * r for r in radii])
+        close = apart[i != j] / (least * (radii[i] + radii[j])[i != j])
+        assert min(found, 1.1) == pytest.approx(min([1.1, *close]))
+
+
+def test_walls_of_the_confinement(layer):
+    z = layer.z_low + 1
+    point = np.array([0, 0, layer.z_low, 4, 0, layer.z_high - 0.05, 0, 4, z])
+    assert layer.walls(point).tolist() == [[-1, 0, 0]]
+    assert layer.walls(point, reach=0.1).tolist() == [[-1, 1, 0]]
+    assert layer.walls(point, reach=100).tolist() == [[-1, 1, -1]], "of both walls the nearer counts"
+
+
+def test_a_slab_cut_by_the_cells_face_is_made_whole_or_refused(slab):
+    whole = Adlayer(slab, "Pt", (1, 4))
+    sunk = slab.copy()
+    sunk.pbc = True
+    sunk.positions[:, 2] -= slab.positions[:, 2].max() - 0.5  # the lower layer lies below the cell
+    cut = sunk.copy()
+    cut.wrap(pbc=(False, False, True))
+    assert np.ptp(cut.positions[:, 2]) > 10
+    mended = Adlayer(cut, "Pt", (1, 4))
+    assert np.allclose(mended.template.positions, sunk.positions)
+    assert mended.z_low == pytest.approx(1.5)
+    point = whole.sample_uniform(1, np.random.default_rng(0))[0]
+    low = point - np.array([0, 0, whole.z_low - mended.z_low])
+    assert mended.refusals(low) == [""]
+    assert np.allclose(mended.atoms(low).get_distances(-1, range(18)), whole.atoms(point).get_distances(-1, range(18)))
+    cut.pbc = (True, True, False)
+    with pytest.raises(ValueError, match="slab is cut by the cell's face: 9 atoms lie .* Move them there") as told:
+        Adlayer(cut, "Pt", (1, 4))
+    remedy = str(told.value).split("Move them there: ")[1].split("; if both")[0]
+    template = cut
+    exec(remedy, {"template": template})
+    assert np.allclose(Adlayer(template, "Pt", (1, 4)).template.positions, sunk.positions, atol=1e-4)
+
+
+def test_slabs_that_are_not_cut_stay_as_they_are(slab):
+    thin, far = slab.copy(), slab.copy()
+    thin.center(vacuum=0.5, axis=2)
+    far.positions[:, 2] += 40  # outside the cell, where no face is periodic
+    two = slab + slab
+    two.positions[18:, 2] += 10
+    two.cell[2, 2] = 40
+    for template in (thin, far, two, flat_template([[5, 0], [0, 5]])):
+        assert np.array_equal(Adlayer(template, "Pt", (1, 4)).template.positions, template.positions)
+
+
+def test_nothing_of_a_template_holds_the_free_atoms(slab):
+    """Constraints and arrays of a template's file would be zero for free atoms, which means held, without charge ..."""
+    template = slab.copy()
+    template.set_constraint([FixAtoms(range(9)), FixCartesian(range(18))])
+    template.arrays["move_mask"] = np.zeros(18, dtype=bool)
+    template.arrays["forces"] = np.ones((18, 3))
+    template.set_momenta(np.ones((18, 3)), apply_constraint=False)
+    template.set_masses([7.0] * 18)
+    template.info["charge"] = 1
+    template.calc = EMT()
+    space = Adlayer(template, "PtCu", (1, 4))
+    atoms = space.atoms(space.sample_uniform(1, np.random.default_rng(0))[0])
+    assert set(atoms.arrays) == {"numbers", "positions", "tags", "masses"}
+    assert atoms.get_masses()[-1] == pytest.approx(63.546)
+    assert atoms.info["charge"] == 1
+    assert atoms.calc is None
+    assert [c.index.tolist() for c in atoms.constraints] == [list(range(18))]
+    atoms.calc = EMT()
+    assert (np.abs(atoms.get_forces()[18:]) > 0).all()
+    file = StringIO()
+    atoms.calc, atoms.info = None, {}
+    write(file, atoms, format="extxyz")
+    file.seek(0)
+    (held,) = read(file, format="extxyz").constraints
+    assert held.index.tolist() == list(range(18)), "nor of a file that is written"
+    assert "move_mask" in template.arrays, "the template that was given is as it was"
+
+
+@pytest.mark.parametrize("name", ["initial_magmoms", "initial_charges"])
+def test_moments_that_free_atoms_would_lack_are_refused(slab, name):
+    template = slab.copy()
+    template.arrays[name] = np.zeros(18)
+    assert name not in Adlayer(template, "Pt", (1, 4)).template.arrays
+    template.arrays[name] = np.ones(18)
+    with pytest.raises(ValueError, match=rf"remove them, del template.arrays\['{name}'\]"):
+        Adlayer(template, "Pt", (1, 4))

@@ -23,11 +23,13 @@ _FINE = Relaxation(fmax=0.02, max_steps=400)
 """Relaxations whose energies are compared: converged well within a hundredth of an eV."""
 
 
-def island_space(name: str) -> Adlayer:
+def island_space(name: str, z: tuple[float, float] | None = None, least_distance: float | None = None) -> Adlayer:
     """The space of an island's problem.
 
     Args:
         name: The problem's.
+        z: Confinement, see :class:`matseek.spaces.Adlayer`; None for 1 to 6 angstrom.
+        least_distance: Of atoms, see there.
 
     Raises:
         KeyError: If there is no such island.
@@ -39,7 +41,7 @@ def island_space(name: str) -> Adlayer:
         "copper_nonamer": (fcc100("Cu", (6, 6, 2), vacuum=8), "Cu9"),
         "platinum_copper_heptamer": (fcc111("Pt", (6, 6, 2), vacuum=8), "Pt3Cu4"),
     }[name]
-    return Adlayer(slab, free, z=(1.0, 6.0))
+    return Adlayer(slab, free, z=(1.0, 6.0) if z is None else z, least_distance=least_distance)
 
 
 def putative_minimum(name: str) -> Atoms:
@@ -53,33 +55,56 @@ def putative_minimum(name: str) -> Atoms:
     return structure
 
 
-def platinum_tetramer(calculator: CalculatorFactory = EMT) -> StructureProblem:
+def platinum_tetramer(
+    calculator: CalculatorFactory = EMT,
+    z: tuple[float, float] | None = None,
+    least_distance: float | None = None,
+) -> StructureProblem:
     """The problem ``platinum_tetramer``: Pt4 on Pt(111)."""
-    return _island("platinum_tetramer", calculator)
+    return _island("platinum_tetramer", calculator, z, least_distance)
 
 
-def platinum_decamer(calculator: CalculatorFactory = EMT) -> StructureProblem:
+def platinum_decamer(
+    calculator: CalculatorFactory = EMT,
+    z: tuple[float, float] | None = None,
+    least_distance: float | None = None,
+) -> StructureProblem:
     """The problem ``platinum_decamer``: Pt10 on Pt(111)."""
-    return _island("platinum_decamer", calculator)
+    return _island("platinum_decamer", calculator, z, least_distance)
 
 
-def copper_hexamer(calculator: CalculatorFactory = EMT) -> StructureProblem:
+def copper_hexamer(
+    calculator: CalculatorFactory = EMT,
+    z: tuple[float, float] | None = None,
+    least_distance: float | None = None,
+) -> StructureProblem:
     """The problem ``copper_hexamer``: Cu6 on Cu(111)."""
-    return _island("copper_hexamer", calculator)
+    return _island("copper_hexamer", calculator, z, least_distance)
 
 
-def copper_nonamer(calculator: CalculatorFactory = EMT) -> StructureProblem:
+def copper_nonamer(
+    calculator: CalculatorFactory = EMT,
+    z: tuple[float, float] | None = None,
+    least_distance: float | None = None,
+) -> StructureProblem:
     """The problem ``copper_nonamer``: Cu9 on Cu(100)."""
-    return _island("copper_nonamer", calculator)
+    return _island("copper_nonamer", calculator, z, least_distance)
 
 
-def platinum_copper_heptamer(calculator: CalculatorFactory = EMT) -> StructureProblem:
+def platinum_copper_heptamer(
+    calculator: CalculatorFactory = EMT,
+    z: tuple[float, float] | None = None,
+    least_distance: float | None = None,
+) -> StructureProblem:
     """The problem ``platinum_copper_heptamer``: Pt3Cu4 on Pt(111)."""
-    return _island("platinum_copper_heptamer", calculator)
+    return _island("platinum_copper_heptamer", calculator, z, least_distance)
 
 
-def _island(name: str, calculator: CalculatorFactory) -> StructureProblem:
+def _island(
+    name: str, calculator: CalculatorFactory, z: tuple[float, float] | None, least_distance: float | None
+) -> StructureProblem:
     """Solved by the putative minimum's island as evaluated, or by its energy after relaxation."""
     known = putative_minimum(name)
     relaxed = AfterRelaxation(AsLowAs(known, calculator, _FINE), calculator, _FINE)
-    return StructureProblem(island_space(name), calculator, Island(known), name=name, relaxed_success=relaxed)
+    space = island_space(name, z, least_distance)
+    return StructureProblem(space, calculator, Island(known), name=name, relaxed_success=relaxed)

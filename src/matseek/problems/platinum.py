@@ -86,7 +86,11 @@ class StepHollowEnergy:
         return abs(energy - self.minimum) < self.tolerance
 
 
-def platinum_adatom(calculator: CalculatorFactory = EMT) -> StructureProblem:
+def platinum_adatom(
+    calculator: CalculatorFactory = EMT,
+    z: tuple[float, float] | None = None,
+    least_distance: float | None = None,
+) -> StructureProblem:
     """The problem ``platinum_adatom``: one atom on the stepped surface Pt(122), at most 4 angstrom above the step.
 
     It is solved by a structure that is, as evaluated, within 0.1 eV of the minimum in the hollow at the foot of the
@@ -95,22 +99,31 @@ def platinum_adatom(calculator: CalculatorFactory = EMT) -> StructureProblem:
 
     Args:
         calculator: Zero-argument callable that makes an ASE calculator.
+        z: Confinement, see :class:`matseek.spaces.Adlayer`; None for 0 to 4 angstrom.
+        least_distance: Of atoms, see there.
     """
-    space = Adlayer(stepped_platinum(), "Pt", z=(0.0, 4.0))
+    space = Adlayer(stepped_platinum(), "Pt", z=(0.0, 4.0) if z is None else z, least_distance=least_distance)
     relaxed = AfterRelaxation(StepHollowEnergy(space, calculator), calculator, _FINE, before=InStepHollow())
     success = StepHollowEnergy(space, calculator, tolerance=0.1)
     return StructureProblem(space, calculator, success, name="platinum_adatom", relaxed_success=relaxed)
 
 
-def platinum_heptamer(calculator: CalculatorFactory = EMT) -> StructureProblem:
+def platinum_heptamer(
+    calculator: CalculatorFactory = EMT,
+    z: tuple[float, float] | None = None,
+    least_distance: float | None = None,
+) -> StructureProblem:
     """The problem ``platinum_heptamer``: seven atoms on a (6, 6) cell of Pt(111), 1 to 6 angstrom above it.
 
-    It is solved by a flat hexagonal heptamer, see :class:`matseek.problems.motifs.Heptamer`, as evaluated;
+    It is solved by a hexagonal heptamer in one layer, see :class:`matseek.problems.motifs.Heptamer`, as evaluated;
     ``problem.relaxed_success`` looks at what a structure relaxes to, and counts the calls of these relaxations.
 
     Args:
         calculator: Zero-argument callable that makes an ASE calculator.
+        z: Confinement, see :class:`matseek.spaces.Adlayer`; None for 1 to 6 angstrom.
+        least_distance: Of atoms, see there.
     """
-    space = Adlayer(fcc111("Pt", (6, 6, 2), vacuum=8), "Pt7", z=(1.0, 6.0))
+    template = fcc111("Pt", (6, 6, 2), vacuum=8)
+    space = Adlayer(template, "Pt7", z=(1.0, 6.0) if z is None else z, least_distance=least_distance)
     relaxed = AfterRelaxation(Heptamer(), calculator)
     return StructureProblem(space, calculator, Heptamer(), name="platinum_heptamer", relaxed_success=relaxed)

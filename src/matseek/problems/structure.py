@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +17,17 @@ from matseek.problems.base import Measurement, callable_name
 from matseek.problems.calculators import CALCULATORS, CalculatorFactory
 from matseek.spaces import Adlayer
 
+logger = logging.getLogger(__name__)
+
 FloatArray = npt.NDArray[np.float64]
 SuccessTest = Callable[[Atoms, float], bool]
+
+
+_FARTHEST_BOND = 7.0
+"""Beyond what potentials count as neighbours, in angstrom (EMT, MACE-MP-0 and CHGNet: 6, SevenNet-0: 5)."""
+
+_SEEN = 1e-3
+"""Smallest energy, in eV, by which an image that is seen changes a structure's; above the noise of float32."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,9 +70,42 @@ class StructureProblem:
                 raise ValueError(f"{name}={test!r} must be callable on (atoms, energy), or None for no such test")
 
     def require_oracle(self) -> None:
-        """Make a calculator, so that a missing file or package is told before anything is evaluated."""
-        with CALCULATORS.lent(self.calculator):
-            pass
+        """Make a calculator, so that a missing file or package is told before anything is evaluated.
+
+        Where the next periodic image along z is near although the template is not periodic there, the calculator is
+        asked whether it sees it: two calls, which are no evaluations.
+
+        Raises:
+            ValueError: If it does.
+        """
+        with CALCULATORS.lent(self.calculator) as calculator:
+            self._require_no_image_above(calculator)
+
+    def _require_no_image_above(self, calculator: BaseCalculator) -> None:
+        """Refuse a calculator to which the third cell vector is a period although the template says that it is none."""
+        template, space = self.space.template, self.space
+        room = float(template.positions[:, 2].min() + template.cell[2, 2]) - space.z_high
+        if template.pbc[2] or room >= _FARTHEST_BOND:
+            return
+        point = space.sample_uniform(1, np.random.default_rng(0)).reshape(-1, 3)
+        point[:, 2] += space.z_high - point[:, 2].max()
+        energies = []
+        for vacuum in (0.0, 20.0):
+            atoms = space.atoms(point.ravel())
+            atoms.cell[2, 2] += vacuum
+            atoms.calc = calculator
+            try:
+                energies.append(float(atoms.get_potential_energy()))
+            except Exception as error:  # what a calculator raises here it may not raise for other structures
+                logger.warning("whether the calculator sees an image above could not be asked: %s", error)
+                return
+        if abs(energies[0] - energies[1]) > _SEEN:
+            raise ValueError(
+                f"template: pbc={template.pbc.tolist()}, but calculator {callable_name(self.calculator)} takes the "
+                f"third cell vector for a period all the same: the next image begins {room:.3g} angstrom above the "
+                f"confinement and moves the energy by {abs(energies[0] - energies[1]):.3g} eV. Give the slab more "
+                f"vacuum: template.cell[2, 2] = {template.cell[2, 2] + _FARTHEST_BOND - room:.4g} or more"
+            )
 
     def measure(self, point: FloatArray, rng: np.random.Generator) -> Measurement:  # noqa: ARG002 -- the problem's face
         """Energy and forces of one structure.

@@ -186,7 +186,7 @@ def write_page(
         origin=_origin(summary, ordered),
         verdict=_verdict(problem, ordered),
         verdict_is_long=len(_variables(problem)) > 6,
-        outcome=_outcome(problem, summary),
+        outcome=" ".join(outcome(problem, summary)),
         numbers=_key_numbers(problem, summary, ordered),
         best=_best_table(problem, ordered),
         sections=_sections(figures, outlook),
@@ -270,16 +270,48 @@ def _verdict(problem: Problem, ordered: Sequence[Evaluation]) -> str:
     return f"Best {value_name(problem)} {value} after {_count(told, 'measured condition')}: {recipe}."
 
 
-def _outcome(problem: Problem, summary: Mapping[str, Any]) -> str:
-    """Whether the goal was reached; nothing where there is no goal."""
+def outcome(problem: Problem, summary: Mapping[str, Any]) -> list[str]:
+    """Whether the goal was reached, in sentences; none where there is no goal.
+
+    Of structures both are said: whether one solves the problem as evaluated, and whether one relaxes to a solution.
+
+    Args:
+        problem: The problem.
+        summary: The campaign's summary, or what ``summary.json`` holds.
+    """
+    if isinstance(problem, StructureProblem):
+        return [*_outcome_as_evaluated(summary), *_outcome_relaxed(problem, summary)]
     level = getattr(problem, "success_below", None)
     if level is None or summary.get("success") is None:
-        return ""
+        return []
     goal = f"The goal, a {value_name(problem)} below {level:g},"
     if not summary["success"]:
-        return f"{goal} has not been reached."
+        return [f"{goal} has not been reached."]
     first = summary.get("evaluations_to_success")
-    return f"{goal} was reached" + (f" with condition {first}." if first is not None else ".")
+    return [f"{goal} was reached" + (f" with condition {first}." if first is not None else ".")]
+
+
+def _outcome_as_evaluated(summary: Mapping[str, Any]) -> list[str]:
+    if summary.get("success") is None:
+        return []
+    if not summary["success"]:
+        return ["As evaluated, no structure solves the problem."]
+    return [f"As evaluated, the problem is solved, first by evaluation {summary.get('evaluations_to_success')}."]
+
+
+def _outcome_relaxed(problem: StructureProblem, summary: Mapping[str, Any]) -> list[str]:
+    if problem.relaxed_success is None:
+        return []
+    if summary.get("relaxed_success") is None:
+        return [
+            "Whether a structure relaxes to a solution has not been looked at; “matseek report FOLDER --relaxed” does, "
+            "and calls the calculator for it."
+        ]
+    calls = f"({summary.get('relaxation_calls')} calls of the calculator to find out, which are no evaluations)"
+    if not summary["relaxed_success"]:
+        return [f"No structure relaxes to a solution {calls}."]
+    first = summary.get("evaluations_to_relaxed_success")
+    return [f"Relaxed, the problem is solved, first from evaluation {first} {calls}."]
 
 
 def _hints(problem: Problem, summary: Mapping[str, Any], ordered: Sequence[Evaluation]) -> list[str]:
@@ -304,6 +336,7 @@ def _hints(problem: Problem, summary: Mapping[str, Any], ordered: Sequence[Evalu
         )
     else:
         hints.append("The campaign is still open. Ask for the next batch, or run the same command again.")
+    hints += [str(warning) for warning in summary.get("warnings") or ()]
     best = _best(ordered)
     if best is not None:
         hints += [_edge_hint(v, float(x)) for v, x in zip(_variables(problem), best.point, strict=False) if _edge(v, x)]

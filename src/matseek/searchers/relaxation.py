@@ -21,6 +21,9 @@ Placement = Literal["uniform", "contiguous"]
 OPTIMIZERS: Mapping[str, Callable[..., Any]] = {"BFGS": BFGS, "LBFGS": LBFGS, "FIRE": FIRE}
 RELAXED = "relaxed"
 
+_ON_A_WALL = 1e-6
+"""Atoms this near to a wall, in angstrom, lie on it: relaxations put them there exactly."""
+
 
 @dataclass(frozen=True)
 class RandomStructureSearch(Searcher):
@@ -31,12 +34,15 @@ class RandomStructureSearch(Searcher):
     belong to it. Where a campaign has an opening, the first relaxations begin at its points. A campaign that was killed
     walks through what the ledger holds and goes on from there.
 
+    What leaves the confinement is put back onto its wall. An atom on a wall that is pushed outwards slides along it,
+    and the relaxation has converged when the forces that are left are small.
+
     Args:
         concurrent: Relaxations side by side.
         placement: ``uniform``: each atom anywhere in cell and confinement; ``contiguous``: each at a bond's distance of
             one placed before. Without overlaps either way.
         optimizer: ``BFGS``, ``LBFGS`` or ``FIRE`` of ASE.
-        fmax: Largest force in eV/A at which a structure is relaxed.
+        fmax: Largest force in eV/A at which a structure is relaxed; what pushes an atom against a wall does not count.
         most_steps: Evaluations after which a relaxation is given up.
 
     Raises:
@@ -130,6 +136,8 @@ class _Walk:
         self.energy = evaluation.value
         forces = np.zeros((len(self._atoms), 3))
         forces[-self.space.size :] = evaluation.response
+        held = self._held(forces[-self.space.size :])
+        forces[-self.space.size :, 2][held] = 0.0
         if float(np.linalg.norm(forces, axis=1).max()) <= self.settings.fmax:
             self.ended = "converged"
             return
@@ -137,13 +145,18 @@ class _Walk:
             self.ended = "given up"
             return
         self._atoms.calc = SinglePointCalculator(self._atoms, energy=self.energy, forces=forces)
+        height = self._atoms.positions[-self.space.size :, 2].copy()
         self._optimizer.step()
-        # What leaves the confinement is put back onto its wall.
+        # What leaves the confinement is put back onto its wall; what is held there stays on it.
         z = self._atoms.positions[-self.space.size :, 2].clip(self.space.z_low, self.space.z_high)
-        self._atoms.positions[-self.space.size :, 2] = z
+        self._atoms.positions[-self.space.size :, 2] = np.where(held, height, z)
         reason = self.space.refusals(self.point)[0]
         if reason:
             self.ended = reason
+
+    def _held(self, forces: FloatArray) -> npt.NDArray[np.bool_]:
+        """Atoms on a wall of the confinement whose forces ``(n, 3)`` point out of it, shape ``(n,)``."""
+        return np.asarray(self.space.walls(self.point, reach=_ON_A_WALL)[0] * forces[:, 2] > 0)
 
     def event(self) -> Event:
         """What the record tells of it."""

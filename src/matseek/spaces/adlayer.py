@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -21,7 +22,10 @@ from matseek.errors import InfeasibleSpaceError
 FloatArray = npt.NDArray[np.float64]
 
 OVERLAP = 0.6
-"""Two atoms overlap below this fraction of the sum of their covalent radii (ASE's, from Cordero et al., 2008)."""
+"""Least distance of two atoms where none is given: this fraction of the sum of their covalent radii."""
+
+CLOSE = 1.1
+"""Distances are exact up to this multiple of the least one."""
 
 _JITTER = 0.1
 """Bonding distances of contiguous placement lie within this fraction of the sum of the covalent radii."""
@@ -34,6 +38,9 @@ _RESTARTS = 30
 
 _TOLERANCE = 1e-9
 """Slack of the confinement, in angstrom."""
+
+_SEAM = 4.0
+"""Parts of a template that are farther apart than this along z, in angstrom, are not bonded."""
 
 _CHUNK = 64
 """Structures whose distances are held in memory at once."""
@@ -51,22 +58,28 @@ class Adlayer:
 
     Args:
         template: The atoms that never move; periodic along its first two cell vectors, which lie in the xy plane,
-            while the third is along z. A copy is kept, without constraints and calculator.
+            while the third is along z. A copy is kept: elements, positions, cell, periodicity, masses, tags and
+            ``info``; no constraints, calculator or other arrays. If it is periodic along z too and its slab is cut by
+            the cell's face, the upper part is moved below the lower one, which is the same crystal.
         free: Formula of the free atoms, for example ``Pt7`` or ``Pt3Cu4``.
         z: Lower and upper end of the confinement, in angstrom above the highest template atom.
+        least_distance: Below this fraction of the sum of their covalent radii (ASE's, from Cordero et al., 2008) two
+            atoms overlap, and the structure is not evaluated; above 0 and at most 1. None for 0.6.
 
     Raises:
-        ValueError: If the template, the formula or the confinement is not as described, or the cell is so thin that a
-            free atom would overlap with its own image.
-        InfeasibleSpaceError: If the free atoms do not fit: either their hard cores (spheres of 0.6 covalent radii)
-            fill more than the room there is, or they cannot be placed at random without overlap.
+        ValueError: If the template, the formula, the confinement or the least distance is not as described, or the cell
+            is so thin that a free atom would overlap with its own image.
+        InfeasibleSpaceError: If the free atoms do not fit: either their hard cores (spheres of ``least_distance`` times
+            their covalent radii) fill more than the room there is, or they cannot be placed at random without overlap.
     """
 
     template: Atoms
     free: str
     z: tuple[float, float]
+    least_distance: float
 
-    def __init__(self, template: Atoms, free: str, z: tuple[float, float]) -> None:
+    def __init__(self, template: Atoms, free: str, z: tuple[float, float], least_distance: float | None = None) -> None:
+        object.__setattr__(self, "least_distance", _checked_distance(least_distance))
         object.__setattr__(self, "template", _checked_template(template))
         object.__setattr__(self, "free", free)
         object.__setattr__(self, "z", _checked_confinement(z))
@@ -78,7 +91,7 @@ class Adlayer:
     def _require_wide_cell(self) -> None:
         shortest = float(np.linalg.norm(self._reduced[0]))
         largest = int(self.numbers[np.argmax(self._radii)])
-        needed = 2 * OVERLAP * float(self._radii.max())
+        needed = 2 * self.least_distance * float(self._radii.max())
         if shortest < needed:
             raise ValueError(
                 f"the template's cell repeats after {shortest:.3g} angstrom in plane, so a {chemical_symbols[largest]} "
@@ -91,7 +104,7 @@ class Adlayer:
         if not self.template.pbc[2]:
             return
         next_image = float(self.template.positions[:, 2].min() + self.template.cell[2, 2])
-        reach = OVERLAP * float(self._radii.max() + covalent_radii[self.template.numbers].max())
+        reach = self.least_distance * float(self._radii.max() + covalent_radii[self.template.numbers].max())
         if self.z_high + reach > next_image:
             raise ValueError(
                 f"z={self.z} reaches to {self.z_high:.4g} angstrom, but the template is periodic along z and its next "
@@ -99,7 +112,7 @@ class Adlayer:
             )
 
     def _require_room(self) -> None:
-        cores = OVERLAP * self._radii
+        cores = self.least_distance * self._radii
         area = float(abs(np.linalg.det(self.plane)))
         # Cores may stick out of the confinement by their radius; no packing fills more than all of it.
         room = area * (self.z_high - self.z_low + 2 * float(cores.max()))
@@ -107,7 +120,8 @@ class Adlayer:
         if needed > room:
             raise InfeasibleSpaceError(
                 f"free={self.free!r}: the atoms' hard cores take {needed:.4g} cubic angstrom, but the confinement "
-                f"z={self.z} has {room:.4g}; take fewer atoms, a larger cell or a wider confinement"
+                f"z={self.z} has {room:.4g}; take fewer atoms, a larger cell, a wider confinement or a "
+                "shorter least_distance"
             )
         self.sample_uniform(1, np.random.default_rng(0))
 
@@ -163,17 +177,17 @@ class Adlayer:
 
     @cached_property
     def _near_template(self) -> tuple[FloatArray, FloatArray]:
-        """Positions ``(t, 3)`` and radii ``(t,)`` of the template atoms that a free atom could overlap with."""
+        """Positions ``(t, 3)`` and radii ``(t,)`` of the template atoms that a free atom could come close to."""
         radii = np.asarray(covalent_radii[self.template.numbers], dtype=np.float64)
-        reach = OVERLAP * (radii + self._radii.max())
+        reach = CLOSE * self.least_distance * (radii + self._radii.max())
         near = self.template.positions[:, 2] > self.z_low - reach - 0.1
         return np.asarray(self.template.positions[near]), radii[near]
 
     @cached_property
     def _images(self) -> FloatArray:
-        """In-plane shifts that can bring a wrapped displacement below the longest overlap, shape ``(k, 2)``."""
+        """In-plane shifts that can bring a wrapped displacement to where atoms are close, shape ``(k, 2)``."""
         radii = np.concatenate([self._near_template[1], self._radii])
-        cutoff = OVERLAP * float(radii.max() + self._radii.max())
+        cutoff = CLOSE * self.least_distance * float(radii.max() + self._radii.max())
         heights = abs(np.linalg.det(self._reduced)) / np.linalg.norm(self._reduced[::-1], axis=1)
         # A wrapped displacement is at most half a height away, its n-th image hence at least n - 1/2 heights.
         most = np.ceil(cutoff / heights + 0.5).astype(int) - 1
@@ -191,6 +205,8 @@ class Adlayer:
 
         Lengths are rounded to a millionth of an angstrom: builders on another machine differ in the last digits.
         """
+        # Ledgers that are older than the setting have the default, and say nothing of it.
+        usual = abs(self.least_distance - OVERLAP) < _TOLERANCE
         return {
             "template": {
                 "numbers": self.template.numbers.tolist(),
@@ -200,7 +216,7 @@ class Adlayer:
             },
             "free": self.numbers.tolist(),
             "z": list(self.z),
-        }
+        } | ({} if usual else {"least_distance": self.least_distance})
 
     def as_points(self, points: npt.ArrayLike) -> FloatArray:
         """Points as a float64 array of shape ``(m, 3n)``.
@@ -235,8 +251,8 @@ class Adlayer:
     def refusals(self, points: npt.ArrayLike) -> list[str]:
         """Why each structure should not be evaluated; an empty text where it may be.
 
-        Two atoms overlap if they, or any of their images in plane, are closer than 0.6 times the sum of their covalent
-        radii; pairs of free atoms, and of a free and a template atom, are looked at.
+        Two atoms overlap if they, or any of their images in plane, are closer than ``least_distance`` times the sum of
+        their covalent radii; pairs of free atoms, and of a free and a template atom, are looked at.
 
         Args:
             points: Structures, shape ``(m, 3n)``, in angstrom.
@@ -256,19 +272,13 @@ class Adlayer:
 
     def _overlaps(self, positions: FloatArray) -> list[str]:
         """The worst overlap of each structure ``(m, n, 3)`` in words, or an empty text."""
-        below, below_radii = self._near_template
-        n = self.size
-        everything = np.concatenate([positions, np.broadcast_to(below, (len(positions), *below.shape))], axis=1)
-        least = OVERLAP * (self._radii[:, None] + np.concatenate([self._radii, below_radii]))
-        distance = self._distances(positions[:, :, None] - everything[:, None])
-        # An atom and itself: its images are farther than the overlap, or the cell would have been refused.
-        distance[:, np.arange(n), np.arange(n)] = np.inf
+        distance, least = self._pairs(positions)
         ratio = (distance / least).reshape(len(positions), -1)
         worst = ratio.argmin(axis=1)
         texts = []
         for row, pair in enumerate(worst):
-            i, j = divmod(int(pair), everything.shape[1])
-            other = f"free atom {j + 1}" if j < n else "the template"
+            i, j = divmod(int(pair), least.shape[1])
+            other = f"free atom {j + 1}" if j < self.size else "the template"
             apart = distance[row, i, j]
             texts.append(
                 f"overlap of free atom {i + 1} with {other}: {apart:.3g} A, at least {least[i, j]:.3g} A needed"
@@ -277,8 +287,47 @@ class Adlayer:
             )
         return texts
 
+    def closeness(self, points: npt.ArrayLike) -> FloatArray:
+        """The shortest distance of each structure as a multiple of the least one, shape ``(m,)``; exact up to 1.1.
+
+        Args:
+            points: Structures, shape ``(m, 3n)``, in angstrom.
+        """
+        positions = self._positions(points)
+        found = np.empty(len(positions))
+        for start in range(0, len(positions), _CHUNK):
+            distance, least = self._pairs(positions[start : start + _CHUNK])
+            found[start : start + _CHUNK] = (distance / least).min(axis=(1, 2))
+        return found
+
+    def _pairs(self, positions: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Distances ``(m, n, n + t)`` of free atoms ``(m, n, 3)`` to free and template atoms, and the least ones.
+
+        An atom is infinitely far from itself: if it could overlap with its images, the cell would have been refused.
+        """
+        below, below_radii = self._near_template
+        n = self.size
+        everything = np.concatenate([positions, np.broadcast_to(below, (len(positions), *below.shape))], axis=1)
+        least = self.least_distance * (self._radii[:, None] + np.concatenate([self._radii, below_radii]))
+        distance = self._distances(positions[:, :, None] - everything[:, None])
+        distance[:, np.arange(n), np.arange(n)] = np.inf
+        return distance, least
+
+    def walls(self, points: npt.ArrayLike, reach: float = 0.01) -> npt.NDArray[np.int64]:
+        """On which wall of the confinement each free atom lies: -1 the lower, 1 the upper, 0 neither, shape ``(m, n)``.
+
+        Args:
+            points: Structures, shape ``(m, 3n)``, in angstrom.
+            reach: What counts as on a wall, in angstrom.
+        """
+        height = self._positions(points)[..., 2]
+        upper, lower = height >= self.z_high - reach, height <= self.z_low + reach
+        # In a confinement thinner than the reach the nearer wall counts.
+        upper &= ~(lower & (height - self.z_low < self.z_high - height))
+        return np.where(upper, 1, np.where(lower, -1, 0))
+
     def _distances(self, displacement: FloatArray) -> FloatArray:
-        """Distances ``(...)`` of displacements ``(..., 3)`` to the nearest image; exact wherever atoms overlap."""
+        """Distances ``(...)`` of displacements ``(..., 3)`` to the nearest image; exact wherever atoms are close."""
         plane = displacement[..., :2]
         fractions = plane @ np.linalg.inv(self._reduced)
         wrapped = plane - np.round(fractions) @ self._reduced
@@ -298,7 +347,7 @@ class Adlayer:
         """
         places = np.asarray(plane, dtype=np.float64).reshape(-1, 2)
         below, radii = self._near_template
-        least = OVERLAP * (radii + self._radii.max()) * (1 + _TOLERANCE)
+        least = self.least_distance * (radii + self._radii.max()) * (1 + _TOLERANCE)
         beside = np.zeros((len(places), len(below), 3))
         beside[..., :2] = places[:, None] - below[:, :2]
         room = least**2 - self._distances(beside) ** 2
@@ -454,7 +503,8 @@ class Adlayer:
                 return finished.reshape(-1, self.dim)
         raise InfeasibleSpaceError(
             f"free={self.free!r}: the atoms could not be placed without overlap in the confinement z={self.z} after "
-            f"{_RESTARTS} attempts of {_TRIES} tries per atom; take fewer atoms, a larger cell or a wider confinement"
+            f"{_RESTARTS} attempts of {_TRIES} tries per atom; take fewer atoms, a larger cell, a wider confinement or "
+            "a shorter least_distance"
         )
 
     def _is_free(
@@ -465,7 +515,7 @@ class Adlayer:
         others = np.concatenate([placed, np.broadcast_to(below, (len(place), *below.shape))], axis=1)
         other_radii = np.concatenate([radii, np.broadcast_to(below_radii, (len(place), len(below)))], axis=1)
         distance = self._distances(place[:, None] - others)
-        apart = (distance >= OVERLAP * (radius[:, None] + other_radii) * (1 + _TOLERANCE)).all(axis=1)
+        apart = (distance >= self.least_distance * (radius[:, None] + other_radii) * (1 + _TOLERANCE)).all(axis=1)
         return np.asarray(apart & (place[:, 2] >= self.z_low) & (place[:, 2] <= self.z_high))
 
 
@@ -493,11 +543,57 @@ def _checked_template(template: object) -> Atoms:
             f"template: the third cell vector {cell[2].tolist()} must point along z; set it with "
             "template.cell[2] = (0, 0, height), or template.center(vacuum=8, axis=2)"
         )
-    copy: Atoms = template.copy()
-    copy.set_constraint()
+    moved = {"initial_magmoms": "initial magnetic moments", "initial_charges": "initial charges"}
+    for name, words in moved.items():
+        if template.has(name) and np.any(template.arrays[name]):
+            raise ValueError(
+                f"template has {words}, of which the free atoms would have none; remove them, del "
+                f"template.arrays[{name!r}], and set them in a calculator factory where a calculator needs them"
+            )
+    # Other arrays, such as move_mask or momenta, say nothing of free atoms, or would hold them.
+    kept = {name: template.arrays[name] for name in ("tags", "masses") if template.has(name)}
+    copy = Atoms(
+        template.numbers, _whole_slab(template), cell=cell, pbc=template.pbc, info=deepcopy(template.info), **kept
+    )
     for array in copy.arrays.values():
         array.setflags(write=False)
     return copy
+
+
+def _whole_slab(template: Atoms) -> FloatArray:
+    """Positions of a template whose slab is in one piece along z.
+
+    A slab that was wrapped into its cell may lie with its lower part at the cell's upper face: parts that are not
+    bonded within the cell are bonded across the face.
+    """
+    positions: FloatArray = template.positions.copy()
+    height = np.sort(positions[:, 2])
+    gaps = np.diff(height)
+    across = float(height[0] + template.cell[2, 2] - height[-1])
+    if not len(gaps) or gaps.max() <= _SEAM or across >= _SEAM:
+        return positions
+    cut = int(gaps.argmax())
+    upper = positions[:, 2] > (height[cut] + height[cut + 1]) / 2
+    if not template.pbc[2]:
+        raise ValueError(
+            f"template: its slab is cut by the cell's face: {upper.sum()} atoms lie {gaps[cut]:.3g} angstrom above the "
+            f"others, and {across:.3g} below these across the face. Move them there: template.positions[template."
+            f"positions[:, 2] > {(height[cut] + height[cut + 1]) / 2:.3f}, 2] -= {template.cell[2, 2]:.6g}; if both "
+            "parts are meant, give the cell more height"
+        )
+    positions[upper, 2] -= template.cell[2, 2]
+    return positions
+
+
+def _checked_distance(least: object) -> float:
+    if least is None:
+        return OVERLAP
+    if isinstance(least, bool) or not isinstance(least, (int, float)) or not 0 < least <= 1:
+        raise ValueError(
+            f"least_distance={least!r} must be a number above 0 and at most 1, the fraction of the sum of two covalent "
+            f"radii below which atoms overlap; None for {OVERLAP}"
+        )
+    return float(least)
 
 
 def _checked_confinement(z: object) -> tuple[float, float]:

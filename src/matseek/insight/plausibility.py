@@ -1,0 +1,146 @@
+"""Whether the best of a structure search can be believed: walls of the confinement, and holes of the potential."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from matseek.evaluation import Evaluation
+from matseek.spaces import Adlayer, Space
+
+FloatArray = npt.NDArray[np.float64]
+
+_REACH, _NEAR = 0.01, 0.1
+"""An atom lies on a wall within the first, and within the second if it is pushed outwards; in angstrom."""
+
+_PUSH = 0.05
+"""Smallest force on an atom that counts, in eV/angstrom."""
+
+_LOWEST, _LEAST = 10, 20
+"""Lowest energies that are looked at for a hole, and evaluations that it takes."""
+
+_CLOSE = 1.1
+"""Up to this multiple of the least distance two atoms lie at it: a relaxation's steps are a tenth of a bond."""
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A reason not to believe the best structure.
+
+    Args:
+        about: ``wall`` or ``least distance``.
+        message: The reason and what can be done, in sentences.
+    """
+
+    about: str
+    message: str
+
+
+def doubts(space: Space, evaluations: Sequence[Evaluation]) -> list[Doubt]:
+    """What speaks against the best of a campaign; nothing for recipes, whose page looks at the ends of windows.
+
+    Args:
+        space: What was searched.
+        evaluations: The campaign's.
+    """
+    best = _best(evaluations)
+    if not isinstance(space, Adlayer) or best is None:
+        return []
+    found = [Doubt("wall", _wall(space, best, wall, atoms)) for wall, atoms in on_walls(space, best).items()]
+    close = at_least_distance(space, evaluations)
+    if close is not None and 2 * close > _LOWEST:
+        found.append(Doubt("least distance", _hole(space, close)))
+    return found
+
+
+def plausibility(space: Space, evaluations: Sequence[Evaluation]) -> dict[str, Any]:
+    """The same as a summary holds it.
+
+    Args:
+        space: What was searched.
+        evaluations: The campaign's.
+
+    Returns:
+        ``best_on_wall``: free atoms by wall, see :func:`on_walls`; ``lowest_at_least_distance``: their number, see
+        :func:`at_least_distance`; both None for recipes, and where there is too little to tell; ``warnings``.
+    """
+    best = _best(evaluations)
+    layer = space if isinstance(space, Adlayer) else None
+    return {
+        "best_on_wall": None if layer is None or best is None else on_walls(layer, best),
+        "lowest_at_least_distance": None if layer is None else at_least_distance(layer, evaluations),
+        "warnings": [doubt.message for doubt in doubts(space, evaluations)],
+    }
+
+
+def on_walls(space: Adlayer, evaluation: Evaluation) -> dict[str, list[int]]:
+    """Free atoms, counted from 1, that a wall of the confinement holds, by ``lower`` and ``upper``; {} for none.
+
+    An atom is held within 0.01 angstrom of a wall unless its force points inwards, and within 0.1 angstrom if its force
+    points outwards, by more than 0.05 eV/angstrom each.
+
+    Args:
+        space: The space.
+        evaluation: Of one of its structures, with or without forces.
+    """
+    at, near = (space.walls(evaluation.point, reach)[0] for reach in (_REACH, _NEAR))
+    forces = np.zeros((space.size, 3)) if evaluation.response is None else np.asarray(evaluation.response)
+    outwards = near * forces.reshape(space.size, 3)[:, 2]
+    held = ((at != 0) & (outwards >= -_PUSH)) | ((near != 0) & (outwards >= _PUSH))
+    sides = {"lower": -1, "upper": 1}
+    atoms = {name: (np.flatnonzero(held & (near == side)) + 1).tolist() for name, side in sides.items()}
+    return {name: numbers for name, numbers in atoms.items() if numbers}
+
+
+def at_least_distance(space: Adlayer, evaluations: Sequence[Evaluation]) -> int | None:
+    """How many of the ten lowest energies belong to structures with two atoms at the least distance, within a tenth.
+
+    More than half of them are a sign that the energy falls where atoms approach each other further, as it does in a
+    hole of a potential that was not trained there.
+
+    Args:
+        space: The space.
+        evaluations: The campaign's.
+
+    Returns:
+        The number; None with fewer than 20 evaluations that have an energy.
+    """
+    done = sorted((e for e in evaluations if e.status == "done"), key=lambda e: (e.value, e.number))
+    if len(done) < _LEAST:
+        return None
+    points = np.array([e.point for e in done[:_LOWEST]])
+    return int((space.closeness(points) <= _CLOSE).sum())
+
+
+def _best(evaluations: Sequence[Evaluation]) -> Evaluation | None:
+    return min((e for e in evaluations if e.status == "done"), key=lambda e: (e.value, e.number), default=None)
+
+
+def _wall(space: Adlayer, best: Evaluation, wall: str, atoms: Sequence[int]) -> str:
+    low, high = space.z
+    end = low if wall == "lower" else high
+    which = f"free {'atom' if len(atoms) == 1 else 'atoms'} {', '.join(map(str, atoms))}"
+    told = (
+        f"The best structure, evaluation {best.number}, lies on the {wall} wall of the confinement, {end:g} angstrom "
+        f"above the template's highest atom: {which}. Lower energies may lie beyond. "
+    )
+    if wall == "upper":
+        return told + f"Widen z, for example z=[{low:g}, {high + 2:g}], in another run folder."
+    if low > 0:
+        return told + f"Widen z, for example z=[{max(low - 1, 0):g}, {high:g}], in another run folder."
+    return told + "z cannot begin lower: take the upper atoms out of the template and into the free ones."
+
+
+def _hole(space: Adlayer, close: int) -> str:
+    least = space.least_distance
+    return (
+        f"{close} of the {_LOWEST} lowest energies belong to structures with two atoms at the least distance "
+        f"({least:g} of the sum of their covalent radii, or up to a tenth more). The potential may have a hole "
+        "there, where energies mean nothing. Look at these structures; exclude them by a larger least distance, for "
+        f"example least_distance={min(round(least + 0.1, 2), 1):g}, in another run folder, or take another potential. "
+        "If they are real bonds, take a smaller one."
+    )
