@@ -24,7 +24,7 @@ from pebble import ProcessPool
 from matseek.campaign import SUMMARY, TRACE, Campaign, write_whole
 from matseek.configuration import run_settings
 from matseek.errors import ConfigurationError
-from matseek.evaluation import Ledger
+from matseek.evaluation import LedgerReader
 from matseek.insight.paired import Run, compared, median_interval
 from matseek.insight.success import SuccessRate
 from matseek.problems import Problem
@@ -113,7 +113,7 @@ class Cell:
 
     def iterations(self) -> pd.DataFrame:
         """What its searcher noted of each iteration, a row each; empty for searchers that note nothing."""
-        return iteration_table(Ledger(self.folder / "ledger.db").events())
+        return iteration_table(LedgerReader(self.folder / "ledger.db").events())
 
     def require_same(self) -> None:
         """Refuse a folder that holds a campaign with other settings.

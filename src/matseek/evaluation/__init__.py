@@ -1,20 +1,6 @@
 """What it costs: the budget, the calls of the truth, and their durable record."""
 
-from matseek.evaluation.evaluator import Evaluator
-from matseek.evaluation.executors import BatchExecutor, DaskExecutor, ProcessExecutor, SerialExecutor, ThreadExecutor
-from matseek.evaluation.history import Evaluation, Event, History, Proposal
-from matseek.evaluation.ledger import Ledger
+# Reading a ledger needs no torch: names are imported when they are first used. They stand in __init__.pyi.
+import lazy_loader
 
-__all__ = [
-    "BatchExecutor",
-    "DaskExecutor",
-    "Evaluation",
-    "Evaluator",
-    "Event",
-    "History",
-    "Ledger",
-    "ProcessExecutor",
-    "Proposal",
-    "SerialExecutor",
-    "ThreadExecutor",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from matseek.errors import ResponseError, UnknownEvaluationError
-from matseek.evaluation.history import Evaluation
+from matseek.evaluation.records import Evaluation
 from matseek.problems.base import Measurement
 from matseek.problems.objective import resample
 from matseek.problems.recipe import RecipeProblem

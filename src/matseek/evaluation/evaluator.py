@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from matseek.errors import BudgetError, LedgerError, MatseekError, ResponseError
 from matseek.evaluation.executors import Call, Executor, Outcome, SerialExecutor
-from matseek.evaluation.history import Evaluation, Event, History, Proposal
+from matseek.evaluation.history import History
 from matseek.evaluation.ledger import Ledger
+from matseek.evaluation.records import Evaluation, Event, Proposal
 from matseek.problems.base import Measurement, Problem
 from matseek.spaces import Space
 

@@ -1,9 +1,6 @@
 """What is minimised: a space, an oracle (the truth, expensive) and a scalar value."""
 
-from matseek.problems.base import Measurement, Objective, Problem
-from matseek.problems.colour import ColourMatch
-from matseek.problems.recipe import RecipeProblem
-from matseek.problems.spectra import SpectralMatch
-from matseek.problems.structure import StructureProblem
+# A measurement needs no torch: names are imported when they are first used. They stand in __init__.pyi.
+import lazy_loader
 
-__all__ = ["ColourMatch", "Measurement", "Objective", "Problem", "RecipeProblem", "SpectralMatch", "StructureProblem"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol, overload, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from matseek.spaces import Space
-
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from matseek.spaces import Space
 
 FloatArray = npt.NDArray[np.float64]
 

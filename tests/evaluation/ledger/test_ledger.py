@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from matseek.errors import LedgerBusyError, LedgerError, LedgerMismatchError, UnknownEvaluationError
 from matseek.evaluation import Event, Ledger, Proposal
+from matseek.evaluation.ledger import rescue
 from matseek.problems import Measurement
 
 PROBLEM = {"name": "p", "space": [1, 2]}
@@ -161,11 +162,11 @@ def test_results_that_a_full_disk_refuses_are_saved_and_taken_in(path, monkeypat
     pages = fill_up(path)
     from sqlalchemy import event
 
-    @event.listens_for(ledger._engine, "begin")
+    @event.listens_for(ledger._store.engine, "begin")
     def no_more_pages(connection):
         connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
 
-    ledger._engine.dispose()
+    ledger._store.engine.dispose()
     spectra = np.random.default_rng(0).random((20, 421))
     with pytest.raises(LedgerError, match=r"full; free some space.*evaluations \[1\] are safe in .*rescue"):
         ledger.record([(1, Measurement(0.5, np.array([0.4, np.nan]), spectra))])
@@ -180,7 +181,7 @@ def test_results_that_a_full_disk_refuses_are_saved_and_taken_in(path, monkeypat
 def test_a_new_campaign_takes_in_nothing_of_an_old_one(path, monkeypatch, tmp_path):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     ledger = opened(path)
-    ledger._rescue([(1, Measurement(0.5, np.ones(1)))])
+    rescue.save(ledger.rescue_path, [(1, Measurement(0.5, np.ones(1)))])
     path.unlink()
     fresh = opened(path)
     fresh.write_down(batch(1), 0.0)
@@ -199,7 +200,7 @@ def test_what_was_rescued_is_taken_in_by_the_same_process_too(path, monkeypatch,
     ledger.write_down(batch(2), 0.0)
     with ledger.rescue_path.open("w") as file:
         file.write("[1, 0.2, [0.2], nul")
-    ledger._rescue([(2, Measurement(0.5, np.ones(1)))])
+    rescue.save(ledger.rescue_path, [(2, Measurement(0.5, np.ones(1)))])
     with ledger.locked():
         pass
     assert [e.status for e in ledger.evaluations()] == ["pending", "done"]
@@ -223,7 +224,7 @@ def test_a_url_that_nothing_serves(url):
 
 def test_thinking_is_the_time_that_was_not_set_aside_over_all_sessions(path, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("matseek.evaluation.ledger.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("matseek.evaluation.ledger.clock.time.perf_counter", lambda: now[0])
     for number in (1, 2):
         ledger = opened(path)
         ledger.begin_session()

@@ -1,0 +1,182 @@
+"""Reads a ledger and changes nothing: no lock is taken, and the campaign may be running."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import func, inspect, select
+from sqlalchemy.engine import URL
+from sqlalchemy.orm import Session
+
+from matseek.errors import UnknownEvaluationError
+from matseek.evaluation.ledger.address import Address
+from matseek.evaluation.ledger.store import Store
+from matseek.evaluation.ledger.tables import (
+    CampaignRow,
+    EvaluationRow,
+    EventRow,
+    IterationRow,
+    ProcessorRow,
+    SessionRow,
+    ThinkingRow,
+)
+from matseek.evaluation.ledger.values import unpack
+from matseek.evaluation.records import Evaluation, Event, Status
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which campaign a ledger holds.
+
+    Args:
+        problem: The problem's description.
+        searcher: The searcher's name.
+        seed: The campaign's seed.
+    """
+
+    problem: dict[str, Any]
+    searcher: str
+    seed: int
+
+
+class LedgerReader:
+    """What a ledger holds, read without changing anything; ledgers of earlier versions, too.
+
+    Args:
+        location: Path of the SQLite file, or an SQLAlchemy URL.
+
+    Raises:
+        LedgerError: If there is no ledger, or it cannot be read.
+    """
+
+    def __init__(self, location: str | Path) -> None:
+        self._open(Store.for_reading(Address.of(location)))
+
+    def _open(self, store: Store) -> None:
+        self._store = store
+        self._tables: set[str] = store.run(
+            "opened", lambda session: set(inspect(session.connection()).get_table_names())
+        )
+
+    @property
+    def url(self) -> URL:
+        """What SQLAlchemy connects to."""
+        return self._store.address.url
+
+    @property
+    def path(self) -> Path | None:
+        """The SQLite file; None in memory and on a server."""
+        return self._store.address.path
+
+    def __str__(self) -> str:
+        return str(self._store.address)
+
+    @property
+    def identity(self) -> Identity | None:
+        """Which campaign it holds; None as long as none has been entered."""
+        row = self._store.run("read", lambda session: session.get(CampaignRow, 1))
+        return None if row is None else Identity(row.problem, row.searcher, row.seed)
+
+    def evaluations(self, *, iteration: int | None = None, status: Status | None = None) -> tuple[Evaluation, ...]:
+        """Evaluations, by number.
+
+        Args:
+            iteration: Only those of this batch.
+            status: Only those of this status.
+        """
+        wanted = select(EvaluationRow).order_by(EvaluationRow.number)
+        if iteration is not None:
+            wanted = wanted.where(EvaluationRow.iteration == iteration)
+        if status is not None:
+            wanted = wanted.where(EvaluationRow.status == status)
+        return tuple(self._store.run("read", lambda session: self._evaluations(session.scalars(wanted))))
+
+    def count(self) -> int:
+        """How many evaluations there are, whatever came of them."""
+        wanted = select(func.count()).select_from(EvaluationRow)
+        return self._store.run("read", lambda session: session.scalar(wanted)) or 0
+
+    def evaluation(self, number: int) -> Evaluation:
+        """One evaluation.
+
+        Raises:
+            UnknownEvaluationError: If there is none of this number.
+        """
+        row = self._store.run("read", lambda session: session.get(EvaluationRow, number))
+        if row is None:
+            raise UnknownEvaluationError(f"the ledger {self} has no evaluation {number}")
+        return self._evaluation(row)
+
+    def events(self) -> tuple[Event, ...]:
+        """All events, in order."""
+        wanted = select(EventRow).order_by(EventRow.id)
+        rows = self._store.run("read", lambda session: session.scalars(wanted).all())
+        return tuple(Event(r.kind, r.message, {**r.data, "iteration": r.iteration}) for r in rows)
+
+    def seconds_asking(self) -> list[float]:
+        """Seconds that the searcher needed for each batch, in order."""
+        wanted = select(IterationRow.seconds_asking).order_by(IterationRow.number)
+        return list(self._store.run("read", lambda session: session.scalars(wanted).all()))
+
+    def wall_seconds(self) -> float:
+        """Seconds that processes have worked on the campaign, from each one's start to the last thing it wrote."""
+        wanted = select(SessionRow.started_at, SessionRow.last_seen_at)
+        spans = self._store.run("read", lambda session: session.execute(wanted).all())
+        return sum((datetime.fromisoformat(b) - datetime.fromisoformat(a)).total_seconds() for a, b in spans)
+
+    def cpu_seconds(self) -> float:
+        """Processor time of the processes that have worked on the campaign, without their children's."""
+        if ProcessorRow.__tablename__ not in self._tables:
+            return 0.0
+        wanted = select(func.sum(ProcessorRow.seconds))
+        return float(self._store.run("read", lambda session: session.scalar(wanted)) or 0.0)
+
+    def seconds_thinking(self) -> float | None:
+        """Wall time of the processes that have worked on the campaign, without that in which the truth was asked.
+
+        What a searcher costs beside the truth, measured from outside and alike for all: choosing, training, sampling,
+        and its own record-keeping. Evaluating a batch, its results' way into the ledger and what is told of them, and
+        judging runs are left out. A process that was killed counts to the last thing that it wrote.
+
+        Returns:
+            The seconds; None if a process has not noted them, as in ledgers of earlier versions.
+        """
+        if ThinkingRow.__tablename__ not in self._tables:
+            return None
+        wanted = select(ThinkingRow.seconds).join(SessionRow, SessionRow.id == ThinkingRow.session)
+
+        def read(session: Session) -> tuple[list[float], int]:
+            return list(session.scalars(wanted)), session.scalar(select(func.count()).select_from(SessionRow)) or 0
+
+        noted, sessions = self._store.run("read", read)
+        return float(sum(noted)) if sessions and len(noted) == sessions else None
+
+    def _response(self, number: int) -> npt.NDArray[np.floating[Any]] | None:
+        wanted = select(EvaluationRow.response).where(EvaluationRow.number == number)
+        packed = self._store.run("read", lambda session: session.scalar(wanted))
+        return None if packed is None else unpack(packed)
+
+    def _evaluations(self, rows: Iterable[EvaluationRow]) -> list[Evaluation]:
+        return [self._evaluation(row) for row in rows]
+
+    def _evaluation(self, row: EvaluationRow) -> Evaluation:
+        number = row.number
+        return Evaluation(
+            number=number,
+            iteration=row.iteration,
+            proposer=row.proposer,
+            point=np.array(row.point, dtype=np.float64),
+            status=cast("Status", row.status),
+            value=float("nan") if row.value is None else row.value,
+            replicates=np.array([np.nan if v is None else v for v in row.replicates], dtype=np.float64),
+            error=row.error,
+            asked_at=datetime.fromisoformat(row.asked_at),
+            finished_at=None if row.finished_at is None else datetime.fromisoformat(row.finished_at),
+            load_response=lambda: self._response(number),
+        )

@@ -1,0 +1,248 @@
+"""Writes a ledger."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from matseek.errors import LedgerBusyError, LedgerError, LedgerMismatchError, UnknownEvaluationError
+from matseek.evaluation.ledger import rescue
+from matseek.evaluation.ledger.address import Address
+from matseek.evaluation.ledger.clock import Clock, now
+from matseek.evaluation.ledger.lock import FileHold
+from matseek.evaluation.ledger.reader import LedgerReader
+from matseek.evaluation.ledger.store import Store
+from matseek.evaluation.ledger.tables import Base, CampaignRow, EvaluationRow, EventRow, IterationRow
+from matseek.evaluation.ledger.values import pack
+from matseek.evaluation.records import Evaluation, Event, Proposal
+from matseek.problems.base import Measurement
+
+logger = logging.getLogger(__name__)
+
+_LONGEST = 300
+"""Characters of a value in a message; a template has thousands."""
+
+
+class Ledger(LedgerReader):
+    """Durable record of one campaign, in SQLite or behind any SQLAlchemy URL.
+
+    Every method that writes commits before it returns. A result that cannot be committed (a full disk) is saved
+    beside the system's temporary files and taken in again when the ledger is next opened.
+
+    Args:
+        location: Path of the SQLite file, an SQLAlchemy URL, or None for a ledger in memory.
+
+    Raises:
+        LedgerError: If the ledger cannot be opened and written.
+    """
+
+    def __init__(self, location: str | Path | None) -> None:
+        address = Address.of(location)
+        store = Store.for_writing(address)
+        self._store = store
+        # A ledger in memory is seen by one process alone, and needs no lock.
+        self._lock = FileHold(address) if address.shared else None
+        self._clock = Clock()
+        self._created_at = ""
+        try:
+            if address.path is not None:
+                address.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.locked():
+                Base.metadata.create_all(store.engine)
+        except (SQLAlchemyError, OSError) as error:
+            raise store.explained(error, "opened") from error
+        self._open(store)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the ledger against other processes; the lock goes with the process, however that ends.
+
+        Raises:
+            LedgerBusyError: If another process holds it.
+        """
+        if self._lock is None:
+            yield
+            return
+        with self._lock.held():
+            if self._created_at:
+                self._take_in_rescued()
+            yield
+
+    def claim(self, problem: dict[str, Any], searcher: str, seed: int) -> None:
+        """Enter the campaign into an empty ledger, or make sure that the ledger is this campaign's.
+
+        Raises:
+            LedgerMismatchError: If the ledger holds another problem, searcher or seed.
+        """
+        problem = json.loads(json.dumps(problem))
+
+        def enter(session: Session) -> CampaignRow:
+            row = session.get(CampaignRow, 1)
+            if row is None:
+                row = CampaignRow(id=1, problem=problem, searcher=searcher, seed=seed, created_at=now())
+                session.add(row)
+            return row
+
+        row = self._store.run("claimed", enter)
+        self._created_at = row.created_at
+        if row.problem != problem:
+            keys = [key for key in sorted({*row.problem, *problem}) if row.problem.get(key) != problem.get(key)]
+            differences = "; ".join(
+                f"{k}: {_short(row.problem.get(k))} there, {_short(problem.get(k))} here" for k in keys
+            )
+            raise LedgerMismatchError(
+                f"the ledger {self} belongs to another problem: it holds {row.problem.get('name')!r}, this is "
+                f"{problem.get('name')!r}. Name another ledger, or restore the problem. "
+                f"They differ in {differences}"
+            )
+        if (row.searcher, row.seed) != (searcher, seed):
+            raise LedgerMismatchError(
+                f"the ledger {self} holds the campaign searcher={row.searcher!r} seed={row.seed}, this is "
+                f"searcher={searcher!r} seed={seed}; a ledger holds one campaign: name another ledger"
+            )
+        self._take_in_rescued()
+
+    def begin_session(self) -> None:
+        """Note that this process goes to work."""
+        self._store.run("written", self._clock.begin)
+
+    def end_session(self) -> None:
+        """Note that this process's work is done: what it writes later is no part of it."""
+        self._store.run("written", self._clock.note)
+        self._clock.end()
+
+    def aside(self) -> AbstractContextManager[None]:
+        """Time that is not the searcher's: the truth is asked, or a run is judged."""
+        return self._clock.aside()
+
+    def write_down(self, proposal: Proposal, seconds_asking: float) -> list[Evaluation]:
+        """Commit a batch before it is evaluated, with the events that belong to it.
+
+        Args:
+            proposal: The batch.
+            seconds_asking: Seconds that the searcher needed.
+
+        Returns:
+            The pending evaluations, in the proposal's order.
+        """
+
+        def write(session: Session) -> list[EvaluationRow]:
+            iteration = _iteration(session) + 1
+            first = (session.scalar(select(func.max(EvaluationRow.number))) or 0) + 1
+            session.add(IterationRow(number=iteration, seconds_asking=seconds_asking))
+            session.flush()
+            rows = [
+                EvaluationRow(
+                    number=first + i,
+                    iteration=iteration,
+                    proposer=proposer,
+                    point=[float(x) for x in point],
+                    status="pending",
+                    value=None,
+                    replicates=[],
+                    error=None,
+                    asked_at=now(),
+                    finished_at=None,
+                    response=None,
+                )
+                for i, (point, proposer) in enumerate(zip(proposal.points, proposal.proposers, strict=True))
+            ]
+            session.add_all(rows)
+            _add_events(session, iteration, proposal.events)
+            self._clock.note(session)
+            return rows
+
+        return self._evaluations(self._store.run("written", write))
+
+    def record(self, results: Sequence[tuple[int, Measurement]]) -> None:
+        """Commit results of pending evaluations, all together or, if that fails, none.
+
+        Args:
+            results: Number of an evaluation and its measurement, each.
+
+        Raises:
+            UnknownEvaluationError: If a number was never asked, or has its result already.
+            LedgerError: If they cannot be committed; they are then saved elsewhere, and the message says where.
+        """
+
+        def settle(session: Session) -> None:
+            for number, measurement in results:
+                _settle(session, number, measurement)
+            self._clock.note(session)
+
+        try:
+            self._store.run("written", settle)
+        except LedgerBusyError:
+            raise
+        except LedgerError as error:
+            raise LedgerError(f"{error}. {rescue.save(self.rescue_path, results)}") from error
+
+    def note(self, happened: Event) -> None:
+        """Commit an event that belongs to the current iteration."""
+        self._store.run("written", lambda session: _add_events(session, _iteration(session), (happened,)))
+
+    @property
+    def rescue_path(self) -> Path:
+        """Where results go that the ledger could not take: a file of this ledger's and this campaign's own."""
+        return rescue.rescue_path(self._store.address, self._created_at)
+
+    def _take_in_rescued(self) -> None:
+        """Settle what an earlier process could only save outside."""
+        path = self.rescue_path
+        if not self._store.address.shared or not path.exists():
+            return
+        results = rescue.saved(path)
+        pending = [e.number for e in self.evaluations(status="pending") if e.number in results]
+
+        def settle(session: Session) -> None:
+            for number in pending:
+                _settle(session, number, results[number])
+
+        self._store.run("written", settle)
+        path.unlink()
+        logger.info("took in the results saved in %s", path)
+
+
+def _iteration(session: Session) -> int:
+    return session.scalar(select(func.max(IterationRow.number))) or 0
+
+
+def _settle(session: Session, number: int, measurement: Measurement) -> None:
+    row = session.get(EvaluationRow, number)
+    if row is None:
+        raise UnknownEvaluationError(
+            f"evaluation {number} was never asked; tell only results of evaluations that ask() gave out"
+        )
+    if row.status != "pending":
+        raise UnknownEvaluationError(
+            f"evaluation {number} is {row.status} already and a ledger's entries are never changed; "
+            "leave it out, or ask for the point again"
+        )
+    row.status = "failed" if measurement.error is not None else "done"
+    row.value = None if measurement.error is not None else float(measurement.value)
+    row.replicates = [float(v) if np.isfinite(v) else None for v in measurement.replicates]
+    row.error = measurement.error
+    row.finished_at = now()
+    row.response = None if measurement.response is None else pack(measurement.response)
+
+
+def _add_events(session: Session, iteration: int, events: Sequence[Event]) -> None:
+    session.add_all(
+        EventRow(iteration=iteration, kind=e.kind, message=e.message, data=dict(e.data), happened_at=now())
+        for e in events
+    )
+
+
+def _short(value: object) -> str:
+    """A value as text that a message can hold."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
