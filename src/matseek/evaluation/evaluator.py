@@ -63,8 +63,7 @@ class Evaluator:
 
     def note_once(self, event: Event) -> None:
         """Commit an event about a run, unless one of its kind is there: a run that is made again is the same run."""
-        known = ((e.kind, e.data.get("run")) for e in self.ledger.events())
-        if (event.kind, event.data["run"]) not in known:
+        if not self.ledger.has_told(event.kind, event.data["run"]):
             self.ledger.note(event)
 
     def history(self) -> History:
@@ -102,11 +101,21 @@ class Evaluator:
         pending = list(self.ledger.evaluations(status="pending"))
         settled = self.ledger.count() - len(pending)
         pending = pending[: max(self.budget - settled, 0)]
-        calls = [Call(self.problem, e.number, e.point, self.seed) for e in pending]
+        # The ledger's own arrays stay as they are, whatever an oracle does with its point.
+        calls = [Call(self.problem, e.number, e.point.copy(), self.seed) for e in pending]
         trouble: list[MatseekError] = []
-        # After trouble nothing new is begun, but what is under way is paid for and still written down.
+
+        def go_on() -> bool:
+            """After trouble nothing new is begun, but what is under way is paid for and still written down."""
+            if not trouble:
+                try:
+                    self.ledger.confirm()
+                except LedgerError as error:
+                    trouble.append(error)
+            return not trouble
+
         with self.ledger.aside():
-            for index, outcome in self.executor.outcomes(calls, lambda: not trouble):
+            for index, outcome in self.executor.outcomes(calls, go_on):
                 try:
                     self._settle(pending[index], outcome)
                 except (ResponseError, LedgerError) as error:
@@ -131,7 +140,7 @@ def history_of(problem: Problem, ledger: Ledger, seed: int) -> History:
     return History(
         space=problem.space,
         seed=seed,
-        iteration=len(ledger.seconds_asking()) + 1,
+        iteration=ledger.iterations() + 1,
         evaluations=ledger.evaluations(),
         events=ledger.events(),
         objective=getattr(problem, "objective", None),

@@ -45,9 +45,12 @@ class Evaluation:
     finished_at: datetime | None
     load_response: Callable[[], npt.NDArray[np.floating[Any]] | None] = field(repr=False)
 
-    @cached_property
+    @property
     def response(self) -> npt.NDArray[np.floating[Any]] | None:
-        """Raw answer of the oracle, ``(m,)`` or ``(r, m)``; None where the values are all there is."""
+        """Raw answer of the oracle, ``(m,)`` or ``(r, m)``; None where the values are all there is.
+
+        It is read from the ledger, which keeps a few of those that were looked at last.
+        """
         return self.load_response()
 
     @cached_property

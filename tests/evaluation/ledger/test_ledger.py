@@ -248,6 +248,7 @@ def test_ledgers_of_earlier_versions_have_no_record_of_thinking(path):
     opened(path).begin_session()
     with sqlite3.connect(path) as connection:
         connection.execute("DROP TABLE thinking")
+        connection.execute("DROP TABLE matseek_ledger")
     connection.close()
     ledger = opened(path)
     assert ledger.seconds_thinking() is None

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from matseek.evaluation.ledger.tables import ProcessorRow, SessionRow, ThinkingRow
@@ -37,10 +38,11 @@ class Clock:
 
     def note(self, session: Session) -> None:
         """Note the time until now."""
-        if self._session_id is not None:
-            session.get_one(SessionRow, self._session_id).last_seen_at = now()
-            session.get_one(ProcessorRow, self._session_id).seconds = time.process_time() - self._processor_start
-            session.get_one(ThinkingRow, self._session_id).seconds = self._seconds_thinking()
+        if (mine := self._session_id) is not None:
+            spent, thought = time.process_time() - self._processor_start, self._seconds_thinking()
+            session.execute(update(SessionRow).where(SessionRow.id == mine).values(last_seen_at=now()))
+            session.execute(update(ProcessorRow).where(ProcessorRow.session == mine).values(seconds=spent))
+            session.execute(update(ThinkingRow).where(ThinkingRow.session == mine).values(seconds=thought))
 
     @contextmanager
     def aside(self) -> Iterator[None]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from threading import Lock
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +17,12 @@ from sqlalchemy.orm import Session
 
 from matseek.errors import UnknownEvaluationError
 from matseek.evaluation.ledger.address import Address
-from matseek.evaluation.ledger.store import Store
+from matseek.evaluation.ledger.schema import require_readable, version_of
+from matseek.evaluation.ledger.seen import Seen
+from matseek.evaluation.ledger.store import Store, store_for_reading
 from matseek.evaluation.ledger.tables import (
     CampaignRow,
     EvaluationRow,
-    EventRow,
     IterationRow,
     ProcessorRow,
     SessionRow,
@@ -28,6 +30,9 @@ from matseek.evaluation.ledger.tables import (
 )
 from matseek.evaluation.ledger.values import unpack
 from matseek.evaluation.records import Evaluation, Event, Status
+
+_RESPONSES = 512
+"""Responses that are kept in memory; 20 replicates of 421 absorbances have 67 kB."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +61,15 @@ class LedgerReader:
     """
 
     def __init__(self, location: str | Path) -> None:
-        self._open(Store.for_reading(Address.of(location)))
+        self._open(store_for_reading(Address.of(location)))
 
     def _open(self, store: Store) -> None:
         self._store = store
-        self._tables: set[str] = store.run(
-            "opened", lambda session: set(inspect(session.connection()).get_table_names())
-        )
+        self._tables = store.read(lambda session: frozenset(inspect(session.connection()).get_table_names()), "opened")
+        require_readable(store.read(version_of, "opened"), store.address)
+        # Spectra are large: those that were looked at last are kept.
+        self._seen = Seen(lru_cache(maxsize=_RESPONSES)(self._response))
+        self._reading = Lock()
 
     @property
     def url(self) -> URL:
@@ -80,7 +87,7 @@ class LedgerReader:
     @property
     def identity(self) -> Identity | None:
         """Which campaign it holds; None as long as none has been entered."""
-        row = self._store.run("read", lambda session: session.get(CampaignRow, 1))
+        row = self._store.read(lambda session: session.get(CampaignRow, 1))
         return None if row is None else Identity(row.problem, row.searcher, row.seed)
 
     def evaluations(self, *, iteration: int | None = None, status: Status | None = None) -> tuple[Evaluation, ...]:
@@ -90,17 +97,15 @@ class LedgerReader:
             iteration: Only those of this batch.
             status: Only those of this status.
         """
-        wanted = select(EvaluationRow).order_by(EvaluationRow.number)
-        if iteration is not None:
-            wanted = wanted.where(EvaluationRow.iteration == iteration)
-        if status is not None:
-            wanted = wanted.where(EvaluationRow.status == status)
-        return tuple(self._store.run("read", lambda session: self._evaluations(session.scalars(wanted))))
+        return self._up_to_date().evaluations(iteration, status)
 
     def count(self) -> int:
         """How many evaluations there are, whatever came of them."""
-        wanted = select(func.count()).select_from(EvaluationRow)
-        return self._store.run("read", lambda session: session.scalar(wanted)) or 0
+        return self._up_to_date().count
+
+    def iterations(self) -> int:
+        """How many batches there are."""
+        return self._up_to_date().iterations
 
     def evaluation(self, number: int) -> Evaluation:
         """One evaluation.
@@ -108,26 +113,30 @@ class LedgerReader:
         Raises:
             UnknownEvaluationError: If there is none of this number.
         """
-        row = self._store.run("read", lambda session: session.get(EvaluationRow, number))
+        if (known := self._seen.settled(number)) is not None:
+            return known
+        row = self._store.read(lambda session: session.get(EvaluationRow, number))
         if row is None:
             raise UnknownEvaluationError(f"the ledger {self} has no evaluation {number}")
-        return self._evaluation(row)
+        return self._seen.evaluation(row)
 
     def events(self) -> tuple[Event, ...]:
         """All events, in order."""
-        wanted = select(EventRow).order_by(EventRow.id)
-        rows = self._store.run("read", lambda session: session.scalars(wanted).all())
-        return tuple(Event(r.kind, r.message, {**r.data, "iteration": r.iteration}) for r in rows)
+        return self._up_to_date().events()
+
+    def has_told(self, kind: str, run: int) -> bool:
+        """Whether there is an event of a kind about a run."""
+        return self._up_to_date().told(kind, run)
 
     def seconds_asking(self) -> list[float]:
         """Seconds that the searcher needed for each batch, in order."""
         wanted = select(IterationRow.seconds_asking).order_by(IterationRow.number)
-        return list(self._store.run("read", lambda session: session.scalars(wanted).all()))
+        return list(self._store.read(lambda session: session.scalars(wanted).all()))
 
     def wall_seconds(self) -> float:
         """Seconds that processes have worked on the campaign, from each one's start to the last thing it wrote."""
         wanted = select(SessionRow.started_at, SessionRow.last_seen_at)
-        spans = self._store.run("read", lambda session: session.execute(wanted).all())
+        spans = self._store.read(lambda session: session.execute(wanted).all())
         return sum((datetime.fromisoformat(b) - datetime.fromisoformat(a)).total_seconds() for a, b in spans)
 
     def cpu_seconds(self) -> float:
@@ -135,7 +144,7 @@ class LedgerReader:
         if ProcessorRow.__tablename__ not in self._tables:
             return 0.0
         wanted = select(func.sum(ProcessorRow.seconds))
-        return float(self._store.run("read", lambda session: session.scalar(wanted)) or 0.0)
+        return float(self._store.read(lambda session: session.scalar(wanted)) or 0.0)
 
     def seconds_thinking(self) -> float | None:
         """Wall time of the processes that have worked on the campaign, without that in which the truth was asked.
@@ -154,29 +163,15 @@ class LedgerReader:
         def read(session: Session) -> tuple[list[float], int]:
             return list(session.scalars(wanted)), session.scalar(select(func.count()).select_from(SessionRow)) or 0
 
-        noted, sessions = self._store.run("read", read)
+        noted, sessions = self._store.read(read)
         return float(sum(noted)) if sessions and len(noted) == sessions else None
 
     def _response(self, number: int) -> npt.NDArray[np.floating[Any]] | None:
         wanted = select(EvaluationRow.response).where(EvaluationRow.number == number)
-        packed = self._store.run("read", lambda session: session.scalar(wanted))
+        packed = self._store.read(lambda session: session.scalar(wanted))
         return None if packed is None else unpack(packed)
 
-    def _evaluations(self, rows: Iterable[EvaluationRow]) -> list[Evaluation]:
-        return [self._evaluation(row) for row in rows]
-
-    def _evaluation(self, row: EvaluationRow) -> Evaluation:
-        number = row.number
-        return Evaluation(
-            number=number,
-            iteration=row.iteration,
-            proposer=row.proposer,
-            point=np.array(row.point, dtype=np.float64),
-            status=cast("Status", row.status),
-            value=float("nan") if row.value is None else row.value,
-            replicates=np.array([np.nan if v is None else v for v in row.replicates], dtype=np.float64),
-            error=row.error,
-            asked_at=datetime.fromisoformat(row.asked_at),
-            finished_at=None if row.finished_at is None else datetime.fromisoformat(row.finished_at),
-            load_response=lambda: self._response(number),
-        )
+    def _up_to_date(self) -> Seen:
+        with self._reading:
+            self._seen.take(self._store.read(self._seen.news))
+        return self._seen

@@ -1,4 +1,7 @@
-"""Results that a ledger could not take, kept in a file until it can."""
+"""Results that a ledger could not take, kept in a file until it can.
+
+A line of the file is one evaluation as JSON; it can also be typed or pasted there by hand.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,12 @@ import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from matseek.evaluation.ledger.address import Address
-from matseek.evaluation.ledger.values import pack, unpack
+from matseek.evaluation.ledger.values import unpack
 from matseek.problems.base import Measurement
 
 logger = logging.getLogger(__name__)
@@ -22,38 +26,61 @@ logger = logging.getLogger(__name__)
 
 def rescue_path(address: Address, created_at: str) -> Path:
     """Where results go that the ledger could not take: a file of this ledger's and this campaign's own."""
-    place = hashlib.sha256(str(address).encode()).hexdigest()[:16]
-    born = hashlib.sha256(created_at.encode()).hexdigest()[:8]
+    place = "server" if address.path is None else hashlib.sha256(str(address).encode()).hexdigest()[:16]
+    born = hashlib.sha256(created_at.encode()).hexdigest()[: 8 if address.path else 16]
     return Path(tempfile.gettempdir()) / f"matseek-rescue-{place}-{born}.jsonl"
 
 
 def save(path: Path, results: Sequence[tuple[int, Measurement]]) -> str:
-    """Save results; says where they are."""
+    """Save results; says where they are, and where they cannot be saved either, what they are."""
     numbers = [number for number, _ in results]
+    lines = "".join(f"{json.dumps(_entry(number, m))}\n" for number, m in results)
     try:
         with path.open("a") as file:
-            file.write("\n")  # an earlier line that was cut short must not swallow this one
-            for number, m in results:
-                packed = None if m.response is None else base64.b64encode(pack(m.response)).decode()
-                entry = [number, m.value, [float(v) for v in m.replicates], packed, m.error]
-                file.write(json.dumps(entry) + "\n")
+            # An earlier line that was cut short must not swallow this one.
+            file.write(f"\n{lines}")
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        logger.error("results of evaluations %s could not be saved anywhere: %s", numbers, results)
-        return f"The results of evaluations {numbers} could not be saved elsewhere either ({error}): see the log"
+        told = (
+            f"The results of evaluations {numbers} could not be saved in {path} either ({error}), and are lost unless "
+            f"these lines are written there before the campaign goes on:\n{lines}"
+        )
+        logger.error("%s", told)
+        return told
     return f"The results of evaluations {numbers} are safe in {path} and will be taken in when the campaign goes on"
 
 
 def saved(path: Path) -> dict[int, Measurement]:
     """Results in a file, by their evaluations' numbers; lines that were cut short are left out."""
     found: dict[int, Measurement] = {}
-    for line in filter(None, path.read_text().splitlines()):
+    for line in filter(None, path.read_text(errors="replace").splitlines()):
         try:
-            number, value, replicates, packed, error = json.loads(line)
-        except ValueError:
+            entry = json.loads(line)
+            number, measurement = _of_version_1(*entry) if isinstance(entry, list) else _measurement(**entry)
+        except (ValueError, TypeError):
             logger.warning("a line of %s was cut short and is left out: %s", path, line[:80])
             continue
-        response = None if packed is None else unpack(base64.b64decode(packed))
-        found.setdefault(number, Measurement(value, np.array(replicates), response, error))
+        found.setdefault(number, measurement)
     return found
+
+
+def _entry(number: int, m: Measurement) -> dict[str, Any]:
+    response = None if m.response is None else m.response.tolist()
+    kind = None if m.response is None else str(m.response.dtype)
+    entry = {"evaluation": number, "value": float(m.value), "replicates": [float(v) for v in m.replicates]}
+    return entry | {"response": response, "dtype": kind, "error": m.error}
+
+
+def _measurement(
+    evaluation: int, value: float, replicates: list[float], response: list[Any] | None, dtype: str, error: str | None
+) -> tuple[int, Measurement]:
+    array = None if response is None else np.array(response, dtype=dtype)
+    return evaluation, Measurement(value, np.array(replicates, dtype=np.float64), array, error)
+
+
+def _of_version_1(
+    number: int, value: float, replicates: list[float], packed: str | None, error: str | None
+) -> tuple[int, Measurement]:
+    response = None if packed is None else unpack(base64.b64decode(packed))
+    return number, Measurement(value, np.array(replicates, dtype=np.float64), response, error)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar, cast
 from urllib.parse import quote
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool, StaticPool
@@ -18,14 +22,36 @@ from sqlalchemy.pool import NullPool, StaticPool
 from matseek.errors import LedgerBusyError, LedgerError
 from matseek.evaluation.ledger.address import Address
 
+logger = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
 _TRIES = 5
 """Times that a file is read again because somebody has written in between."""
 
+_PAUSES = (0.1, 5.0)
+"""Seconds before a lost server is first tried again, and the longest pause; each is twice the one before."""
+
+_LOST = ("08", "57P", "53300")
+"""SQLSTATEs of a server that is not there at present (08: connection, 57P: shutdown, 53300: too many connections)."""
+
+_UNKNOWN = -1
+"""Instead of a transaction's number, on servers that do not tell it."""
+
+_KEEPALIVE = {
+    "connect_timeout": "10",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
+"""libpq's settings: a connection that hangs is noticed within a minute; the URL may say otherwise."""
+
 _REMEDIES = {
     "readonly": "make it writable or name another ledger",
+    "read-only": "make it writable or name another ledger",
     "full": "free some space and run the same command again; nothing that was recorded is lost",
+    "No space left": "free some space and run the same command again; nothing that was recorded is lost",
     "unable to open": "check that the folder exists and may be written",
     "not a database": "it is some other file; name another ledger",
     "malformed": "restore it from a copy, or name another ledger",
@@ -40,57 +66,71 @@ class Store:
     Args:
         address: Where it lies.
         engine: Its connections.
+
+    Attributes:
+        aside: For a connection outside of transactions.
     """
 
+    remedy = "check the file's path and rights"
+
     def __init__(self, address: Address, engine: Engine) -> None:
-        self.address, self.engine = address, engine
+        self.address, self.engine, self.aside = address, engine, engine
 
-    @classmethod
-    def for_writing(cls, address: Address) -> Store:
-        """The database, made where it is missing; every commit has reached the disk when it returns."""
-        return cls(address, _writing(address))
-
-    @classmethod
-    def for_reading(cls, address: Address) -> Store:
-        """The database, never changed: without a lock, and on media where nothing can be written."""
-        if address.path is not None:
-            return _File(address, address.path)
-        return cls(address, create_engine(address.url).execution_options(postgresql_readonly=True))
-
-    def run(self, deed: str, work: Callable[[Session], T]) -> T:
-        """Do some work in one transaction: all of it, or none.
+    def read(self, work: Callable[[Session], T], deed: str = "read") -> T:
+        """Read in one transaction; the work may be done several times.
 
         Args:
-            deed: What is done, for messages: ``read``, ``written``.
             work: The work.
+            deed: What is done, for messages.
+
+        Raises:
+            LedgerError: If the database refuses.
+        """
+        return self._spoken(partial(_once, self.engine, work), deed)
+
+    def write(self, work: Callable[[Session], T], deed: str = "written") -> T:
+        """Write in one transaction: all of it, or nothing, and never twice; the work may be done several times.
+
+        Args:
+            work: The work.
+            deed: What is done, for messages.
 
         Raises:
             LedgerBusyError: If another process has written in between.
             LedgerError: If the database refuses.
         """
+        return self._spoken(partial(_once, self.engine, work), deed)
+
+    def patiently(self, attempt: Callable[[], T]) -> T:
+        """Do something, and again where a database can be lost and come back."""
+        return attempt()
+
+    def explained(self, error: Exception, deed: str) -> LedgerError:
+        """What went wrong in words, with the remedy."""
+        reason = self.address.discreet(str(getattr(error, "orig", error))).strip()
+        remedy = next((told for key, told in _REMEDIES.items() if key in reason), self.remedy)
+        return LedgerError(f"the ledger {self.address} cannot be {deed}: {reason}; {remedy}")
+
+    def _spoken(self, attempt: Callable[[], T], deed: str) -> T:
         try:
-            return _once(self.engine, work)
+            return attempt()
         except IntegrityError as error:
             raise LedgerBusyError(
                 f"another process has written to the ledger {self.address} in between; run the same command again"
             ) from error
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, OSError) as error:
             raise self.explained(error, deed) from error
 
-    def explained(self, error: Exception, deed: str) -> LedgerError:
-        """What went wrong in words, with the remedy."""
-        reason = self.address.discreet(str(getattr(error, "orig", error)))
-        remedy = next((text for key, text in _REMEDIES.items() if key in reason), "check the file's path and rights")
-        return LedgerError(f"the ledger {self.address} cannot be {deed}: {reason}; {remedy}")
 
-
-def _writing(address: Address) -> Engine:
+def store_for_writing(address: Address) -> Store:
+    """The database, made where it is missing; every commit has reached the disk when it returns."""
     url = address.url
     if url.get_backend_name() != "sqlite":
-        return create_engine(url)
+        return Server(address)
     if not address.shared:
-        return create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
-    engine = create_engine(url)
+        kept = {"check_same_thread": False}
+        return Store(address, _engine(url, poolclass=StaticPool, connect_args=kept))
+    engine = _engine(url)
 
     @event.listens_for(engine, "connect")
     def _durable(connection: Any, _record: Any) -> None:  # noqa: ANN401 -- the driver's own type
@@ -99,12 +139,133 @@ def _writing(address: Address) -> Engine:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
 
-    return engine
+    return Store(address, engine)
+
+
+def store_for_reading(address: Address) -> Store:
+    """The database, never changed: without a lock, and on media where nothing can be written."""
+    if address.path is not None:
+        return _File(address, address.path)
+    return Server(address, postgresql_readonly=True)
+
+
+def _engine(url: Any, **settings: Any) -> Engine:  # noqa: ANN401
+    return create_engine(url, json_serializer=partial(json.dumps, allow_nan=False), **settings)
 
 
 def _once(engine: Engine, work: Callable[[Session], T]) -> T:
     with Session(engine, expire_on_commit=False) as session, session.begin():
         return work(session)
+
+
+class Server(Store):
+    """A database server, which may be lost and come back.
+
+    Once it has answered it is waited for, and the transaction that was lost is made again. Whether a commit that was
+    not answered has landed is asked for (PostgreSQL's ``txid_status``), so that nothing is written twice.
+
+    Args:
+        address: Where it lies.
+        options: Options of every transaction.
+    """
+
+    remedy = "check that the server runs, and the URL's host, database and rights"
+
+    def __init__(self, address: Address, **options: Any) -> None:  # noqa: ANN401 -- SQLAlchemy's own
+        settings: dict[str, Any] = {"connect_args": _timeouts(address), "pool_pre_ping": True}
+        super().__init__(address, _engine(address.url, **settings).execution_options(**options))
+        self.aside = _engine(address.url, **settings, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        self._postgres = address.url.get_backend_name() == "postgresql"
+        self._answered = False
+
+    def read(self, work: Callable[[Session], T], deed: str = "read") -> T:
+        """Read in one transaction."""
+        return self._spoken(lambda: self.patiently(lambda: _once(self.engine, work)), deed)
+
+    def write(self, work: Callable[[Session], T], deed: str = "written") -> T:
+        """Write in one transaction, once."""
+        commit = _Commit(self.engine, work, asked=self._postgres)
+        return self._spoken(lambda: self.patiently(commit.attempt), deed)
+
+    def patiently(self, attempt: Callable[[], T]) -> T:
+        """Do something, and again when the server was lost and has come back."""
+        end = time.monotonic() + self.address.patience
+        for tries, pause in enumerate(_pauses()):
+            try:
+                found = attempt()
+            except DBAPIError as error:
+                left = end - time.monotonic()
+                if not (self._answered and _is_lost(error)) or left <= 0:
+                    raise
+                if not tries:
+                    reason = self.address.discreet(str(error.orig)).strip()
+                    logger.warning("%s does not answer (%s); it is tried again for %.0f s", self.address, reason, left)
+                time.sleep(min(pause, left))
+            else:
+                if tries:
+                    logger.warning("%s answers again", self.address)
+                self._answered = True
+                return found
+        raise AssertionError("pauses have no end")
+
+
+class _Commit(Generic[T]):
+    """One transaction that is written once, however often it is attempted.
+
+    Args:
+        engine: The server.
+        work: What is written.
+        asked: Whether the server can be asked what came of a transaction.
+    """
+
+    def __init__(self, engine: Engine, work: Callable[[Session], T], *, asked: bool) -> None:
+        self._engine, self._work, self._asked = engine, work, asked
+        self._result: T | None = None
+        self._open: int | None = None
+
+    def attempt(self) -> T:
+        """Write, unless an earlier attempt has."""
+        if self._open is not None and self._landed(self._open):
+            return cast("T", self._result)
+        self._open = None
+        with Session(self._engine, expire_on_commit=False) as session, session.begin():
+            self._result = result = self._work(session)
+            session.flush()
+            self._open = session.scalar(text("SELECT txid_current_if_assigned()")) if self._asked else _UNKNOWN
+        return result
+
+    def _landed(self, transaction: int) -> bool:
+        if transaction == _UNKNOWN:
+            raise LedgerError(
+                "the server was lost in a commit and cannot say whether it has landed; look at the ledger"
+            )
+        with self._engine.connect() as connection:
+            status = connection.scalar(text("SELECT txid_status(:id)"), {"id": transaction})
+        if status == "in progress":
+            # The server has not noticed yet that the connection is gone: ask again.
+            raise OperationalError("txid_status", None, ConnectionError("the last commit is still under way"))
+        return bool(status == "committed")
+
+
+def _timeouts(address: Address) -> dict[str, str]:
+    url = address.url
+    if url.get_driver_name() not in ("psycopg", "psycopg2"):
+        return {}
+    return {key: value for key, value in _KEEPALIVE.items() if key not in url.query}
+
+
+def _is_lost(error: DBAPIError) -> bool:
+    if error.connection_invalidated:
+        return True
+    state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+    return isinstance(error, OperationalError) and (state is None or str(state).startswith(_LOST))
+
+
+def _pauses() -> Iterator[float]:
+    pause, longest = _PAUSES
+    while True:
+        yield pause
+        pause = min(2 * pause, longest)
 
 
 class _File(Store):
@@ -124,14 +285,14 @@ class _File(Store):
         super().__init__(address, _at(f"file:{name}?mode=ro"))
         self._path, self._alone = path, _at(f"file:{name}?mode=ro&immutable=1")
 
-    def run(self, deed: str, work: Callable[[Session], T]) -> T:
+    def read(self, work: Callable[[Session], T], deed: str = "read") -> T:
         """Read in one transaction; the work may be done several times."""
         try:
-            return self._alone_or_beside(work)
-        except FileNotFoundError as error:
-            raise LedgerError(f"there is no ledger {self.address}; check the path") from error
-        except (OSError, SQLAlchemyError) as error:
-            raise self.explained(error, deed) from error
+            return self._spoken(lambda: self._alone_or_beside(work), deed)
+        except LedgerError:
+            if self._path.exists():
+                raise
+            raise LedgerError(f"there is no ledger {self.address}; check the path") from None
 
     def _alone_or_beside(self, work: Callable[[Session], T]) -> T:
         for _ in range(_TRIES):
@@ -169,4 +330,4 @@ class _File(Store):
 
 
 def _at(uri: str) -> Engine:
-    return create_engine("sqlite://", creator=lambda: sqlite3.connect(uri, uri=True), poolclass=NullPool)
+    return _engine("sqlite://", creator=lambda: sqlite3.connect(uri, uri=True), poolclass=NullPool)

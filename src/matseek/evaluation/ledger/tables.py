@@ -16,6 +16,15 @@ class Base(DeclarativeBase):
     type_annotation_map = {str: Words}  # noqa: RUF012 -- SQLAlchemy reads it from the class
 
 
+class LedgerRow(Base):
+    """The ledger itself: how its tables are laid out, and who has held it last."""
+
+    __tablename__ = "matseek_ledger"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    version: Mapped[int]
+    holder: Mapped[str | None]
+
+
 class CampaignRow(Base):
     """The one campaign of this ledger: who it belongs to."""
 

@@ -99,7 +99,8 @@ def _plain(value: Any, pointer: str, odd: dict[str, str]) -> Any:  # noqa: ANN40
 def pack(array: npt.NDArray[np.floating[Any]]) -> bytes:
     """An array as bytes, in NumPy's format."""
     buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
+    # Objects could only be written as code that is run when they are read.
+    np.save(buffer, array.astype(str) if array.dtype.hasobject else array, allow_pickle=False)
     return buffer.getvalue()
 
 

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Iterator, Sequence
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from matseek.errors import LedgerBusyError, LedgerError, LedgerMismatchError, UnknownEvaluationError
+from matseek.errors import LedgerError, LedgerMismatchError, UnknownEvaluationError
 from matseek.evaluation.ledger import rescue
 from matseek.evaluation.ledger.address import Address
 from matseek.evaluation.ledger.clock import Clock, now
-from matseek.evaluation.ledger.lock import FileHold
+from matseek.evaluation.ledger.lock import hold_of
 from matseek.evaluation.ledger.reader import LedgerReader
-from matseek.evaluation.ledger.store import Store
-from matseek.evaluation.ledger.tables import Base, CampaignRow, EvaluationRow, EventRow, IterationRow
-from matseek.evaluation.ledger.values import pack
+from matseek.evaluation.ledger.schema import bring_up_to_date
+from matseek.evaluation.ledger.seen import Seen
+from matseek.evaluation.ledger.store import store_for_writing
+from matseek.evaluation.ledger.tables import CampaignRow, EvaluationRow, EventRow, IterationRow
+from matseek.evaluation.ledger.values import clean, pack, to_strict
 from matseek.evaluation.records import Evaluation, Event, Proposal
 from matseek.problems.base import Measurement
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _LONGEST = 300
 """Characters of a value in a message; a template has thousands."""
@@ -47,18 +51,17 @@ class Ledger(LedgerReader):
 
     def __init__(self, location: str | Path | None) -> None:
         address = Address.of(location)
-        store = Store.for_writing(address)
-        self._store = store
-        # A ledger in memory is seen by one process alone, and needs no lock.
-        self._lock = FileHold(address) if address.shared else None
+        store = store_for_writing(address)
+        self._lock = hold_of(store)
         self._clock = Clock()
         self._created_at = ""
+        self._known = False
         try:
             if address.path is not None:
                 address.path.parent.mkdir(parents=True, exist_ok=True)
             with self.locked():
-                Base.metadata.create_all(store.engine)
-        except (SQLAlchemyError, OSError) as error:
+                bring_up_to_date(store)
+        except (SQLAlchemyError, OSError, sqlite3.Error) as error:
             raise store.explained(error, "opened") from error
         self._open(store)
 
@@ -69,13 +72,42 @@ class Ledger(LedgerReader):
         Raises:
             LedgerBusyError: If another process holds it.
         """
-        if self._lock is None:
-            yield
-            return
         with self._lock.held():
+            # Somebody else may have written before.
+            self._known = False
             if self._created_at:
                 self._take_in_rescued()
             yield
+
+    def confirm(self) -> None:
+        """Make sure that no other process works on the ledger; to be asked before each evaluation that is paid.
+
+        A lock on a server goes with its connection; it is taken again where the connection was lost.
+
+        Raises:
+            LedgerBusyError: If another process has held the ledger in between.
+            LedgerError: If the server does not come back.
+        """
+        try:
+            self._lock.confirm()
+        except SQLAlchemyError as error:
+            raise self._store.explained(error, "locked") from error
+
+    def _write(self, work: Callable[[Session], T]) -> T:
+        def fenced(session: Session) -> T:
+            if self._lock.active:
+                self._lock.fence(session)
+            return work(session)
+
+        self._known = False
+        return self._store.write(fenced)
+
+    def _up_to_date(self) -> Seen:
+        # As long as the ledger is held, nobody else writes.
+        if not (self._known and self._lock.active):
+            super()._up_to_date()
+            self._known = True
+        return self._seen
 
     def claim(self, problem: dict[str, Any], searcher: str, seed: int) -> None:
         """Enter the campaign into an empty ledger, or make sure that the ledger is this campaign's.
@@ -83,7 +115,8 @@ class Ledger(LedgerReader):
         Raises:
             LedgerMismatchError: If the ledger holds another problem, searcher or seed.
         """
-        problem = json.loads(json.dumps(problem))
+        # As it will be read: NaN equals NaN.
+        here, searcher = to_strict(problem), clean(searcher)
 
         def enter(session: Session) -> CampaignRow:
             row = session.get(CampaignRow, 1)
@@ -92,10 +125,11 @@ class Ledger(LedgerReader):
                 session.add(row)
             return row
 
-        row = self._store.run("claimed", enter)
+        row = self._write(enter)
         self._created_at = row.created_at
-        if row.problem != problem:
-            keys = [key for key in sorted({*row.problem, *problem}) if row.problem.get(key) != problem.get(key)]
+        there = to_strict(row.problem)
+        if there != here:
+            keys = sorted(key for key in {*row.problem, *problem} if _differ(row.problem.get(key), problem.get(key)))
             differences = "; ".join(
                 f"{k}: {_short(row.problem.get(k))} there, {_short(problem.get(k))} here" for k in keys
             )
@@ -113,11 +147,11 @@ class Ledger(LedgerReader):
 
     def begin_session(self) -> None:
         """Note that this process goes to work."""
-        self._store.run("written", self._clock.begin)
+        self._write(self._clock.begin)
 
     def end_session(self) -> None:
         """Note that this process's work is done: what it writes later is no part of it."""
-        self._store.run("written", self._clock.note)
+        self._write(self._clock.note)
         self._clock.end()
 
     def aside(self) -> AbstractContextManager[None]:
@@ -161,7 +195,7 @@ class Ledger(LedgerReader):
             self._clock.note(session)
             return rows
 
-        return self._evaluations(self._store.run("written", write))
+        return [self._seen.evaluation(row) for row in self._write(write)]
 
     def record(self, results: Sequence[tuple[int, Measurement]]) -> None:
         """Commit results of pending evaluations, all together or, if that fails, none.
@@ -180,15 +214,13 @@ class Ledger(LedgerReader):
             self._clock.note(session)
 
         try:
-            self._store.run("written", settle)
-        except LedgerBusyError:
-            raise
+            self._write(settle)
         except LedgerError as error:
-            raise LedgerError(f"{error}. {rescue.save(self.rescue_path, results)}") from error
+            raise type(error)(f"{error}. {rescue.save(self.rescue_path, results)}") from error
 
     def note(self, happened: Event) -> None:
         """Commit an event that belongs to the current iteration."""
-        self._store.run("written", lambda session: _add_events(session, _iteration(session), (happened,)))
+        self._write(lambda session: _add_events(session, _iteration(session), (happened,)))
 
     @property
     def rescue_path(self) -> Path:
@@ -207,7 +239,7 @@ class Ledger(LedgerReader):
             for number in pending:
                 _settle(session, number, results[number])
 
-        self._store.run("written", settle)
+        self._write(settle)
         path.unlink()
         logger.info("took in the results saved in %s", path)
 
@@ -240,6 +272,10 @@ def _add_events(session: Session, iteration: int, events: Sequence[Event]) -> No
         EventRow(iteration=iteration, kind=e.kind, message=e.message, data=dict(e.data), happened_at=now())
         for e in events
     )
+
+
+def _differ(a: object, b: object) -> bool:
+    return bool(to_strict(a) != to_strict(b))
 
 
 def _short(value: object) -> str:

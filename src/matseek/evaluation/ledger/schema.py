@@ -1,0 +1,127 @@
+"""How a ledger's tables are laid out, by versions, and what brings an older ledger up to date.
+
+Version 1 has no table that says so. It wrote NaN and Infinity into its JSON, and seeds of up to 31 bits on a server.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, inspect, select, update
+from sqlalchemy.orm import Session
+
+from matseek.errors import LedgerError
+from matseek.evaluation.ledger.address import Address
+from matseek.evaluation.ledger.store import Store
+from matseek.evaluation.ledger.tables import Base, CampaignRow, EventRow, LedgerRow
+
+logger = logging.getLogger(__name__)
+
+VERSION = 2
+"""The version that this code writes."""
+
+
+def version_of(session: Session) -> int | None:
+    """The version of a ledger; None where there are no tables yet.
+
+    Raises:
+        LedgerError: If the tables are some other program's.
+    """
+    inspector = inspect(session.connection())
+    found = set(inspector.get_table_names()) & Base.metadata.tables.keys()
+    if LedgerRow.__tablename__ in found:
+        return session.scalar(select(LedgerRow.version))
+    for name in found:
+        missing = {*Base.metadata.tables[name].columns.keys()} - {c["name"] for c in inspector.get_columns(name)}
+        if missing:
+            told = f"its table {name} has no column {', '.join(sorted(missing))}"
+            raise LedgerError(f"the database is some other program's: {told}; name another ledger")
+    return 1 if found else None
+
+
+def require_readable(version: int | None, address: Address) -> None:
+    """Refuse a ledger that a later matseek has written.
+
+    Raises:
+        LedgerError: If it is newer than what this code knows.
+    """
+    if version is not None and version > VERSION:
+        raise LedgerError(
+            f"the ledger {address} has version {version}, and this matseek knows versions up to {VERSION}; "
+            "update matseek, or name another ledger"
+        )
+
+
+def bring_up_to_date(store: Store) -> None:
+    """Make the tables of a new ledger, or bring those of an older one up to date, all in one transaction.
+
+    A file is copied first, beside itself.
+
+    Raises:
+        LedgerError: If the ledger is newer than this code, or some other program's.
+    """
+    version = store.read(version_of, "opened")
+    require_readable(version, store.address)
+    if version == VERSION:
+        return
+    copy = None if version is None or store.address.path is None else _copied(store.address.path, version)
+    store.write(lambda session: _brought(session, version), "brought up to date")
+    if version is not None:
+        kept = "its tables were changed in place" if copy is None else f"{copy} is a copy of it as it was"
+        logger.warning("the ledger %s had version %d and now has version %d; %s", store.address, version, VERSION, kept)
+
+
+def _brought(session: Session, version: int | None) -> None:
+    connection = session.connection()
+    if connection.dialect.name == "sqlite":
+        # The driver would commit each table by itself.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    if connection.dialect.name == "postgresql" and version is None:
+        encoding = connection.exec_driver_sql("SHOW server_encoding").scalar()
+        if encoding != "UTF8":
+            told = f"the database holds text as {encoding}, and a ledger's text needs UTF8"
+            raise LedgerError(f"{told}; make another with createdb --encoding=UTF8 --template=template0")
+    Base.metadata.create_all(connection)
+    for step in _STEPS[(version or VERSION) - 1 :]:
+        step(connection)
+    session.merge(LedgerRow(id=1, version=VERSION, holder=None))
+
+
+def _to_2(connection: Connection) -> None:
+    """JSON becomes strict, and seeds have 63 bits."""
+    if connection.dialect.name != "sqlite":
+        kind = {"mysql": "MODIFY seed BIGINT NOT NULL"}.get(connection.dialect.name, "ALTER COLUMN seed TYPE BIGINT")
+        connection.exec_driver_sql(f"ALTER TABLE campaign {kind}")
+    for column, key in ((CampaignRow.problem, CampaignRow.id), (EventRow.data, EventRow.id)):
+        for row, value in connection.execute(select(key, column)).all():
+            if not _strict(value):
+                connection.execute(update(column.class_).where(key == row).values({column: value}))
+
+
+def _strict(value: Any) -> bool:  # noqa: ANN401
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return False
+    return True
+
+
+_STEPS: tuple[Callable[[Connection], None], ...] = (_to_2,)
+"""From each version to the next."""
+
+
+def _copied(path: Path, version: int) -> Path:
+    """Copy a ledger's file as a whole, with what still lies in its write-ahead log."""
+    target = path.with_name(f"{path.stem}.version-{version}{path.suffix}")
+    draft = target.with_name(f"{target.name}.draft")
+    draft.unlink(missing_ok=True)
+    with closing(sqlite3.connect(path)) as there, closing(sqlite3.connect(draft)) as here:
+        there.backup(here)
+    draft.replace(target)
+    return target
