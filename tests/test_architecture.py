@@ -19,7 +19,8 @@ FLOORS = [
     {"evaluation", "insight"},
     {"models", "data", "problems"},
     {"acquisition", "diffusion", "potentials", "spaces"},
-    {"errors", "cells", "processes"},
+    {"tables"},
+    {"cells", "errors", "files", "processes", "secrets"},
 ]
 HEIGHT = {room: -floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -21,6 +21,7 @@ from matseek.evaluation.evaluator import history_of, write_down
 from matseek.evaluation.executors import Executor, SerialExecutor
 from matseek.evaluation.ledger import sqlite_path
 from matseek.evaluation.ranks import leads
+from matseek.files import replacing, write_text
 from matseek.insight.convergence import best_so_far
 from matseek.insight.plausibility import doubts, plausibility
 from matseek.insight.stopping import Figures, StopCriterion
@@ -36,7 +37,9 @@ from matseek.searchers.iterations import ITERATED, iteration_table
 from matseek.searchers.network import TRAINED
 from matseek.searchers.opening import OPENING, open_with
 from matseek.searchers.relaxation import RELAXED, relaxations
+from matseek.secrets import masked_data
 from matseek.spaces import Box
+from matseek.tables import write_csv
 from matseek.tracking import Label, Outcome, Tracker, Tracking, following, outcome_of
 
 logger = logging.getLogger(__name__)
@@ -466,8 +469,8 @@ class Campaign:
         folder.mkdir(parents=True, exist_ok=True)
         frame, summary = self.to_frame(), self.summary()
         trace = frame.loc[frame["status"] != "pending", ["evaluation", "value", "best_value", "iteration", "proposer"]]
-        trace.rename(columns={"proposer": "searcher"}).to_csv(folder / TRACE, index=False)
-        write_whole(folder / SUMMARY, json.dumps(summary, indent=2) + "\n")
+        write_csv(trace.rename(columns={"proposer": "searcher"}), folder / TRACE)
+        write_text(folder / SUMMARY, json.dumps(masked_data(summary), indent=2) + "\n")
         return summary
 
     def _figures(self, outlook: Outlook | None) -> dict[str, Figure]:
@@ -491,17 +494,10 @@ class Campaign:
         )
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that it is there whole, or as it was before."""
-    draft = path.with_name(f"{path.name}.draft")
-    draft.write_text(text)
-    draft.replace(path)
-
-
 def _save(figures: Mapping[str, Figure], folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     for name, figure in figures.items():
-        figure.savefig(folder / f"{name}.png", dpi=150)
+        with replacing(folder / f"{name}.png") as draft:
+            figure.savefig(draft, dpi=150)
 
 
 def _checked(stop: Sequence[StopCriterion], problem: Problem, searcher: Searcher) -> tuple[StopCriterion, ...]:

@@ -21,15 +21,18 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from pebble import ProcessPool
 
-from matseek.campaign import SUMMARY, TRACE, Campaign, write_whole
+from matseek.campaign import SUMMARY, TRACE, Campaign
 from matseek.configuration import run_settings
 from matseek.errors import ConfigurationError
 from matseek.evaluation import LedgerReader
+from matseek.files import write_text
 from matseek.insight.paired import Run, compared, median_interval
 from matseek.insight.success import SuccessRate
 from matseek.problems import Problem
 from matseek.report.comparison_page import ComparisonRecord, write_comparison_page
 from matseek.searchers.iterations import iteration_table
+from matseek.secrets import masked
+from matseek.tables import write_csv
 
 logger = logging.getLogger(__name__)
 
@@ -99,8 +102,7 @@ class Cell:
         if message is None:
             (self.folder / FAILURE).unlink(missing_ok=True)
         else:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / FAILURE).write_text(message)
+            write_text(self.folder / FAILURE, message)
 
     def result(self) -> Result | None:
         """What it has written down; None while it is not complete."""
@@ -296,7 +298,7 @@ class Comparison:
                         cell, _ = running.pop(done)
                         ended += 1
                         if (error := done.exception()) is not None:
-                            failures[cell.name] = f"{type(error).__name__}: {error}"
+                            failures[cell.name] = masked(f"{type(error).__name__}: {error}")
                             cell.note_failure(failures[cell.name])
                             logger.warning("%s failed: %s", cell.name, failures[cell.name])
             except BaseException:
@@ -391,7 +393,7 @@ class Comparison:
         self.folder.mkdir(parents=True, exist_ok=True)
         record = self.record()
         for name, frame in ((TABLE, record.table), (PAIRS, record.pairs)):
-            frame.to_csv(self.folder / name, index=False, float_format="%.6g", lineterminator="\n")
+            write_csv(frame, self.folder / name, float_format="%.6g")
         page = self.folder / PAGE
         write_comparison_page(page, record)
         return page
@@ -428,7 +430,7 @@ def run_cell(overrides: Sequence[str], gpu: str | None = None) -> None:
         opening=settings.opening,
         tracking=settings.tracking and replace(settings.tracking, group=settings.tracking.group or _group(folder)),
     )
-    write_whole(folder / "config.yaml", OmegaConf.to_yaml(settings.config))
+    write_text(folder / "config.yaml", OmegaConf.to_yaml(settings.config))
     campaign.run(settings.budget)
     campaign.recognise()
     campaign.write_record(folder)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pandas as pd
 
-_SHEETS = (".xlsx",)
-_TEXTS = (".csv",)
+from matseek.tables import read_csv, read_xlsx, write_csv, write_xlsx
+
+_READERS: Mapping[str, Callable[[Path], pd.DataFrame]] = {".csv": read_csv, ".xlsx": read_xlsx}
+_WRITERS: Mapping[str, Callable[[pd.DataFrame, Path], None]] = {".csv": write_csv, ".xlsx": write_xlsx}
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:
-    """Write a table.
+    """Write a table; texts that a spreadsheet program would run as formulas begin with an apostrophe.
 
     Args:
         frame: The table.
@@ -24,29 +27,25 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
     _require_known(path)
     if path.exists():
         raise FileExistsError(f"{path} is there already and may hold measurements; name another file with --output")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix.lower() in _SHEETS:
-        frame.to_excel(path, index=False)
-    else:
-        frame.to_csv(path, index=False)
+    _WRITERS[path.suffix.lower()](frame, path)
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a table.
+    """Read a table; what :func:`write_table` has written comes back as it was.
 
     Args:
         path: A .csv or .xlsx file; of a workbook, the first sheet.
 
     Raises:
-        ValueError: If the path ends in something else.
+        ValueError: If the path ends in something else, or the table is far larger than any laboratory's.
         FileNotFoundError: If there is no such file.
     """
     _require_known(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}; give the table with the results")
-    return pd.read_excel(path) if path.suffix.lower() in _SHEETS else pd.read_csv(path)
+    return _READERS[path.suffix.lower()](path)
 
 
 def _require_known(path: Path) -> None:
-    if path.suffix.lower() not in _SHEETS + _TEXTS:
+    if path.suffix.lower() not in _READERS:
         raise ValueError(f"{path} ends in {path.suffix!r}; tables are read and written as .csv or .xlsx")

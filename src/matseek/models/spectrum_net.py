@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from matseek.data import EnsembleBatch
+from matseek.files import replacing
 from matseek.models.periodic import embed
 from matseek.spaces import Box, LinearConstraint, Variable
 
@@ -202,7 +203,8 @@ class SpectrumNet(pl.LightningModule):
 
     def save(self, path: str | Path) -> None:
         """Write a checkpoint: parameters, normalisation, box and wavelengths, as tensors and plain data."""
-        torch.save({"state_dict": self.state_dict(), "hyper_parameters": dict(self.hparams)}, path)
+        with replacing(path) as draft:
+            torch.save({"state_dict": self.state_dict(), "hyper_parameters": dict(self.hparams)}, draft)
 
     @classmethod
     def load(cls, path: str | Path) -> SpectrumNet:

@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from matseek.errors import ModelFileError
+from matseek.files import write_bytes
 from matseek.models.atomic_score import AtomicScore
 
 FORMAT = "matseek-atomic-score-1"
@@ -129,10 +130,7 @@ def save_model(path: Path, model: AtomicScore, training: Mapping[str, Any]) -> M
         "training": json.dumps(dict(training)),
     }
     tensors = {key: value.detach().cpu().float().contiguous() for key, value in model.state_dict().items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_bytes(save(tensors, metadata))
-    unfinished.replace(path)
+    write_bytes(path, save(tensors, metadata))
     return read_card(path)
 
 

@@ -7,11 +7,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from matseek.problems.recipe import RecipeProblem
 from matseek.problems.spectra import SpectralMatch
 from matseek.spaces import Box, LinearConstraint, Variable
+from matseek.tables import read_csv
 
 
 def laboratory(
@@ -66,7 +65,7 @@ def _constraint(settings: Mapping[str, Any]) -> LinearConstraint:
 def _target(path: Path) -> SpectralMatch:
     if not path.is_file():
         raise FileNotFoundError(f"target={str(path)!r} is not a file; give a CSV with wavelength and absorbance")
-    frame = pd.read_csv(path)
+    frame = read_csv(path)
     missing = [c for c in ("wavelength", "absorbance") if c not in frame.columns]
     if missing:
         raise ValueError(f"target={str(path)!r} lacks the columns {missing}; it has {list(frame.columns)}")

@@ -12,6 +12,7 @@ import pandas as pd
 
 from matseek.models.gp import GaussianProcess
 from matseek.spaces import Box
+from matseek.tables import read_csv
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -57,7 +58,7 @@ class MeasuredDroplets:
         path = Path(data)
         if not path.is_file():
             raise FileNotFoundError(f"data={str(path)!r} is not a file; give the CSV of measured droplets, data=FILE")
-        frame = pd.read_csv(path)
+        frame = read_csv(path)
         missing = [c for c in (*_COLUMNS, _LOSS) if c not in frame.columns]
         if missing:
             raise ValueError(f"data={str(path)!r} lacks the columns {missing}; it has {list(frame.columns)}")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from matseek.files import write_text
 from matseek.insight.paired import AREA, BEST, EVALUATIONS, LEVEL, SUCCESS, least_p
 from matseek.insight.success import SuccessRate
 from matseek.problems import Problem
@@ -24,6 +25,7 @@ from matseek.report.figures.comparing import (
 )
 from matseek.report.figures.house import value_name
 from matseek.report.html import data_uri, svg, template
+from matseek.secrets import masked
 
 Row = Mapping[str, Any]
 
@@ -134,8 +136,7 @@ def write_comparison_page(path: Path, record: ComparisonRecord) -> None:
         costs=_costs(rows),
         behaviours=_behaviours(record),
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
+    write_text(path, masked(page))
 
 
 def _verdict(record: ComparisonRecord) -> str:

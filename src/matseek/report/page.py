@@ -14,11 +14,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from matseek.evaluation import Evaluation
+from matseek.files import write_text
 from matseek.problems import Problem, StructureProblem
 from matseek.report.figures import PROPOSER_LABELS, value_name
 from matseek.report.html import data_uri, svg, template
 from matseek.report.outlook import Outlook
+from matseek.secrets import masked
 from matseek.spaces import Box, Variable
+from matseek.tables import csv_text
 
 CAPTIONS: Mapping[str, tuple[str, str]] = {
     "convergence": (
@@ -196,10 +199,9 @@ def write_page(
         proposed=_NO_TABLE if outlook is None else outlook.next_recipes(),
         hints=_hints(problem, summary, ordered),
         everything=_everything(frame),
-        csv=data_uri("text/csv;charset=utf-8", frame.to_csv(index=False).encode()),
+        csv=data_uri("text/csv;charset=utf-8", csv_text(frame).encode()),
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
+    write_text(path, masked(page))
 
 
 def _sections(figures: Mapping[str, Figure], outlook: Outlook | None) -> list[dict[str, Any]]:

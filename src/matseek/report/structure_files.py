@@ -11,6 +11,7 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from matseek.evaluation import Evaluation
+from matseek.files import replacing
 from matseek.problems import StructureProblem
 
 
@@ -27,10 +28,11 @@ def write_structures(
     """
     best = sorted((e for e in evaluations if e.status == "done"), key=lambda e: (e.value, e.number))[:count]
     frames = [structure_of(problem, e) for e in best]
-    ase.io.write(folder / "best.extxyz", frames, format="extxyz")
-    path = folder / "structures.db"
-    path.unlink(missing_ok=True)
-    with ase.db.connect(path) as database:
+    if not frames:
+        return
+    with replacing(folder / "best.extxyz") as draft:
+        ase.io.write(draft, frames, format="extxyz")
+    with replacing(folder / "structures.db") as draft, ase.db.connect(draft) as database:
         for atoms, e in zip(frames, best, strict=True):
             database.write(atoms, evaluation=e.number, iteration=e.iteration, proposer=e.proposer)
 

@@ -16,6 +16,7 @@ from ase import Atoms
 from matseek.evaluation import Evaluation, Ledger
 from matseek.problems import Problem, StructureProblem
 from matseek.report.structure_files import structure_of
+from matseek.tables import write_csv
 
 CANDIDATES, STRUCTURES = 50, 5
 """How many of the best are shown."""
@@ -75,7 +76,7 @@ def outcome_of(
     if isinstance(problem, StructureProblem):
         structures = {f"evaluation {e.number}, {e.value:.4f} eV": structure_of(problem, e) for e in best[:STRUCTURES]}
     table = folder / "evaluations.csv"
-    frame.to_csv(table, index=False)
+    write_csv(frame, table)
     record = (table, folder / "config.yaml", folder / "summary.json")
     return Outcome(
         evaluations=len(evaluations),

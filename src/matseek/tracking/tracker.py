@@ -15,6 +15,7 @@ from lightning.pytorch.loggers import Logger
 
 from matseek.evaluation import Evaluation, Event, Ledger
 from matseek.evaluation.history import REFUSED
+from matseek.files import write_text
 from matseek.searchers.relaxation import RELAXED
 from matseek.tracking.outcome import Outcome
 from matseek.tracking.settings import STEP, Label, Tracking
@@ -196,10 +197,7 @@ class Tracker:
         return _Logged(**json.loads(self._path.read_text())) if self._path.is_file() else None
 
     def _write(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self._path.with_suffix(".draft")
-        draft.write_text(json.dumps(asdict(self._known)))
-        draft.replace(self._path)
+        write_text(self._path, json.dumps(asdict(self._known)))
 
     def _safely(self, deed: Callable[[], None]) -> None:
         if self._broken:
