@@ -7,10 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from sqlalchemy import update
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, bindparam, insert, update
 
-from matseek.evaluation.ledger.tables import ProcessorRow, SessionRow, ThinkingRow
+from matseek.evaluation.ledger.tables import PROCESSOR, SESSIONS, THINKING
+
+_SEEN = update(SESSIONS).where(SESSIONS.c.id == bindparam("mine")).values(last_seen_at=bindparam("now"))
+_SPENT, _THOUGHT = (
+    update(table).where(table.c.session == bindparam("mine")).values(seconds=bindparam("spent"))
+    for table in (PROCESSOR, THINKING)
+)
 
 
 class Clock:
@@ -22,27 +27,25 @@ class Clock:
         self._thought = 0.0
         self._thinking_since: float | None = None
 
-    def begin(self, session: Session) -> None:
+    def begin(self, connection: Connection) -> None:
         """A process goes to work."""
-        row = SessionRow(started_at=now(), last_seen_at=now())
-        session.add(row)
-        session.flush()
-        session.add(ProcessorRow(session=row.id, seconds=0.0))
-        session.add(ThinkingRow(session=row.id, seconds=0.0))
-        self._session_id, self._processor_start = row.id, time.process_time()
+        made = connection.execute(insert(SESSIONS).values(started_at=now(), last_seen_at=now()))
+        (mine,) = made.inserted_primary_key or (None,)
+        for table in (PROCESSOR, THINKING):
+            connection.execute(insert(table).values(session=mine, seconds=0.0))
+        self._session_id, self._processor_start = mine, time.process_time()
         self._thought, self._thinking_since = 0.0, time.perf_counter()
 
     def end(self) -> None:
         """The process's work is done: what it writes later is no part of it."""
         self._session_id = None
 
-    def note(self, session: Session) -> None:
+    def note(self, connection: Connection) -> None:
         """Note the time until now."""
         if (mine := self._session_id) is not None:
-            spent, thought = time.process_time() - self._processor_start, self._seconds_thinking()
-            session.execute(update(SessionRow).where(SessionRow.id == mine).values(last_seen_at=now()))
-            session.execute(update(ProcessorRow).where(ProcessorRow.session == mine).values(seconds=spent))
-            session.execute(update(ThinkingRow).where(ThinkingRow.session == mine).values(seconds=thought))
+            connection.execute(_SEEN, {"mine": mine, "now": now()})
+            connection.execute(_SPENT, {"mine": mine, "spent": time.process_time() - self._processor_start})
+            connection.execute(_THOUGHT, {"mine": mine, "spent": self._seconds_thinking()})
 
     @contextmanager
     def aside(self) -> Iterator[None]:

@@ -14,12 +14,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from sqlalchemy import Connection, inspect, select, text, update
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session
 
 from matseek.errors import LedgerBusyError
 from matseek.evaluation.ledger.address import Address
 from matseek.evaluation.ledger.store import Store
-from matseek.evaluation.ledger.tables import LedgerRow
+from matseek.evaluation.ledger.tables import LEDGER
 
 _SPACE = 0x6D617473
 """First half of an advisory lock's key; the second is the number of the schema in its database."""
@@ -76,7 +75,7 @@ class Hold(ABC):
             LedgerBusyError: If another process has held it in between.
         """
 
-    def fence(self, session: Session) -> None:  # noqa: B027 -- most locks cannot be lost
+    def fence(self, connection: Connection) -> None:  # noqa: B027 -- most locks cannot be lost
         """Make sure, where that can change, that nobody else writes beside this transaction.
 
         Raises:
@@ -166,9 +165,9 @@ class AdvisoryLock(Hold):
         except (DBAPIError, AssertionError):
             self._take_again()
 
-    def fence(self, session: Session) -> None:
+    def fence(self, connection: Connection) -> None:
         """Refuse to write after somebody else; whoever takes the lock now waits for this transaction."""
-        if session.scalar(select(LedgerRow.holder).with_for_update(read=True)) != self._word:
+        if connection.scalar(select(LEDGER.c.holder).with_for_update(read=True)) != self._word:
             raise self._overtaken()
 
     def _take_again(self) -> None:
@@ -179,7 +178,7 @@ class AdvisoryLock(Hold):
             if time.monotonic() > end:
                 raise self._overtaken()
             time.sleep(_PAUSE)
-        holder = self._store.read(lambda session: session.scalar(select(LedgerRow.holder)))
+        holder = self._store.read(lambda connection: connection.scalar(select(LEDGER.c.holder)))
         if holder != self._word:
             self.leave()
             raise self._overtaken()
@@ -201,8 +200,8 @@ class AdvisoryLock(Hold):
 
     def _sign(self) -> None:
         assert self._connection is not None
-        if inspect(self._connection).has_table(LedgerRow.__tablename__):
-            self._connection.execute(update(LedgerRow).values(holder=self._word))
+        if inspect(self._connection).has_table(LEDGER.name):
+            self._connection.execute(update(LEDGER).values(holder=self._word))
 
     def _overtaken(self) -> LedgerBusyError:
         return self.busy("the connection was lost, and another process has taken")

@@ -11,23 +11,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import func, inspect, select
+from sqlalchemy import Connection, func, inspect, select
 from sqlalchemy.engine import URL
-from sqlalchemy.orm import Session
 
 from matseek.errors import UnknownEvaluationError
 from matseek.evaluation.ledger.address import Address
 from matseek.evaluation.ledger.schema import require_readable, version_of
-from matseek.evaluation.ledger.seen import Seen
+from matseek.evaluation.ledger.seen import COLUMNS, Seen
 from matseek.evaluation.ledger.store import Store, store_for_reading
-from matseek.evaluation.ledger.tables import (
-    CampaignRow,
-    EvaluationRow,
-    IterationRow,
-    ProcessorRow,
-    SessionRow,
-    ThinkingRow,
-)
+from matseek.evaluation.ledger.tables import CAMPAIGN, EVALUATIONS, ITERATIONS, PROCESSOR, SESSIONS, THINKING
 from matseek.evaluation.ledger.values import unpack
 from matseek.evaluation.records import Evaluation, Event, Status
 
@@ -65,7 +57,7 @@ class LedgerReader:
 
     def _open(self, store: Store) -> None:
         self._store = store
-        self._tables = store.read(lambda session: frozenset(inspect(session.connection()).get_table_names()), "opened")
+        self._tables = store.read(lambda connection: frozenset(inspect(connection).get_table_names()), "opened")
         require_readable(store.read(version_of, "opened"), store.address)
         # Spectra are large: those that were looked at last are kept.
         self._seen = Seen(lru_cache(maxsize=_RESPONSES)(self._response))
@@ -87,7 +79,7 @@ class LedgerReader:
     @property
     def identity(self) -> Identity | None:
         """Which campaign it holds; None as long as none has been entered."""
-        row = self._store.read(lambda session: session.get(CampaignRow, 1))
+        row = self._store.read(lambda connection: connection.execute(select(CAMPAIGN)).first())
         return None if row is None else Identity(row.problem, row.searcher, row.seed)
 
     def evaluations(self, *, iteration: int | None = None, status: Status | None = None) -> tuple[Evaluation, ...]:
@@ -115,7 +107,8 @@ class LedgerReader:
         """
         if (known := self._seen.settled(number)) is not None:
             return known
-        row = self._store.read(lambda session: session.get(EvaluationRow, number))
+        wanted = select(*COLUMNS).where(EVALUATIONS.c.number == number)
+        row = self._store.read(lambda connection: connection.execute(wanted).first())
         if row is None:
             raise UnknownEvaluationError(f"the ledger {self} has no evaluation {number}")
         return self._seen.evaluation(row)
@@ -130,21 +123,21 @@ class LedgerReader:
 
     def seconds_asking(self) -> list[float]:
         """Seconds that the searcher needed for each batch, in order."""
-        wanted = select(IterationRow.seconds_asking).order_by(IterationRow.number)
-        return list(self._store.read(lambda session: session.scalars(wanted).all()))
+        wanted = select(ITERATIONS.c.seconds_asking).order_by(ITERATIONS.c.number)
+        return list(self._store.read(lambda connection: connection.scalars(wanted).all()))
 
     def wall_seconds(self) -> float:
         """Seconds that processes have worked on the campaign, from each one's start to the last thing it wrote."""
-        wanted = select(SessionRow.started_at, SessionRow.last_seen_at)
-        spans = self._store.read(lambda session: session.execute(wanted).all())
+        wanted = select(SESSIONS.c.started_at, SESSIONS.c.last_seen_at)
+        spans = self._store.read(lambda connection: connection.execute(wanted).all())
         return sum((datetime.fromisoformat(b) - datetime.fromisoformat(a)).total_seconds() for a, b in spans)
 
     def cpu_seconds(self) -> float:
         """Processor time of the processes that have worked on the campaign, without their children's."""
-        if ProcessorRow.__tablename__ not in self._tables:
+        if PROCESSOR.name not in self._tables:
             return 0.0
-        wanted = select(func.sum(ProcessorRow.seconds))
-        return float(self._store.read(lambda session: session.scalar(wanted)) or 0.0)
+        wanted = select(func.sum(PROCESSOR.c.seconds))
+        return float(self._store.read(lambda connection: connection.scalar(wanted)) or 0.0)
 
     def seconds_thinking(self) -> float | None:
         """Wall time of the processes that have worked on the campaign, without that in which the truth was asked.
@@ -156,19 +149,20 @@ class LedgerReader:
         Returns:
             The seconds; None if a process has not noted them, as in ledgers of earlier versions.
         """
-        if ThinkingRow.__tablename__ not in self._tables:
+        if THINKING.name not in self._tables:
             return None
-        wanted = select(ThinkingRow.seconds).join(SessionRow, SessionRow.id == ThinkingRow.session)
+        wanted = select(THINKING.c.seconds).join(SESSIONS, SESSIONS.c.id == THINKING.c.session)
 
-        def read(session: Session) -> tuple[list[float], int]:
-            return list(session.scalars(wanted)), session.scalar(select(func.count()).select_from(SessionRow)) or 0
+        def read(connection: Connection) -> tuple[list[float], int]:
+            sessions = connection.scalar(select(func.count()).select_from(SESSIONS))
+            return list(connection.scalars(wanted)), sessions or 0
 
         noted, sessions = self._store.read(read)
         return float(sum(noted)) if sessions and len(noted) == sessions else None
 
     def _response(self, number: int) -> npt.NDArray[np.floating[Any]] | None:
-        wanted = select(EvaluationRow.response).where(EvaluationRow.number == number)
-        packed = self._store.read(lambda session: session.scalar(wanted))
+        wanted = select(EVALUATIONS.c.response).where(EVALUATIONS.c.number == number)
+        packed = self._store.read(lambda connection: connection.scalar(wanted))
         return None if packed is None else unpack(packed)
 
     def _up_to_date(self) -> Seen:

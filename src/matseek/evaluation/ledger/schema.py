@@ -13,13 +13,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, inspect, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, delete, insert, inspect, select, update
 
 from matseek.errors import LedgerError
 from matseek.evaluation.ledger.address import Address
 from matseek.evaluation.ledger.store import Store
-from matseek.evaluation.ledger.tables import Base, CampaignRow, EventRow, LedgerRow
+from matseek.evaluation.ledger.tables import CAMPAIGN, EVENTS, LEDGER, METADATA
 
 logger = logging.getLogger(__name__)
 
@@ -27,18 +26,18 @@ VERSION = 2
 """The version that this code writes."""
 
 
-def version_of(session: Session) -> int | None:
+def version_of(connection: Connection) -> int | None:
     """The version of a ledger; None where there are no tables yet.
 
     Raises:
         LedgerError: If the tables are some other program's.
     """
-    inspector = inspect(session.connection())
-    found = set(inspector.get_table_names()) & Base.metadata.tables.keys()
-    if LedgerRow.__tablename__ in found:
-        return session.scalar(select(LedgerRow.version))
+    inspector = inspect(connection)
+    found = set(inspector.get_table_names()) & METADATA.tables.keys()
+    if LEDGER.name in found:
+        return connection.scalar(select(LEDGER.c.version))
     for name in found:
-        missing = {*Base.metadata.tables[name].columns.keys()} - {c["name"] for c in inspector.get_columns(name)}
+        missing = {*METADATA.tables[name].columns.keys()} - {c["name"] for c in inspector.get_columns(name)}
         if missing:
             told = f"its table {name} has no column {', '.join(sorted(missing))}"
             raise LedgerError(f"the database is some other program's: {told}; name another ledger")
@@ -71,14 +70,13 @@ def bring_up_to_date(store: Store) -> None:
     if version == VERSION:
         return
     copy = None if version is None or store.address.path is None else _copied(store.address.path, version)
-    store.write(lambda session: _brought(session, version), "brought up to date")
+    store.write(lambda connection: _brought(connection, version), "brought up to date")
     if version is not None:
         kept = "its tables were changed in place" if copy is None else f"{copy} is a copy of it as it was"
         logger.warning("the ledger %s had version %d and now has version %d; %s", store.address, version, VERSION, kept)
 
 
-def _brought(session: Session, version: int | None) -> None:
-    connection = session.connection()
+def _brought(connection: Connection, version: int | None) -> None:
     if connection.dialect.name == "sqlite":
         # The driver would commit each table by itself.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -87,10 +85,11 @@ def _brought(session: Session, version: int | None) -> None:
         if encoding != "UTF8":
             told = f"the database holds text as {encoding}, and a ledger's text needs UTF8"
             raise LedgerError(f"{told}; make another with createdb --encoding=UTF8 --template=template0")
-    Base.metadata.create_all(connection)
+    METADATA.create_all(connection)
     for step in _STEPS[(version or VERSION) - 1 :]:
         step(connection)
-    session.merge(LedgerRow(id=1, version=VERSION, holder=None))
+    connection.execute(delete(LEDGER))
+    connection.execute(insert(LEDGER).values(id=1, version=VERSION, holder=None))
 
 
 def _to_2(connection: Connection) -> None:
@@ -98,10 +97,10 @@ def _to_2(connection: Connection) -> None:
     if connection.dialect.name != "sqlite":
         kind = {"mysql": "MODIFY seed BIGINT NOT NULL"}.get(connection.dialect.name, "ALTER COLUMN seed TYPE BIGINT")
         connection.exec_driver_sql(f"ALTER TABLE campaign {kind}")
-    for column, key in ((CampaignRow.problem, CampaignRow.id), (EventRow.data, EventRow.id)):
-        for row, value in connection.execute(select(key, column)).all():
+    for table, column in ((CAMPAIGN, CAMPAIGN.c.problem), (EVENTS, EVENTS.c.data)):
+        for row, value in connection.execute(select(table.c.id, column)).all():
             if not _strict(value):
-                connection.execute(update(column.class_).where(key == row).values({column: value}))
+                connection.execute(update(table).where(table.c.id == row).values({column: value}))
 
 
 def _strict(value: Any) -> bool:  # noqa: ANN401

@@ -9,14 +9,27 @@ from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, Row, bindparam, func, select
 
-from matseek.evaluation.ledger.tables import EvaluationRow, EventRow, IterationRow
+from matseek.evaluation.ledger.tables import EVALUATIONS, EVENTS, ITERATIONS
 from matseek.evaluation.records import Evaluation, Event, Status
 
 _MANY = 500
 """Pending evaluations that are asked for one by one; beyond, everything from the first of them on is read."""
+
+COLUMNS = tuple(c for c in EVALUATIONS.c if c is not EVALUATIONS.c.response)
+"""Of an evaluation, all but its response."""
+
+_HOW_MANY = select(
+    select(func.max(EVALUATIONS.c.number)).scalar_subquery(), select(func.max(ITERATIONS.c.number)).scalar_subquery()
+)
+_SINCE = select(*COLUMNS).where(EVALUATIONS.c.number >= bindparam("first")).order_by(EVALUATIONS.c.number)
+_NEW = (
+    select(*COLUMNS)
+    .where((EVALUATIONS.c.number > bindparam("last")) | EVALUATIONS.c.number.in_(bindparam("pending", expanding=True)))
+    .order_by(EVALUATIONS.c.number)
+)
+_NEW_EVENTS = select(EVENTS).where(EVENTS.c.id > bindparam("last")).order_by(EVENTS.c.id)
 
 Response = npt.NDArray[np.floating[Any]] | None
 
@@ -32,8 +45,8 @@ class News:
     """
 
     iterations: int
-    evaluations: Sequence[EvaluationRow]
-    events: Sequence[EventRow]
+    evaluations: Sequence[Row[Any]]
+    events: Sequence[Row[Any]]
 
 
 class Seen:
@@ -58,22 +71,18 @@ class Seen:
         self._all_events: tuple[Event, ...] | None = None
         self.iterations = 0
 
-    def news(self, session: Session) -> News:
+    def news(self, connection: Connection) -> News:
         """Read what is new, without keeping it: whoever reads may have to read again."""
-        evaluations = session.scalar(select(func.max(EvaluationRow.number))) or 0
-        if evaluations < len(self._evaluations):
+        evaluations, iterations = connection.execute(_HOW_MANY).one()
+        if (evaluations or 0) < len(self._evaluations):
             # The file is another one than before.
             self._forget()
         pending = sorted(self._pending)
         if len(pending) > _MANY:
-            wanted = EvaluationRow.number >= pending[0]
+            found = connection.execute(_SINCE, {"first": pending[0]}).all()
         else:
-            wanted = (EvaluationRow.number > len(self._evaluations)) | EvaluationRow.number.in_(pending)
-        return News(
-            session.scalar(select(func.max(IterationRow.number))) or 0,
-            session.scalars(select(EvaluationRow).where(wanted).order_by(EvaluationRow.number)).all(),
-            session.scalars(select(EventRow).where(EventRow.id > self._last_event).order_by(EventRow.id)).all(),
-        )
+            found = connection.execute(_NEW, {"last": len(self._evaluations), "pending": pending}).all()
+        return News(iterations or 0, found, connection.execute(_NEW_EVENTS, {"last": self._last_event}).all())
 
     def take(self, news: News) -> None:
         """Keep what is new."""
@@ -122,7 +131,7 @@ class Seen:
         """An evaluation that is known to have its result."""
         return None if number in self._pending else self._evaluations.get(number)
 
-    def evaluation(self, row: EvaluationRow) -> Evaluation:
+    def evaluation(self, row: Row[Any]) -> Evaluation:
         """The evaluation of a row; its arrays cannot be changed, since they are given to everybody who asks."""
         number, respond = row.number, self._respond
         point = np.array(row.point, dtype=np.float64)

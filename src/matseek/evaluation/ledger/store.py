@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 from urllib.parse import quote
 
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
-from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool, StaticPool
 
 from matseek.errors import LedgerBusyError, LedgerError
@@ -76,7 +75,7 @@ class Store:
     def __init__(self, address: Address, engine: Engine) -> None:
         self.address, self.engine, self.aside = address, engine, engine
 
-    def read(self, work: Callable[[Session], T], deed: str = "read") -> T:
+    def read(self, work: Callable[[Connection], T], deed: str = "read") -> T:
         """Read in one transaction; the work may be done several times.
 
         Args:
@@ -88,7 +87,7 @@ class Store:
         """
         return self._spoken(partial(_once, self.engine, work), deed)
 
-    def write(self, work: Callable[[Session], T], deed: str = "written") -> T:
+    def write(self, work: Callable[[Connection], T], deed: str = "written") -> T:
         """Write in one transaction: all of it, or nothing, and never twice; the work may be done several times.
 
         Args:
@@ -153,9 +152,9 @@ def _engine(url: Any, **settings: Any) -> Engine:  # noqa: ANN401
     return create_engine(url, json_serializer=partial(json.dumps, allow_nan=False), **settings)
 
 
-def _once(engine: Engine, work: Callable[[Session], T]) -> T:
-    with Session(engine, expire_on_commit=False) as session, session.begin():
-        return work(session)
+def _once(engine: Engine, work: Callable[[Connection], T]) -> T:
+    with engine.begin() as connection:
+        return work(connection)
 
 
 class Server(Store):
@@ -178,11 +177,11 @@ class Server(Store):
         self._postgres = address.url.get_backend_name() == "postgresql"
         self._answered = False
 
-    def read(self, work: Callable[[Session], T], deed: str = "read") -> T:
+    def read(self, work: Callable[[Connection], T], deed: str = "read") -> T:
         """Read in one transaction."""
         return self._spoken(lambda: self.patiently(lambda: _once(self.engine, work)), deed)
 
-    def write(self, work: Callable[[Session], T], deed: str = "written") -> T:
+    def write(self, work: Callable[[Connection], T], deed: str = "written") -> T:
         """Write in one transaction, once."""
         commit = _Commit(self.engine, work, asked=self._postgres)
         return self._spoken(lambda: self.patiently(commit.attempt), deed)
@@ -218,7 +217,7 @@ class _Commit(Generic[T]):
         asked: Whether the server can be asked what came of a transaction.
     """
 
-    def __init__(self, engine: Engine, work: Callable[[Session], T], *, asked: bool) -> None:
+    def __init__(self, engine: Engine, work: Callable[[Connection], T], *, asked: bool) -> None:
         self._engine, self._work, self._asked = engine, work, asked
         self._result: T | None = None
         self._open: int | None = None
@@ -228,10 +227,9 @@ class _Commit(Generic[T]):
         if self._open is not None and self._landed(self._open):
             return cast("T", self._result)
         self._open = None
-        with Session(self._engine, expire_on_commit=False) as session, session.begin():
-            self._result = result = self._work(session)
-            session.flush()
-            self._open = session.scalar(text("SELECT txid_current_if_assigned()")) if self._asked else _UNKNOWN
+        with self._engine.begin() as connection:
+            self._result = result = self._work(connection)
+            self._open = connection.scalar(text("SELECT txid_current_if_assigned()")) if self._asked else _UNKNOWN
         return result
 
     def _landed(self, transaction: int) -> bool:
@@ -285,7 +283,7 @@ class _File(Store):
         super().__init__(address, _at(f"file:{name}?mode=ro"))
         self._path, self._alone = path, _at(f"file:{name}?mode=ro&immutable=1")
 
-    def read(self, work: Callable[[Session], T], deed: str = "read") -> T:
+    def read(self, work: Callable[[Connection], T], deed: str = "read") -> T:
         """Read in one transaction; the work may be done several times."""
         try:
             return self._spoken(lambda: self._alone_or_beside(work), deed)
@@ -294,7 +292,7 @@ class _File(Store):
                 raise
             raise LedgerError(f"there is no ledger {self.address}; check the path") from None
 
-    def _alone_or_beside(self, work: Callable[[Session], T]) -> T:
+    def _alone_or_beside(self, work: Callable[[Connection], T]) -> T:
         for _ in range(_TRIES):
             before, log = self._state()
             if log:

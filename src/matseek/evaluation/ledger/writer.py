@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from sqlalchemy import func, select
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session
 
 from matseek.errors import LedgerError, LedgerMismatchError, UnknownEvaluationError
 from matseek.evaluation.ledger import rescue
@@ -21,9 +20,9 @@ from matseek.evaluation.ledger.clock import Clock, now
 from matseek.evaluation.ledger.lock import hold_of
 from matseek.evaluation.ledger.reader import LedgerReader
 from matseek.evaluation.ledger.schema import bring_up_to_date
-from matseek.evaluation.ledger.seen import Seen
+from matseek.evaluation.ledger.seen import COLUMNS, Seen
 from matseek.evaluation.ledger.store import store_for_writing
-from matseek.evaluation.ledger.tables import CampaignRow, EvaluationRow, EventRow, IterationRow
+from matseek.evaluation.ledger.tables import CAMPAIGN, EVALUATIONS, EVENTS, ITERATIONS
 from matseek.evaluation.ledger.values import clean, pack, to_strict
 from matseek.evaluation.records import Evaluation, Event, Proposal
 from matseek.problems.base import Measurement
@@ -31,6 +30,18 @@ from matseek.problems.base import Measurement
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+_SETTLED = ("status", "value", "replicates", "error", "finished_at", "response")
+"""What a result says of an evaluation."""
+
+_LAST_ITERATION, _LAST_EVALUATION = (select(func.max(table.c.number)) for table in (ITERATIONS, EVALUATIONS))
+_OF_ITERATION = select(*COLUMNS).where(EVALUATIONS.c.iteration == bindparam("iteration")).order_by(EVALUATIONS.c.number)
+_STATUS = select(EVALUATIONS.c.status).where(EVALUATIONS.c.number == bindparam("number"))
+_RESULT = (
+    update(EVALUATIONS)
+    .where(EVALUATIONS.c.number == bindparam("which"))
+    .values({c.name: bindparam(c.name) for c in EVALUATIONS.c if c.name in _SETTLED})
+)
 
 _LONGEST = 300
 """Characters of a value in a message; a template has thousands."""
@@ -93,11 +104,11 @@ class Ledger(LedgerReader):
         except SQLAlchemyError as error:
             raise self._store.explained(error, "locked") from error
 
-    def _write(self, work: Callable[[Session], T]) -> T:
-        def fenced(session: Session) -> T:
+    def _write(self, work: Callable[[Connection], T]) -> T:
+        def fenced(connection: Connection) -> T:
             if self._lock.active:
-                self._lock.fence(session)
-            return work(session)
+                self._lock.fence(connection)
+            return work(connection)
 
         self._known = False
         return self._store.write(fenced)
@@ -118,12 +129,13 @@ class Ledger(LedgerReader):
         # As it will be read: NaN equals NaN.
         here, searcher = to_strict(problem), clean(searcher)
 
-        def enter(session: Session) -> CampaignRow:
-            row = session.get(CampaignRow, 1)
-            if row is None:
-                row = CampaignRow(id=1, problem=problem, searcher=searcher, seed=seed, created_at=now())
-                session.add(row)
-            return row
+        def enter(connection: Connection) -> Row[Any]:
+            row = connection.execute(select(CAMPAIGN)).first()
+            if row is not None:
+                return row
+            mine = {"problem": problem, "searcher": searcher, "seed": seed, "created_at": now()}
+            connection.execute(insert(CAMPAIGN).values(id=1, **mine))
+            return connection.execute(select(CAMPAIGN)).one()
 
         row = self._write(enter)
         self._created_at = row.created_at
@@ -169,32 +181,29 @@ class Ledger(LedgerReader):
             The pending evaluations, in the proposal's order.
         """
 
-        def write(session: Session) -> list[EvaluationRow]:
-            iteration = _iteration(session) + 1
-            first = (session.scalar(select(func.max(EvaluationRow.number))) or 0) + 1
-            session.add(IterationRow(number=iteration, seconds_asking=seconds_asking))
-            session.flush()
+        def write(connection: Connection) -> list[Row[Any]]:
+            iteration = _iteration(connection) + 1
+            first = (connection.scalar(_LAST_EVALUATION) or 0) + 1
+            connection.execute(insert(ITERATIONS), {"number": iteration, "seconds_asking": seconds_asking})
             rows = [
-                EvaluationRow(
-                    number=first + i,
-                    iteration=iteration,
-                    proposer=proposer,
-                    point=[float(x) for x in point],
-                    status="pending",
-                    value=None,
-                    replicates=[],
-                    error=None,
-                    asked_at=now(),
-                    finished_at=None,
-                    response=None,
-                )
-                for i, (point, proposer) in enumerate(zip(proposal.points, proposal.proposers, strict=True))
+                {
+                    "number": number,
+                    "iteration": iteration,
+                    "proposer": proposer,
+                    "point": point,
+                    "status": "pending",
+                    "replicates": [],
+                    "asked_at": now(),
+                }
+                for number, (point, proposer) in enumerate(zip(points, proposal.proposers, strict=True), start=first)
             ]
-            session.add_all(rows)
-            _add_events(session, iteration, proposal.events)
-            self._clock.note(session)
-            return rows
+            if rows:
+                connection.execute(insert(EVALUATIONS), rows)
+            _add_events(connection, iteration, proposal.events)
+            self._clock.note(connection)
+            return list(connection.execute(_OF_ITERATION, {"iteration": iteration}).all())
 
+        points = np.asarray(proposal.points, dtype=np.float64).tolist()
         return [self._seen.evaluation(row) for row in self._write(write)]
 
     def record(self, results: Sequence[tuple[int, Measurement]]) -> None:
@@ -208,10 +217,10 @@ class Ledger(LedgerReader):
             LedgerError: If they cannot be committed; they are then saved elsewhere, and the message says where.
         """
 
-        def settle(session: Session) -> None:
+        def settle(connection: Connection) -> None:
             for number, measurement in results:
-                _settle(session, number, measurement)
-            self._clock.note(session)
+                _settle(connection, number, measurement)
+            self._clock.note(connection)
 
         try:
             self._write(settle)
@@ -220,7 +229,7 @@ class Ledger(LedgerReader):
 
     def note(self, happened: Event) -> None:
         """Commit an event that belongs to the current iteration."""
-        self._write(lambda session: _add_events(session, _iteration(session), (happened,)))
+        self._write(lambda connection: _add_events(connection, _iteration(connection), (happened,)))
 
     @property
     def rescue_path(self) -> Path:
@@ -235,43 +244,52 @@ class Ledger(LedgerReader):
         results = rescue.saved(path)
         pending = [e.number for e in self.evaluations(status="pending") if e.number in results]
 
-        def settle(session: Session) -> None:
+        def settle(connection: Connection) -> None:
             for number in pending:
-                _settle(session, number, results[number])
+                _settle(connection, number, results[number])
 
         self._write(settle)
         path.unlink()
         logger.info("took in the results saved in %s", path)
 
 
-def _iteration(session: Session) -> int:
-    return session.scalar(select(func.max(IterationRow.number))) or 0
+def _iteration(connection: Connection) -> int:
+    return connection.scalar(_LAST_ITERATION) or 0
 
 
-def _settle(session: Session, number: int, measurement: Measurement) -> None:
-    row = session.get(EvaluationRow, number)
-    if row is None:
+def _settle(connection: Connection, number: int, measurement: Measurement) -> None:
+    status = connection.scalar(_STATUS, {"number": number})
+    if status is None:
         raise UnknownEvaluationError(
             f"evaluation {number} was never asked; tell only results of evaluations that ask() gave out"
         )
-    if row.status != "pending":
+    if status != "pending":
         raise UnknownEvaluationError(
-            f"evaluation {number} is {row.status} already and a ledger's entries are never changed; "
+            f"evaluation {number} is {status} already and a ledger's entries are never changed; "
             "leave it out, or ask for the point again"
         )
-    row.status = "failed" if measurement.error is not None else "done"
-    row.value = None if measurement.error is not None else float(measurement.value)
-    row.replicates = [float(v) if np.isfinite(v) else None for v in measurement.replicates]
-    row.error = measurement.error
-    row.finished_at = now()
-    row.response = None if measurement.response is None else pack(measurement.response)
-
-
-def _add_events(session: Session, iteration: int, events: Sequence[Event]) -> None:
-    session.add_all(
-        EventRow(iteration=iteration, kind=e.kind, message=e.message, data=dict(e.data), happened_at=now())
-        for e in events
+    failed = measurement.error is not None
+    connection.execute(
+        _RESULT,
+        {
+            "which": number,
+            "status": "failed" if failed else "done",
+            "value": None if failed else float(measurement.value),
+            "replicates": [float(v) if np.isfinite(v) else None for v in measurement.replicates],
+            "error": measurement.error,
+            "finished_at": now(),
+            "response": None if measurement.response is None else pack(measurement.response),
+        },
     )
+
+
+def _add_events(connection: Connection, iteration: int, events: Sequence[Event]) -> None:
+    if events:
+        kept = (
+            {"iteration": iteration, "kind": e.kind, "message": e.message, "data": dict(e.data), "happened_at": now()}
+            for e in events
+        )
+        connection.execute(insert(EVENTS), list(kept))
 
 
 def _differ(a: object, b: object) -> bool:
