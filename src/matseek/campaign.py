@@ -20,12 +20,12 @@ from matseek.evaluation.batch import Batch, read_results
 from matseek.evaluation.evaluator import history_of, write_down
 from matseek.evaluation.executors import Executor, SerialExecutor
 from matseek.evaluation.ledger import sqlite_path
-from matseek.evaluation.ranks import leads
 from matseek.files import replacing, write_text
 from matseek.insight.convergence import best_so_far
 from matseek.insight.plausibility import doubts, plausibility
 from matseek.insight.stopping import Figures, StopCriterion
 from matseek.insight.understanding import Understanding
+from matseek.models.ranks import end_with_parent, place_of
 from matseek.models.zoo import SUFFIX
 from matseek.problems import Problem, RecipeProblem, StructureProblem
 from matseek.report.figures import iterations_of_searchers, problem_figures
@@ -48,8 +48,8 @@ STOPPED = "stopped"
 RECOGNISED = "recognised"
 JUDGED = "judged"
 DOUBTED = "doubted"
-SUMMARY, TRACE, FIGURES = "summary.json", "trace.csv", "figures"
-"""In a run folder: the campaign in numbers, its evaluations, and the folder of its pictures."""
+SUMMARY, TRACE, FIGURES, PAGE = "summary.json", "trace.csv", "figures", "report.html"
+"""In a run folder: the campaign in numbers, its evaluations, the folder of its pictures, and all on one page."""
 
 RECORDS = (JUDGED, ITERATED, RELAXED, TRAINED, RECOGNISED)
 """Events for programs and figures; people read the others."""
@@ -100,8 +100,10 @@ class Campaign:
         self.executor = executor or SerialExecutor()
         self.stop = _checked(stop, problem, searcher)
         self._understood: dict[int, Understanding] = {}
-        # Of the processes of a distributed run one keeps the record; the others only train and sample with it.
-        self.leads = leads()
+        # Of the processes of a group one keeps the record; the others only train and sample with it.
+        self.place = place_of(searcher.processes)
+        self.leads = self.place.leads
+        end_with_parent(self.place)
         self.ledger = Ledger(ledger if self.leads else None)
         path = sqlite_path(ledger)
         self._checkpoint = None if path is None else path.with_suffix(".ckpt")
@@ -125,6 +127,7 @@ class Campaign:
 
         Raises:
             BudgetError: If the searcher cannot work with the budget; nothing is evaluated then.
+            ConfigurationError: If the searcher could not train on this machine; nothing is evaluated then.
             LedgerBusyError: If another process is at work on the ledger.
         """
         self.searcher.check(budget)
@@ -133,8 +136,20 @@ class Campaign:
                 f"opening={self.opening} points are more than budget={budget}; lower it, or raise the budget"
             )
         self.problem.require_oracle()
+        if not self.leads and self.searcher.processes == 1:
+            logger.warning(
+                "searcher=%s works in one process: this one, number %d of %d, has nothing to do",
+                self.searcher.name,
+                self.place.rank,
+                self.place.size,
+            )
+            return self
         with self.ledger.locked(), following(self._tracker, budget) as tracker:
-            self.ledger.begin_session()
+            ended = self.leads and self.has_ended(budget)
+            if ended and not self.place.has_followers:
+                return self
+            if not ended:
+                self.ledger.begin_session()
             evaluator = Evaluator(
                 self.problem,
                 self.ledger,
@@ -150,14 +165,24 @@ class Campaign:
             if self.leads:
                 self._open(evaluator)
             self.searcher.search(evaluator)
-            self.ledger.end_session()
-            self._conclude()
-            self._doubt()
+            if not ended:
+                self.ledger.end_session()
+                self._conclude()
+                self._doubt()
             if self.stopped_by is None:
                 spent = len(self.ledger.evaluations())
                 data = {"by": "budget", "evaluations": spent}
                 self.ledger.note(Event(STOPPED, f"the budget is spent: {spent} evaluations", data))
         return self
+
+    def has_ended(self, budget: int) -> bool:
+        """Whether a run with this budget has nothing left to do: it was recorded as ended, and nothing has changed."""
+        by = self.stopped_by
+        if by is None or self.ledger.evaluations(status="pending"):
+            return False
+        if len(self.ledger.evaluations()) >= budget:
+            return True
+        return any(c.name == by for c in self.stop) and self._judge(self.history()) is not None
 
     def _require_opening(self) -> None:
         """Refuse a ledger whose campaign began with other first points."""
@@ -431,10 +456,19 @@ class Campaign:
         if isinstance(self.problem, StructureProblem):
             write_structures(self.problem, evaluations, folder)
             frame = frame.drop(columns=list(self.problem.space.labels))
-        page = folder / "report.html"
+        page = folder / PAGE
         write_page(page, self.problem, summary, evaluations, frame, figures, outlook)
         self.publish(folder)
         return page
+
+    def is_written(self, run_dir: str | Path) -> bool:
+        """Whether a folder's summary and page, see :meth:`write`, are those of the campaign as it stands."""
+        summary, page = Path(run_dir) / SUMMARY, Path(run_dir) / PAGE
+        if not summary.is_file() or not page.is_file() or page.stat().st_mtime_ns < summary.stat().st_mtime_ns:
+            return False
+        told = json.loads(summary.read_text())
+        finished = sum(e.status != "pending" for e in self.ledger.evaluations())
+        return bool(told["evaluations"] == finished and told["stopped_by"] == self.stopped_by)
 
     def publish(self, run_dir: str | Path) -> None:
         """Give whoever follows the campaign what it came to; its figures are drawn where the folder has none.

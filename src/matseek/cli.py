@@ -261,19 +261,23 @@ def _told_plainly() -> Iterator[None]:
 
 def _run(overrides: Sequence[str]) -> None:
     with _out.status("loading torch and BoTorch"):
-        from matseek.campaign import Campaign
+        from matseek.campaign import PAGE, Campaign
         from matseek.configuration import run_settings
 
         settings = run_settings(overrides)
     settings.searcher.check(settings.budget)
     settings.problem.require_oracle()
     campaign = _open(Campaign, settings, settings.tracking)
-    with _progress(campaign, settings.budget) as told:
-        campaign.run(settings.budget, on_evaluation=told)
+    done = campaign.leads and campaign.has_ended(settings.budget) and campaign.is_written(settings.run_dir)
+    if not done or campaign.place.has_followers:
+        with _progress(campaign, settings.budget) as told:
+            campaign.run(settings.budget, on_evaluation=told)
     if not campaign.leads:
         return
-    with _out.status("drawing"):
-        page = campaign.write(settings.run_dir)
+    page = settings.run_dir / PAGE
+    if not done:
+        with _out.status("drawing"):
+            campaign.write(settings.run_dir)
     _show_best(campaign)
     _show_outcome(campaign)
     _out.print(f"stopped by {(campaign.stopped_by or '').replace('_', ' ')}", highlight=False)
@@ -284,6 +288,8 @@ def _run(overrides: Sequence[str]) -> None:
 def _open(kind: type[Campaign], settings: RunSettings, tracking: Tracking | None = None) -> Campaign:
     """The campaign of a run folder, which is made if it is missing."""
     from omegaconf import OmegaConf
+
+    from matseek.files import write_text
 
     settings.run_dir.mkdir(parents=True, exist_ok=True)
     campaign = kind(
@@ -296,8 +302,9 @@ def _open(kind: type[Campaign], settings: RunSettings, tracking: Tracking | None
         opening=settings.opening,
         tracking=tracking,
     )
-    if campaign.leads:
-        OmegaConf.save(settings.config, settings.run_dir / "config.yaml")
+    config, path = OmegaConf.to_yaml(settings.config), settings.run_dir / "config.yaml"
+    if campaign.leads and not (path.is_file() and path.read_text() == config):
+        write_text(path, config)
     return campaign
 
 

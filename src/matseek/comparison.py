@@ -28,6 +28,7 @@ from matseek.evaluation import LedgerReader
 from matseek.files import write_text
 from matseek.insight.paired import Run, compared, median_interval
 from matseek.insight.success import SuccessRate
+from matseek.models.ranks import ALONE, place_of
 from matseek.problems import Problem
 from matseek.report.comparison_page import ComparisonRecord, write_comparison_page
 from matseek.searchers.iterations import iteration_table
@@ -207,7 +208,17 @@ class Comparison:
         # Cells of a searcher differ in seed and folder alone: their settings are composed and checked once.
         given = {searcher: self._overrides(base, searcher) for searcher in self.searchers}
         settings = {searcher: run_settings([*mine, f"seed={first}"]) for searcher, mine in given.items()}
-        for its in settings.values():
+        if place_of(1) != ALONE:
+            raise ConfigurationError(
+                "a comparison starts its cells' processes itself: give the command once, not by torchrun"
+            )
+        for name, its in settings.items():
+            if its.searcher.processes > 1:
+                raise ConfigurationError(
+                    f"searcher={name} trains with {its.searcher.processes} processes in every cell, and each of them "
+                    "would start the comparison again; take trainer=cpu or trainer=gpu (one device for each cell), or "
+                    "run the cells one by one: matseek run"
+                )
             its.searcher.check_space(its.problem.space)
             its.searcher.check(its.budget)
             its.problem.require_oracle()

@@ -41,6 +41,10 @@ class CheckpointError(MatseekError, ValueError):
     """A checkpoint does not go with what it is loaded for."""
 
 
+class TrainingError(MatseekError):
+    """A device, or the link between the processes that train together, has failed."""
+
+
 class ModelFileError(MatseekError, ValueError):
     """A model file is missing, unreadable, or of another architecture."""
 

@@ -286,10 +286,15 @@ class _Epoch:
         return self.data.steps
 
     def __iter__(self) -> Iterator[ReplayBatch]:
+        # A generator: the epoch is read when its first batch is, since Lightning makes the iterator of a resumed run
+        # before it restores the epoch.
         trainer = self.data.trainer
         if trainer is None:
-            return self.data.batches(0)
-        return self.data.batches(trainer.current_epoch, process=trainer.global_rank, processes=trainer.world_size)
+            yield from self.data.batches(0)
+        else:
+            yield from self.data.batches(
+                trainer.current_epoch, process=trainer.global_rank, processes=trainer.world_size
+            )
 
 
 def _kept(tensor: Tensor, dtype: torch.dtype) -> Tensor:

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import lightning.pytorch as pl
 import numpy.typing as npt
 import torch
+from lightning.fabric.plugins.io import TorchCheckpointIO
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.fabric.utilities.warnings import PossibleUserWarning
 from torch import Tensor
 
 from matseek.data import ROWS, Rows, SpectraDataModule
+from matseek.errors import ConfigurationError, TrainingError
+from matseek.files import write_bytes
+from matseek.models.ranks import ALONE, Place, launching, place_of, require_script
 from matseek.models.spectrum_net import SpectrumNet
 from matseek.spaces import Box
 
+Accelerator = Literal["cpu", "gpu", "cuda", "mps", "auto"]
+Strategy = Literal["auto", "ddp"]
 Precision = Literal["32-true", "16-mixed", "bf16-mixed"]
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 _EPOCHS_BETWEEN_JUDGEMENTS = 5
 
@@ -30,31 +38,86 @@ class TrainerSettings:
     """Where and how precisely networks are trained; the Hydra group ``trainer/``.
 
     Args:
-        accelerator: ``cpu``, ``gpu`` or ``auto``.
+        accelerator: ``cpu``, ``gpu`` (``cuda`` or ``mps``), or ``auto``.
         devices: Devices per machine, or ``auto`` for all.
-        nodes: Machines.
-        strategy: ``auto``, or ``ddp`` for several devices.
+        nodes: Machines; the processes on several are started by srun or torchrun.
+        strategy: ``auto``, or ``ddp``, which several devices have anyway.
         precision: ``32-true``, ``16-mixed`` (GPUs only) or ``bf16-mixed``.
 
     Raises:
-        ValueError: If a setting is out of its range.
+        ValueError: If a setting is out of its range. What this machine lacks is told by :meth:`check`.
     """
 
-    accelerator: str = "cpu"
-    devices: int | str = 1
+    accelerator: Accelerator = "cpu"
+    devices: int | Literal["auto"] = 1
     nodes: int = 1
-    strategy: str = "auto"
+    strategy: Strategy = "auto"
     precision: Precision = "32-true"
 
     def __post_init__(self) -> None:
-        if self.precision not in PRECISIONS:
-            raise ValueError(f"trainer.precision={self.precision!r} is unknown; choose one of {list(PRECISIONS)}")
-        if self.devices != "auto" and (not isinstance(self.devices, int) or self.devices < 1):
+        for name, known in (("accelerator", Accelerator), ("strategy", Strategy), ("precision", Precision)):
+            if getattr(self, name) not in get_args(known):
+                raise ValueError(
+                    f"trainer.{name}={getattr(self, name)!r} is unknown; choose one of {list(get_args(known))}"
+                )
+        if self.devices != "auto" and not _is_count(self.devices):
             raise ValueError(f"trainer.devices={self.devices!r} must be a whole number of at least 1, or auto")
-        if not isinstance(self.nodes, int) or self.nodes < 1:
+        if not _is_count(self.nodes):
             raise ValueError(f"trainer.nodes={self.nodes!r} must be a whole number of at least 1")
         if self.precision == "16-mixed" and self.accelerator == "cpu":
             raise ValueError("trainer.precision='16-mixed' needs a GPU; on a CPU take bf16-mixed or 32-true")
+
+    @property
+    def processes(self) -> int:
+        """Processes that train together: one per device."""
+        return self._devices * self.nodes
+
+    @property
+    def _devices(self) -> int:
+        if isinstance(self.devices, int):
+            return self.devices
+        return max(torch.cuda.device_count(), 1) if self.accelerator in ("gpu", "cuda", "auto") else 1
+
+    @property
+    def place(self) -> Place:
+        """Which of these processes this one is."""
+        return place_of(self.processes) if self.processes > 1 else ALONE
+
+    def check(self) -> None:
+        """Refuse what this machine, or the way in which this process was started, has no place for.
+
+        Raises:
+            ConfigurationError: If training could not begin.
+        """
+        place = self.place
+        if self.processes > 1:
+            if place.size > 1 and place.size != self.processes:
+                raise ConfigurationError(
+                    f"{place.launcher} has started {place.size} processes, and trainer.devices={self.devices} on "
+                    f"trainer.nodes={self.nodes} are {self.processes}; make them the same"
+                )
+            if place.size == 1 and self.nodes > 1:
+                raise ConfigurationError(
+                    f"trainer.nodes={self.nodes} needs its processes started on each machine: run the command by srun "
+                    f"with {self.processes} tasks, or by torchrun"
+                )
+            if place.size == 1:
+                require_script()
+        try:
+            with quiet_lightning(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                made = self.trainer()
+                # Reduced precision is refused here by devices that lack it.
+                with made.precision_plugin.forward_context():
+                    pass
+            if made.precision != self.precision:
+                raise MisconfigurationException(f"its device has no {self.precision}, but {made.precision}")
+        except (MisconfigurationException, RuntimeError, ValueError, ImportError, AssertionError) as error:
+            told = ", ".join(f"{k}={getattr(self, k)}" for k in ("accelerator", "devices", "strategy", "precision"))
+            raise ConfigurationError(
+                f"training cannot begin here with trainer settings {told}: {str(error).rstrip('.')}; take "
+                "trainer=cpu, or settings that this machine has"
+            ) from error
 
     def trainer(self, **more: Any) -> pl.Trainer:  # noqa: ANN401 -- Lightning's own arguments
         """A quiet Lightning trainer with these settings.
@@ -72,15 +135,47 @@ class TrainerSettings:
             accelerator=self.accelerator,
             devices=self.devices,
             num_nodes=self.nodes,
-            strategy=self.strategy,
+            # By itself, Lightning would fork in a notebook.
+            strategy="ddp" if self.processes > 1 else self.strategy,
             precision=self.precision,
+            plugins=[self.place.environment(self._devices), _WholeCheckpoints()],
             **(quiet | more),
         )
+
+    @contextmanager
+    def fitting(self) -> Iterator[None]:
+        """A block with a fit in it: it may start processes, and what a device says is told as that.
+
+        Raises:
+            TrainingError: If a device, or the link between the processes, fails.
+        """
+        try:
+            with launching(several=self.processes > 1 and self.place.size == 1):
+                yield
+        except (torch.OutOfMemoryError, torch.AcceleratorError, torch.distributed.DistError) as error:
+            raise TrainingError(
+                f"training has failed on trainer.accelerator={self.accelerator}, trainer.devices={self.devices}: "
+                f"{type(error).__name__}: {error}; what was evaluated is recorded, and the same command goes on from "
+                "there, also with another trainer"
+            ) from error
 
     @property
     def single(self) -> TrainerSettings:
         """The same on one device, for networks too small to share."""
         return replace(self, devices=1, nodes=1, strategy="auto")
+
+
+class _WholeCheckpoints(TorchCheckpointIO):
+    """Checkpoints that are there whole or as they were; Lightning's own go by way of another file system."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:  # noqa: ANN401, ARG002
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        write_bytes(path, content.getvalue())
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 @dataclass(frozen=True)

@@ -130,8 +130,18 @@ def save_model(path: Path, model: AtomicScore, training: Mapping[str, Any]) -> M
         "training": json.dumps(dict(training)),
     }
     tensors = {key: value.detach().cpu().float().contiguous() for key, value in model.state_dict().items()}
-    write_bytes(path, save(tensors, metadata))
+    content = _ordered(save(tensors, metadata))
+    if not path.is_file() or path.read_bytes() != content:
+        write_bytes(path, content)
     return read_card(path)
+
+
+def _ordered(content: bytes) -> bytes:
+    """A safetensors file with its header's entries in order: the library writes them in any, so that files differ."""
+    size = int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8 : 8 + size]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + content[8 + size :]
 
 
 def load_weights(model: AtomicScore, reference: str | Path) -> ModelCard:

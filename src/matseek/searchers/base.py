@@ -24,6 +24,11 @@ class Searcher(ABC):
         """The models that it learns from what is measured; by default there are none."""
         return Learners()
 
+    @property
+    def processes(self) -> int:
+        """Processes that search together; the first of them evaluates. By default one does everything."""
+        return 1
+
     @abstractmethod
     def search(self, evaluator: Evaluator) -> None:
         """Evaluate until the budget is spent or the evaluator says stop; goes on from whatever the ledger holds."""

@@ -13,13 +13,14 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from matseek import __version__
 from matseek.data.replay import ReplayBuffer, ReplayDataModule
 from matseek.diffusion import EulerMaruyama, ExponentialKT, GeometricSchedule, KTSchedule, Sampler
-from matseek.errors import BudgetError, CheckpointError
+from matseek.errors import BudgetError, ConfigurationError
 from matseek.evaluation import Evaluator
 from matseek.models.atomic_score import AtomicFields
 from matseek.models.score_matching import ScoreMatching
 from matseek.models.training import TrainerSettings, quiet_lightning
 from matseek.models.zoo import SUFFIX, save_model
 from matseek.searchers.base import Searcher
+from matseek.searchers.checkpoints import require_fitting
 from matseek.searchers.domains import NetworkSettings, domain_of
 from matseek.searchers.iterations import Iterations
 from matseek.searchers.steering import Guidance, Renoising, SurrogateRelaxation
@@ -114,9 +115,20 @@ class GODiffSearcher(Searcher):
                 "leave them out (searcher=godiff)"
             )
 
+    @property
+    def processes(self) -> int:
+        """One per device of the trainer."""
+        return self.trainer.processes
+
     def check(self, budget: int) -> None:
-        """Refuse a budget smaller than an iteration."""
+        """Refuse a budget smaller than an iteration, and training that could not begin on this machine."""
         super().check(budget)
+        if self.batch_size % self.processes:
+            raise ConfigurationError(
+                f"batch_size={self.batch_size} is the batch of all {self.processes} processes together; make it a "
+                f"multiple of {self.processes}"
+            )
+        self.trainer.check()
         if self.samples > budget:
             raise BudgetError(
                 f"samples={self.samples} of an iteration are more than budget={budget}; lower samples or "
@@ -124,11 +136,9 @@ class GODiffSearcher(Searcher):
             )
 
     def search(self, evaluator: Evaluator) -> None:
-        """Train until the budget is spent; every process of a distributed run calls this."""
+        """Train until the budget is spent; every process of a group calls this."""
         self.check_space(evaluator.problem.space)
         evaluator.evaluate_pending()
-        if evaluator.remaining <= 0 and self.trainer == self.trainer.single:
-            return  # with several processes, all of them meet in the fit
         domain = domain_of(evaluator.problem, self.sampler.schedule, self.network, evaluator.seed, self.start)
         buffer = ReplayBuffer(self.buffer, seed=evaluator.seed)
         data = ReplayDataModule(
@@ -150,7 +160,10 @@ class GODiffSearcher(Searcher):
         checkpoint = evaluator.checkpoint
         if checkpoint is not None:
             callbacks.append(_keep_last(checkpoint))
-        with quiet_lightning():
+        known = checkpoint if checkpoint is not None and checkpoint.is_file() else None
+        if known is not None:
+            require_fitting(known, module, buffer)
+        with quiet_lightning(), self.trainer.fitting():
             trainer = self.trainer.trainer(
                 max_epochs=-1,  # the fit ends where the budget does
                 callbacks=callbacks,
@@ -158,16 +171,7 @@ class GODiffSearcher(Searcher):
                 logger=evaluator.training or False,
                 log_every_n_steps=max(self.steps // _LOGGED, 1),
             )
-            known = checkpoint if checkpoint is not None and checkpoint.is_file() else None
-            try:
-                trainer.fit(module, datamodule=data, ckpt_path=known, weights_only=True)
-            except (RuntimeError, KeyError, ValueError) as error:
-                if known is None or loop.begun:
-                    raise
-                raise CheckpointError(
-                    f"the checkpoint {known} does not go with this search ({error}); it is of another composition, "
-                    "network or buffer: restore the settings, or remove it to learn again from the ledger"
-                ) from error
+            trainer.fit(module, datamodule=data, ckpt_path=known, weights_only=True)
         if checkpoint is not None and trainer.is_global_zero:
             self._keep_model(checkpoint.with_suffix(SUFFIX), module, evaluator, trainer.global_step)
 

@@ -60,13 +60,23 @@ class Iterations(pl.Callback):
     ) -> None:
         self.settings, self.evaluator, self.domain = settings, evaluator, domain
         self.buffer, self.iterations = buffer, iterations
-        self.begun = False
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Refuse a checkpoint that was made of other evaluations than the ledger's."""
+        """Refuse a checkpoint of other evaluations than the ledger's; train no more where everything is trained."""
+        if len(self.buffer):
+            self._require_same(trainer)
+        over = trainer.is_global_zero and self._trained_all(trainer.current_epoch)
+        trainer.should_stop = bool(trainer.strategy.broadcast(over, src=0))
+
+    def _trained_all(self, trained: int) -> bool:
+        """Whether as many iterations as were trained are all that there will be."""
+        last = max((e.iteration for e in self.evaluator.ledger.evaluations()), default=0)
+        if not trained or last > trained:
+            return False
+        return self.evaluator.remaining <= 0 or self.evaluator.stops()
+
+    def _require_same(self, trainer: pl.Trainer) -> None:
         buffer = self.buffer
-        if not len(buffer):
-            return
         fits = buffer.positions.shape[1:] == self.domain.manifold.shape
         if fits and trainer.is_global_zero:
             known = {e.number: e.value for e in self.evaluator.ledger.evaluations(status="done")}
@@ -81,7 +91,6 @@ class Iterations(pl.Callback):
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """An iteration up to its training steps; there are none as long as every evaluation has failed."""
         assert isinstance(pl_module, ScoreMatching)
-        self.begun = True
         iteration = trainer.current_epoch
         found = self._recorded(trainer, iteration)
         if found is None:
