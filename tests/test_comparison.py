@@ -38,7 +38,7 @@ def cells_in_this_process(monkeypatch):
             return self.error
 
     class Pool:
-        def __init__(self, **settings):
+        def __init__(self, workers, **settings):
             pass
 
         def __enter__(self):
@@ -61,7 +61,7 @@ def cells_in_this_process(monkeypatch):
         def __init__(self, running):
             self.done = list(running)
 
-    monkeypatch.setattr(module, "ProcessPool", Pool)
+    monkeypatch.setattr(module, "worker_pool", Pool)
     monkeypatch.setattr(module, "wait", lambda running, return_when: Waited(running))
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
-from pebble import ProcessPool
 
 from matseek.campaign import SUMMARY, TRACE, Campaign
 from matseek.configuration import run_settings
@@ -30,6 +28,7 @@ from matseek.insight.paired import Run, compared, median_interval
 from matseek.insight.success import SuccessRate
 from matseek.models.ranks import ALONE, place_of
 from matseek.problems import Problem
+from matseek.processes import worker_pool
 from matseek.report.comparison_page import ComparisonRecord, write_comparison_page
 from matseek.searchers.iterations import iteration_table
 from matseek.secrets import masked
@@ -291,31 +290,27 @@ class Comparison:
         threads = max((os.cpu_count() or 1) // self.workers, 1)
         running: dict[Future[None], tuple[Cell, str | None]] = {}
         # A GPU is chosen before torch has looked, in a process of its own; without a choice processes serve again.
+        # A cell that is cut off goes on from its ledger when the same command is given again.
         with (
             _environment({"OMP_NUM_THREADS": str(threads), **_KEEP_MEMORY}),
-            ProcessPool(max_workers=self.workers, max_tasks=1 if gpus else 0, context=get_context("spawn")) as pool,
+            worker_pool(self.workers, max_tasks=1 if gpus else 0) as pool,
         ):
-            try:
-                while waiting or running:
-                    while waiting and len(running) < self.workers:
-                        cell = waiting.pop(0)
-                        cell.note_failure(None)
-                        gpu = _least_busy(gpus, [taken for _, taken in running.values()])
-                        future: Future[None] = pool.schedule(run_cell, args=(cell.overrides, gpu))
-                        running[future] = cell, gpu
-                    if on_change is not None:
-                        on_change([cell for cell, _ in running.values()], ended)
-                    for done in wait(running, return_when=FIRST_COMPLETED).done:
-                        cell, _ = running.pop(done)
-                        ended += 1
-                        if (error := done.exception()) is not None:
-                            failures[cell.name] = masked(f"{type(error).__name__}: {error}")
-                            cell.note_failure(failures[cell.name])
-                            logger.warning("%s failed: %s", cell.name, failures[cell.name])
-            except BaseException:
-                # Every cell goes on from its ledger when the same command is given again.
-                pool.stop()  # type: ignore[no-untyped-call]
-                raise
+            while waiting or running:
+                while waiting and len(running) < self.workers:
+                    cell = waiting.pop(0)
+                    cell.note_failure(None)
+                    gpu = _least_busy(gpus, [taken for _, taken in running.values()])
+                    future: Future[None] = pool.schedule(run_cell, args=(cell.overrides, gpu))
+                    running[future] = cell, gpu
+                if on_change is not None:
+                    on_change([cell for cell, _ in running.values()], ended)
+                for done in wait(running, return_when=FIRST_COMPLETED).done:
+                    cell, _ = running.pop(done)
+                    ended += 1
+                    if (error := done.exception()) is not None:
+                        failures[cell.name] = masked(f"{type(error).__name__}: {error}")
+                        cell.note_failure(failures[cell.name])
+                        logger.warning("%s failed: %s", cell.name, failures[cell.name])
         return failures
 
     def rates(self) -> dict[str, tuple[SuccessRate, SuccessRate]]:

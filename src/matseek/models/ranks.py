@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Literal, cast
 
 import torch
-from lightning.fabric.plugins.environments import ClusterEnvironment, SLURMEnvironment, TorchElasticEnvironment
+from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment, find_free_network_port
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 
 from matseek.errors import ConfigurationError
 
@@ -193,7 +195,7 @@ class _Group(LightningEnvironment):
         if self._main_port == -1:
             started = self._place.launcher == "matseek"
             self._main_port = int(os.environ["MASTER_PORT"]) if started else find_free_network_port()
-        return cast("int", self._main_port)
+        return self._main_port
 
     def local_rank(self) -> int:
         return self._place.rank % self._devices

@@ -48,7 +48,8 @@ def _differences(state: Mapping[str, Any], module: nn.Module, buffer: ReplayBuff
             f"its network is another ({len(differ)} parameters differ, {key} has the shape {there.get(key)} there and "
             f"{here.get(key)} here)"
         )
-    trained = sum(len(group["params"]) for optimizer in state["optimizer_states"] for group in optimizer["param_groups"])
+    groups = (group for optimizer in state["optimizer_states"] for group in optimizer["param_groups"])
+    trained = sum(len(group["params"]) for group in groups)
     asked = sum(parameter.requires_grad for parameter in module.parameters())
     if not differ and trained != asked:
         yield f"it has trained {trained} parameters where {asked} are asked (force_weight)"
