@@ -109,3 +109,25 @@ def test_compare_writes_a_table_and_a_page(invoke, tmp_path):
     assert (tmp_path / "compared" / "table.csv").is_file()
     assert (tmp_path / "compared" / "report.html").is_file()
     assert invoke(*arguments, f"run_dir='{tmp_path / 'compared'}'", "problem.droplets=3").exit_code == 2
+
+
+def test_structures_tell_raw_and_relaxed_success_and_the_wall(invoke):
+    """An adatom kept above its hollow: nothing is solved as evaluated, one relaxes there; the best is on the wall."""
+    settings = ["problem=platinum_adatom", "problem.z=[2.2,4]", "searcher=rss", "calculator=batched_emt", "budget=24"]
+    code, output = _told(invoke("run", *settings, "run_dir=out"))
+    assert code == 0, output
+    assert "As evaluated, no structure solves the problem." in output
+    assert "Whether a structure relaxes to a solution has not been looked at" in output
+    assert "warning: The best structure" in output
+    assert "lies on the lower wall of the confinement, 2.2 angstrom" in output
+    code, output = _told(invoke("report", "out", "--relaxed"))
+    assert code == 0, output
+    assert "Relaxed, the problem is solved, first from evaluation" in output
+    assert "lies on the lower wall" in _told(invoke("status", "out"))[1]
+    bad = invoke("run", *settings, "problem.least_distance=2", "run_dir=other")
+    assert bad.exit_code == 2
+    assert "least_distance=2 must be a number above 0" in bad.output
+
+
+def _told(result):
+    return result.exit_code, " ".join(result.output.split())

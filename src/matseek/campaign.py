@@ -309,7 +309,7 @@ class Campaign:
         said = {e.data["about"]: e.message for e in self._events(DOUBTED)}
         for doubt in doubts(self.problem.space, self.ledger.evaluations()):
             if said.get(doubt.about) != doubt.message:
-                logger.warning(doubt.message)
+                logger.warning("the best structure is in doubt (%s): see the summary's warnings", doubt.about)
                 self.ledger.note(Event(DOUBTED, doubt.message, {"about": doubt.about}))
 
     @property

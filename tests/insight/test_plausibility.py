@@ -83,5 +83,8 @@ def test_lowest_energies_at_the_least_distance_are_a_hole():
     assert "least_distance=0.7" in doubt.message
     assert at_least_distance(SPACE, [*far[:-1], *close]) is None, "20 are needed"
     assert doubts(SPACE, [*far, *close[:5], evaluation(50, at(3, 3, apart=bond * 1.2), -99.0)]) == []
+    nitrogen = Adlayer(SPACE.template, "N2", z=(1.5, 5.0), least_distance=0.7)
+    molecule = [evaluation(k, at(3, 3, apart=1.10), -9.0 - k) for k in range(20)]
+    assert at_least_distance(nitrogen, molecule) == 0, "a real bond is none, however short"
     harmless = [evaluation(k, at(3, 3, apart=bond * 1.05), 50.0 + k) for k in range(12)]
     assert doubts(SPACE, [*far, *harmless]) == [], "high energies at short distances are as they should be"

@@ -1,3 +1,5 @@
+import json
+
 import ase.db
 import ase.io
 import numpy as np
@@ -9,7 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matseek import Campaign
 from matseek.problems import StructureProblem
 from matseek.report.figures import problem_figures, sampled_places
-from matseek.searchers import RandomStructureSearch
+from matseek.report.page import outcome
+from matseek.searchers import RandomSearcher, RandomStructureSearch
 from matseek.spaces import Adlayer
 
 
@@ -74,3 +77,73 @@ def test_at_most_ten_iterations_are_mapped(campaign):
 
 def test_nothing_evaluated_draws_nothing():
     assert problem_figures(structures(), ()) == {}
+
+
+@pytest.mark.parametrize(
+    ("summary", "sentences"),
+    [
+        ({"success": False}, ["As evaluated, no structure solves", "--relaxed”"]),
+        (
+            {
+                "success": True,
+                "evaluations_to_success": 7,
+                "relaxed_success": True,
+                "evaluations_to_relaxed_success": 3,
+                "relaxation_calls": 99,
+            },
+            ["is solved, first by evaluation 7.", "Relaxed, the problem is solved, first from evaluation 3 (99 calls"],
+        ),
+        (
+            {"success": False, "relaxed_success": False, "relaxation_calls": 5},
+            ["no structure solves", "No structure relaxes to a solution (5 calls"],
+        ),
+        ({}, ["has not been looked at"]),
+    ],
+)
+def test_success_is_told_as_evaluated_and_relaxed(summary, sentences):
+    told = " ".join(outcome(structures(success=bool, relaxed_success=bool), summary))
+    assert all(sentence in told for sentence in sentences)
+    assert outcome(structures(), summary) == outcome(structures(), summary | {"relaxed_success": None})
+
+
+def test_a_best_on_a_wall_is_on_page_summary_and_record(tmp_path, caplog):
+    """Above 2.6 A an adatom of EMT is pulled down to the surface: the lower wall holds it."""
+    problem = StructureProblem(Adlayer(fcc111("Pt", (2, 2, 2), vacuum=6), "Pt", z=(2.6, 4.0)), EMT)
+    campaign = Campaign(problem, RandomStructureSearch(2), tmp_path / "ledger.db", seed=0).run(30)
+    page = campaign.write(tmp_path).read_text()
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["best_on_wall"] == {"lower": [1]}
+    (warning,) = summary["warnings"]
+    assert "lies on the lower wall of the confinement, 2.6 angstrom" in warning
+    assert "z=[1.6, 4]" in warning
+    assert page.count("lower wall of the confinement") == 2, "among what to run next, and what happened"
+    assert "the best structure is in doubt (wall)" in caplog.text
+    Campaign(problem, RandomStructureSearch(2), tmp_path / "ledger.db", seed=0).run(30)
+    assert [e.kind for e in campaign.ledger.events()].count("doubted") == 1, "what has been said is not said again"
+
+
+class Hole(EMT):
+    """EMT with a hole: below 0.85 of the bond the energy falls without end."""
+
+    def calculate(self, *args, **kwargs):
+        super().calculate(*args, **kwargs)
+        apart = self.atoms.get_distances(-1, range(len(self.atoms) - 1), mic=True, vector=True)
+        length = np.linalg.norm(apart, axis=1)
+        deep = np.clip(2.3 - length, 0, None)
+        self.results["energy"] -= float((200 * deep**2).sum())
+        self.results["forces"][-1] += (400 * (deep / length)[:, None] * apart).sum(axis=0)
+
+
+@pytest.mark.parametrize("searcher", [RandomStructureSearch(4), RandomSearcher(10)])
+def test_a_hole_of_a_potential_is_told_and_a_larger_least_distance_excludes_it(searcher):
+    slab = fcc111("Pt", (2, 2, 2), vacuum=6)
+    fooled = Campaign(StructureProblem(Adlayer(slab, "Pt", z=(0.5, 3.5)), Hole), searcher, seed=0).run(160)
+    warnings = fooled.summary()["warnings"]
+    assert any("lowest energies belong to structures with two atoms at the least distance" in w for w in warnings)
+    assert fooled.summary()["lowest_at_least_distance"] > 5
+    sound = Campaign(StructureProblem(Adlayer(slab, "Pt", (0.5, 3.5), least_distance=0.85), EMT), searcher, seed=0).run(
+        160
+    )
+    assert not any("least distance" in w for w in sound.summary()["warnings"])
+    emt = Campaign(StructureProblem(Adlayer(slab, "Pt", z=(0.5, 3.5)), EMT), searcher, seed=0).run(160)
+    assert not any("least distance" in w for w in emt.summary()["warnings"])

@@ -278,9 +278,9 @@ def test_closeness_is_that_of_a_neighbour_list(seed, least):
     for point, found in zip(points, space.closeness(points), strict=True):
         atoms = space.atoms(point)
         radii = covalent_radii[atoms.numbers]
-        i, j, apart = neighbor_list("ijd", atoms, [1.1 * least * r for r in radii])
+        i, j, apart = neighbor_list("ijd", atoms, [1.15 * least * r for r in radii])
         close = apart[i != j] / (least * (radii[i] + radii[j])[i != j])
-        assert min(found, 1.1) == pytest.approx(min([1.1, *close]))
+        assert min(found, 1.15) == pytest.approx(min([1.15, *close]))
 
 
 def test_walls_of_the_confinement(layer):

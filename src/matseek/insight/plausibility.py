@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from matseek.evaluation import Evaluation
 from matseek.spaces import Adlayer, Space
+from matseek.spaces.adlayer import CLOSE
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -23,8 +24,9 @@ _PUSH = 0.05
 _LOWEST, _LEAST = 10, 20
 """Lowest energies that are looked at for a hole, and evaluations that it takes."""
 
-_CLOSE = 1.1
-"""Up to this multiple of the least distance two atoms lie at it: a relaxation's steps are a tenth of a bond."""
+
+_SHORTEST_BOND, _EXACTLY = 0.75, 1.02
+"""Of real bonds, as a fraction of the sum of the covalent radii; and what counts as the least distance beyond it."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,11 @@ def on_walls(space: Adlayer, evaluation: Evaluation) -> dict[str, list[int]]:
 
 
 def at_least_distance(space: Adlayer, evaluations: Sequence[Evaluation]) -> int | None:
-    """How many of the ten lowest energies belong to structures with two atoms at the least distance, within a tenth.
+    """How many of the ten lowest energies belong to structures with two atoms at the least distance.
+
+    At it is up to 15 % beyond, since what falls into a hole is last seen there: the next step of a relaxation, 0.2
+    angstrom at most, would be an overlap. Where real bonds begin, at 0.75 of the sum of the covalent radii (N2 has
+    0.78), it is 2 % beyond.
 
     More than half of them are a sign that the energy falls where atoms approach each other further, as it does in a
     hole of a potential that was not trained there.
@@ -113,7 +119,12 @@ def at_least_distance(space: Adlayer, evaluations: Sequence[Evaluation]) -> int 
     if len(done) < _LEAST:
         return None
     points = np.array([e.point for e in done[:_LOWEST]])
-    return int((space.closeness(points) <= _CLOSE).sum())
+    return int((space.closeness(points) <= _at_it(space)).sum())
+
+
+def _at_it(space: Adlayer) -> float:
+    """Up to which multiple of the least distance two atoms are at it."""
+    return float(np.clip(_SHORTEST_BOND / space.least_distance, _EXACTLY, CLOSE))
 
 
 def _best(evaluations: Sequence[Evaluation]) -> Evaluation | None:
@@ -136,11 +147,11 @@ def _wall(space: Adlayer, best: Evaluation, wall: str, atoms: Sequence[int]) -> 
 
 
 def _hole(space: Adlayer, close: int) -> str:
-    least = space.least_distance
+    least, larger = space.least_distance, min(round(space.least_distance + 0.1, 2), 1)
     return (
         f"{close} of the {_LOWEST} lowest energies belong to structures with two atoms at the least distance "
-        f"({least:g} of the sum of their covalent radii, or up to a tenth more). The potential may have a hole "
-        "there, where energies mean nothing. Look at these structures; exclude them by a larger least distance, for "
-        f"example least_distance={min(round(least + 0.1, 2), 1):g}, in another run folder, or take another potential. "
-        "If they are real bonds, take a smaller one."
+        f"({least:g} of the sum of their covalent radii, or up to {_at_it(space) - 1:.0%} more). The potential may "
+        "have a hole there, where energies mean nothing. Look at these structures; exclude them by a larger least "
+        f"distance, for example least_distance={larger:g}, in another run folder, or take another potential. If they "
+        "are real bonds, take a smaller one."
     )

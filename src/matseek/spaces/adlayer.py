@@ -24,7 +24,7 @@ FloatArray = npt.NDArray[np.float64]
 OVERLAP = 0.6
 """Least distance of two atoms where none is given: this fraction of the sum of their covalent radii."""
 
-CLOSE = 1.1
+CLOSE = 1.15
 """Distances are exact up to this multiple of the least one."""
 
 _JITTER = 0.1
@@ -288,7 +288,7 @@ class Adlayer:
         return texts
 
     def closeness(self, points: npt.ArrayLike) -> FloatArray:
-        """The shortest distance of each structure as a multiple of the least one, shape ``(m,)``; exact up to 1.1.
+        """The shortest distance of each structure as a multiple of the least one, shape ``(m,)``; exact up to 1.15.
 
         Args:
             points: Structures, shape ``(m, 3n)``, in angstrom.
