@@ -59,21 +59,21 @@ class Witnessed:
             raise AttributeError(name)
         return getattr(self.oracle, name)
 
-    def __call__(self, points: npt.NDArray[np.float64], *others: Any) -> Any:  # noqa: ANN401
+    def __call__(self, points: npt.NDArray[np.float64], rng: np.random.Generator) -> Any:  # noqa: ANN401
         """Record the call, and answer."""
         key = key_of(points)
         note("begin", key)
-        answer = self.oracle(points, *others)
+        answer = self.oracle(points, rng=rng)
         note("end", key)
         return answer
 
 
 class WitnessedEMT(EMT):
-    """ASE's EMT whose calls are recorded."""
+    """ASE's EMT whose calls are recorded, by the position of the last atom."""
 
     def calculate(self, atoms: Any = None, *others: Any, **options: Any) -> None:  # noqa: ANN401 -- ASE's signature
         """Record the call, and calculate."""
-        key = key_of(atoms.positions)
+        key = key_of(atoms.positions[-1:])  # the free atom
         note("begin", key)
         super().calculate(atoms, *others, **options)
         note("end", key)
