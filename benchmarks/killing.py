@@ -170,14 +170,14 @@ class Attack:
     Args:
         tally: What is seen.
         work: Makes the work of a life for a folder.
-        prepare: What comes before the first life, in the folder; nothing by default.
+        prepare: What comes before the first life, in the folder; None for nothing.
         read: What is recorded below a folder.
         disturb: Called at a random moment of every other life, such as a server's restart; None for never.
     """
 
     tally: Tally
     work: Callable[[Path], Callable[[], None]]
-    prepare: Callable[[Path], None] = lambda folder: None
+    prepare: Callable[[Path], None] | None = None
     read: Callable[[Path], Rows] = recorded
     disturb: Callable[[], None] | None = None
 
@@ -209,7 +209,8 @@ class Attack:
 
     def _made(self, folder: Path) -> Path:
         folder.mkdir(parents=True)
-        self.prepare(folder)
+        if self.prepare is not None:
+            self.prepare(folder)
         return folder
 
     def _life(self, folder: Path, seconds: float, kills: int, rng: np.random.Generator) -> bool:

@@ -239,8 +239,21 @@ def test_batches_with_wrong_results_are_refused(problem):
     with pytest.raises(UnknownEvaluationError, match="evaluation 7 is not waiting"):
         campaign.tell(Batch(problem.space, (7,), batch.points[:1]).with_responses([1.0]))
     campaign.tell(batch.with_responses([1.0, 2.0]))
-    with pytest.raises(UnknownEvaluationError, match="not waiting for a result .waiting: nothing"):
-        campaign.tell(batch.with_responses([1.0, 2.0]))
+    with pytest.raises(UnknownEvaluationError, match="evaluation 2 is done already, with other results"):
+        campaign.tell(batch.with_responses([1.0, 2.5]))
+
+
+def test_results_that_are_told_again_change_nothing(problem):
+    campaign = Campaign(problem, RandomSearcher(3), seed=0)
+    batch = campaign.ask(3)
+    table = batch.to_frame().assign(value=[1.0, 2.0, None])
+    campaign.tell(table)
+    before = campaign.ledger.evaluations()
+    campaign.tell(table)
+    campaign.tell(batch.with_responses([1.0, 2.0, np.nan]))
+    after = campaign.ledger.evaluations()
+    assert [(e.status, e.finished_at) for e in after] == [(e.status, e.finished_at) for e in before]
+    assert [e.status for e in after] == ["done", "done", "failed"]
 
 
 def test_another_problem_is_refused(problem, box, tmp_path):

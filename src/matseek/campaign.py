@@ -228,6 +228,9 @@ class Campaign:
     def tell(self, results: Batch | pd.DataFrame, *, resampling: bool = False) -> None:
         """Write down results of points that were asked; all of them or, if one is wrong, none.
 
+        Results that the ledger holds already are passed over, so that the same command can be given again after it was
+        cut off.
+
         Args:
             results: ``batch.with_responses(...)``, or a table, see :func:`matseek.evaluation.batch.read_results`. A
                 condition whose results are all NaN is recorded as failed.
@@ -240,8 +243,8 @@ class Campaign:
         if not isinstance(self.problem, RecipeProblem):
             raise ValueError(f"problem {self.problem.name!r} is evaluated by its calculator; use run()")
         with self.ledger.locked():
-            pending = [e for e in self.ledger.evaluations() if e.status == "pending"]
-            self.ledger.record(read_results(results, self.problem, pending, resampling=resampling))
+            evaluations = self.ledger.evaluations()
+            self.ledger.record(read_results(results, self.problem, evaluations, resampling=resampling))
             self._conclude()
 
     def history(self) -> History:

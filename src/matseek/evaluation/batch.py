@@ -79,16 +79,16 @@ class Batch:
 
 
 def read_results(
-    told: Batch | pd.DataFrame, problem: RecipeProblem, pending: Sequence[Evaluation], *, resampling: bool = False
+    told: Batch | pd.DataFrame, problem: RecipeProblem, evaluations: Sequence[Evaluation], *, resampling: bool = False
 ) -> list[tuple[int, Measurement]]:
-    """Results that were told, checked against what was asked.
+    """Results that were told, checked against what was asked; those that are recorded already are left out.
 
     Args:
         told: A batch with responses, or a table. A table has a row per condition, or per replicate of a condition;
             it names the condition by a column ``evaluation`` or by the variables themselves, and carries a column
             ``value``, or one column per wavelength where the problem has a spectral objective.
         problem: The problem, which turns responses into values.
-        pending: Evaluations that wait for results.
+        evaluations: Evaluations of the campaign.
         resampling: Whether a table's spectra on other wavelengths than the objective's are interpolated on these;
             else they are refused.
 
@@ -96,10 +96,11 @@ def read_results(
         Number of each evaluation and its measurement.
 
     Raises:
-        UnknownEvaluationError: If a result belongs to nothing that was asked.
+        UnknownEvaluationError: If a result belongs to nothing that was asked, or another result is recorded already.
         ResponseError: If a response has the wrong shape or wavelengths.
     """
-    asked = {e.number: e for e in pending}
+    # Of equal points the one that waits for a result is meant.
+    asked = {e.number: e for e in sorted(evaluations, key=lambda e: e.status != "pending")}
     if not isinstance(told, (Batch, pd.DataFrame)):
         raise ResponseError(f"results came as a {type(told).__name__}; tell(batch.with_responses(...)) or a table")
     if isinstance(told, Batch):
@@ -109,7 +110,26 @@ def read_results(
         _require_asked(told.numbers, told.points, told.space, asked)
     else:
         responses = _responses_of(told, problem, asked, resampling)
-    return [(number, problem.reduce(response)) for number, response in responses.items()]
+    measured = [(number, problem.reduce(response)) for number, response in responses.items()]
+    return [(number, measurement) for number, measurement in measured if not _is_recorded(asked[number], measurement)]
+
+
+def _is_recorded(evaluation: Evaluation, measurement: Measurement) -> bool:
+    """Whether an evaluation has this very result already.
+
+    Raises:
+        UnknownEvaluationError: If it has another one.
+    """
+    if evaluation.status == "pending":
+        return False
+    told, known = np.atleast_1d(measurement.replicates), evaluation.replicates
+    same_status = evaluation.status == ("done" if measurement.error is None else "failed")
+    if not same_status or told.shape != known.shape or not np.allclose(told, known, rtol=1e-9, equal_nan=True):
+        raise UnknownEvaluationError(
+            f"evaluation {evaluation.number} is {evaluation.status} already, with other results than those told now; a "
+            "ledger's entries are never changed: leave it out, or ask for the point again"
+        )
+    return True
 
 
 def _require_asked(numbers: Sequence[int], points: FloatArray, space: Box, asked: Mapping[int, Evaluation]) -> None:
@@ -117,7 +137,7 @@ def _require_asked(numbers: Sequence[int], points: FloatArray, space: Box, asked
         if number not in asked:
             raise UnknownEvaluationError(
                 f"evaluation {number} is not waiting for a result (waiting: {_listed(asked)}); "
-                "tell only what ask() gave out, once"
+                "tell only what ask() gave out"
             )
         off = np.abs(space.normalize(point) - space.normalize(asked[number].point)) > 1e-6
         if off.any():
@@ -174,13 +194,13 @@ def _number_at(point: FloatArray, space: Box, asked: Mapping[int, Evaluation]) -
         if np.abs(space.normalize(point) - space.normalize(evaluation.point)).max() <= 1e-6:
             return number
     raise UnknownEvaluationError(
-        f"the point {dict(zip(space.labels, point.tolist(), strict=True))} was never asked, or has its result "
-        f"already (waiting: {_listed(asked)}); tell only what ask() gave out"
+        f"the point {dict(zip(space.labels, point.tolist(), strict=True))} was never asked "
+        f"(waiting: {_listed(asked)}); tell only what ask() gave out"
     )
 
 
 def _listed(asked: Mapping[int, Evaluation]) -> str:
-    return ", ".join(str(n) for n in asked) or "nothing"
+    return ", ".join(str(n) for n, evaluation in asked.items() if evaluation.status == "pending") or "nothing"
 
 
 def _spectra(frame: pd.DataFrame, wavelengths: FloatArray, resampling: bool) -> FloatArray:
