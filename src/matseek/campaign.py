@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from matseek.checks import function, of, optional, several, whole
 from matseek.errors import BudgetError, LedgerMismatchError, UnknownEvaluationError
 from matseek.evaluation import Evaluation, Evaluator, Event, History, Ledger
 from matseek.evaluation.batch import Batch, read_results
@@ -28,6 +29,8 @@ from matseek.insight.understanding import Understanding
 from matseek.models.ranks import end_with_parent, place_of
 from matseek.models.zoo import SUFFIX
 from matseek.problems import Problem, RecipeProblem, StructureProblem
+from matseek.problems.base import solves
+from matseek.problems.structure import passes
 from matseek.report.figures import iterations_of_searchers, problem_figures
 from matseek.report.outlook import Outlook
 from matseek.report.page import write_page
@@ -50,6 +53,9 @@ JUDGED = "judged"
 DOUBTED = "doubted"
 SUMMARY, TRACE, FIGURES, PAGE = "summary.json", "trace.csv", "figures", "report.html"
 """In a run folder: the campaign in numbers, its evaluations, the folder of its pictures, and all on one page."""
+
+_MOST_ASKED = 100_000
+"""Points that can be asked for at once."""
 
 RECORDS = (JUDGED, ITERATED, RELAXED, TRAINED, RECOGNISED)
 """Events for programs and figures; people read the others."""
@@ -88,17 +94,15 @@ class Campaign:
         opening: int = 0,
         tracking: Tracking | None = None,
     ) -> None:
-        if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63:
-            raise ValueError(f"seed={seed!r} must be a whole number from 0 to 2^63 - 1")
-        if not isinstance(opening, int) or isinstance(opening, bool) or opening < 0:
-            raise ValueError(f"opening={opening!r} must be a whole number of points; 0 leaves them to the searcher")
-        searcher.check_space(problem.space)
-        self.problem = problem
-        self.searcher = searcher
-        self.seed = seed
-        self.opening = opening
-        self.executor = executor or SerialExecutor()
+        self.problem: Problem = of(Problem, "a problem")("problem", problem)
+        self.searcher: Searcher = of(Searcher, "a searcher")("searcher", searcher)
+        self.seed: int = whole(0, 2**63 - 1)("seed", seed)
+        self.opening: int = whole()("opening", opening)
+        self.executor = SerialExecutor() if executor is None else of(Executor, "an executor")("executor", executor)
+        self.searcher.check_space(problem.space)
         self.stop = _checked(stop, problem, searcher)
+        of_tracking = optional(of(Tracking, "where to track, such as CSVTracking()"))
+        of_tracking("tracking", tracking)
         self._understood: dict[int, Understanding] = {}
         # Of the processes of a group one keeps the record; the others only train and sample with it.
         self.place = place_of(searcher.processes)
@@ -131,6 +135,8 @@ class Campaign:
             LedgerBusyError: If another process is at work on the ledger.
         """
         self.searcher.check(budget)
+        budget = int(budget)
+        optional(function("one argument, an Evaluation", 1))("on_evaluation", on_evaluation)
         if self.opening > budget:
             raise BudgetError(
                 f"opening={self.opening} points are more than budget={budget}; lower it, or raise the budget"
@@ -214,8 +220,7 @@ class Campaign:
             raise ValueError(f"searcher {searcher.name!r} cannot be asked for batches; use run()")
         if self.opening:
             raise ValueError(f"opening={self.opening} belongs to run(); leave it out to ask for batches")
-        if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 1):
-            raise ValueError(f"n={n!r} points cannot be asked for; give a whole number of at least 1")
+        n = optional(whole(1, _MOST_ASKED))("n", n)
         space = self.problem.space
         if not isinstance(space, Box):
             raise ValueError(f"problem {self.problem.name!r} is evaluated by its calculator; use run()")
@@ -382,7 +387,7 @@ class Campaign:
             (
                 begun
                 for begun, last in lasts
-                if last and problem.relaxed_success(problem.space.atoms(last[0].point), last[0].value)
+                if last and passes(problem.relaxed_success, problem.space.atoms(last[0].point), last[0].value)
             ),
             None,
         )
@@ -405,7 +410,7 @@ class Campaign:
         tested = self.problem.has_success
         # A test may relax structures: nothing is tested after the first success.
         done = (e for e in evaluations if tested and e.status == "done")
-        first = next((e.number for e in done if self.problem.succeeded(e.point, e.value)), None)
+        first = next((e.number for e in done if solves(self.problem, e.point, e.value)), None)
         best = self.best if np.isfinite(values).any() else None
         recognised = self._recognised()
         return {
@@ -538,6 +543,7 @@ def _save(figures: Mapping[str, Figure], folder: Path) -> None:
 
 
 def _checked(stop: Sequence[StopCriterion], problem: Problem, searcher: Searcher) -> tuple[StopCriterion, ...]:
+    stop = several(of(StopCriterion, "a stop criterion"))("stop", stop)
     names = [criterion.name for criterion in stop]
     if len(set(names)) < len(names):
         raise ValueError(f"stop has the criteria {names}; give each at most once")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from matseek.errors import BudgetError, LedgerError, MatseekError, ResponseError
+from matseek.errors import BudgetError, ConfigurationError, LedgerError, MatseekError, ResponseError
 from matseek.evaluation.executors import Call, Executor, Outcome, SerialExecutor
 from matseek.evaluation.history import History
 from matseek.evaluation.ledger import Ledger
@@ -50,6 +50,7 @@ class Evaluator:
     opening: int = 0
     judge: Callable[[History], bool] | None = None
     training: Logger | None = None
+    _tried: list[int] = field(default_factory=list, init=False, repr=False)
 
     @property
     def remaining(self) -> int:
@@ -118,7 +119,7 @@ class Evaluator:
             for index, outcome in self.executor.outcomes(calls, go_on):
                 try:
                     self._settle(pending[index], outcome)
-                except (ResponseError, LedgerError) as error:
+                except (ConfigurationError, ResponseError, LedgerError) as error:
                     trouble.append(error)
         if trouble:
             raise trouble[0]
@@ -131,8 +132,27 @@ class Evaluator:
             logger.warning("evaluation %d failed: %s", evaluation.number, measurement.error)
         if isinstance(outcome, ResponseError):
             raise ResponseError(f"evaluation {evaluation.number}: {outcome}", outcome.response) from outcome
+        if measurement.error is None:
+            self._try_success(evaluation, measurement.value)
         if self.on_evaluation is not None:
             self.on_evaluation(self.ledger.evaluation(evaluation.number))
+
+    def _try_success(self, evaluation: Evaluation, value: float) -> None:
+        """Try the problem's test of success once, on the first value: a test that raises is told before more is paid.
+
+        Raises:
+            ConfigurationError: If it raises.
+        """
+        if self._tried or not self.problem.has_success:
+            return
+        self._tried.append(evaluation.number)
+        try:
+            self.problem.succeeded(evaluation.point, value)
+        except Exception as error:  # a user's test may raise anything
+            raise ConfigurationError(
+                f"the test of success of problem {self.problem.name!r} raised {type(error).__name__}: {error} on "
+                f"evaluation {evaluation.number}, whose result is kept; correct the test and go on with the same ledger"
+            ) from error
 
 
 def history_of(problem: Problem, ledger: Ledger, seed: int) -> History:

@@ -21,9 +21,12 @@ import numpy as np
 import numpy.typing as npt
 from pebble import ProcessPool
 
+from matseek.checks import check, optional, real, text, whole
 from matseek.problems.base import Measurement, Problem
 
 FloatArray = npt.NDArray[np.float64]
+_SECONDS = optional(real(above=0, high=1e7, unit="seconds"))
+
 Outcome = Measurement | BaseException
 
 
@@ -49,6 +52,7 @@ class Call:
         return self.problem.measure(self.point, np.random.default_rng([1, self.seed, self.number]))
 
 
+@runtime_checkable
 class Executor(Protocol):
     """Runs calls and yields ``(index, outcome)`` in the order in which they finish."""
 
@@ -73,7 +77,7 @@ class SerialExecutor:
     timeout_s: float | None = None
 
     def __post_init__(self) -> None:
-        _require_positive("timeout_s", self.timeout_s)
+        check(self, timeout_s=_SECONDS)
 
     def outcomes(self, calls: Sequence[Call], go_on: Callable[[], bool] = always) -> Iterator[tuple[int, Outcome]]:
         """Run calls, in order."""
@@ -106,7 +110,7 @@ class BatchExecutor:
     size: int = 32
 
     def __post_init__(self) -> None:
-        _require_positive("size", self.size)
+        check(self, size=whole(1))
 
     def outcomes(self, calls: Sequence[Call], go_on: Callable[[], bool] = always) -> Iterator[tuple[int, Outcome]]:
         """Run calls, in order.
@@ -146,8 +150,7 @@ class _Pooled:
     timeout_s: float | None = None
 
     def __post_init__(self) -> None:
-        _require_positive("workers", self.workers)
-        _require_positive("timeout_s", self.timeout_s)
+        check(self, workers=whole(1, 10_000), timeout_s=_SECONDS)
 
     def _keep_busy(
         self, calls: Sequence[Call], go_on: Callable[[], bool], submit: Callable[[Call], Future[Measurement]]
@@ -235,6 +238,10 @@ class DaskExecutor(_Pooled):
 
     address: str | None = None
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(self, address=optional(text))
+
     def outcomes(self, calls: Sequence[Call], go_on: Callable[[], bool] = always) -> Iterator[tuple[int, Outcome]]:
         """Run calls.
 
@@ -252,11 +259,6 @@ class DaskExecutor(_Pooled):
             client.get_executor(pure=False) as pool,
         ):
             yield from self._keep_busy(calls, go_on, pool.submit)
-
-
-def _require_positive(name: str, value: object) -> None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0):
-        raise ValueError(f"{name}={value!r} must be a positive number; correct it or leave it out")
 
 
 def _require_picklable(calls: Sequence[Call]) -> None:

@@ -13,10 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from matseek.checks import check, one_of, optional, real, whole
 from matseek.insight.foresight import foresee
 from matseek.insight.learning import Learners
 from matseek.insight.loss_map import map_similarity
 from matseek.insight.understanding import Understanding
+from matseek.problems.base import solves
+
+_COSINE = real(above=0, high=1, unit="a cosine similarity")
 
 Figures = dict[str, float]
 """What a criterion measured after a run; NaN where there was nothing to measure."""
@@ -95,8 +99,7 @@ class LossLevel(StopCriterion):
     below: float | None = None
 
     def __post_init__(self) -> None:
-        if self.below is not None and not math.isfinite(self.below):
-            raise ValueError(f"loss_level.below={self.below} must be a finite number, or null for no level")
+        check(self, "loss_level.", below=optional(real()))
 
     @property
     def name(self) -> str:
@@ -144,7 +147,7 @@ class Solved(StopCriterion):
     def measure(self, now: Understanding, before: Understanding | None) -> Figures:  # noqa: ARG002
         """``solved``: 1 where an evaluation of the run passes, 0 where none does."""
         mine = (e for e in now.history.done if e.iteration == now.run)
-        return {"solved": float(any(now.problem.succeeded(e.point, e.value) for e in mine))}
+        return {"solved": float(any(solves(now.problem, e.point, e.value) for e in mine))}
 
     def satisfied(self, figures: Mapping[str, float]) -> bool:
         """Whether one has."""
@@ -166,11 +169,8 @@ class MapStability(StopCriterion):
     runs: int = 2
 
     def __post_init__(self) -> None:
-        if self.model not in ("gp", "network"):
-            raise ValueError(f"stability.model={self.model!r} is unknown; choose gp or network")
-        if self.at_least is not None and not 0 < self.at_least <= 1:
-            raise ValueError(f"{self.name}.at_least={self.at_least} must lie in (0, 1]; it is a cosine similarity")
-        _require_runs(self.name, self.runs)
+        check(self, "stability.", model=one_of(("gp", "network")))
+        check(self, f"{self.name}.", at_least=optional(_COSINE), runs=whole(1))
 
     @property
     def name(self) -> str:
@@ -222,11 +222,7 @@ class Accuracy(StopCriterion):
     runs: int = 1
 
     def __post_init__(self) -> None:
-        if self.cosine is not None and not 0 < self.cosine <= 1:
-            raise ValueError(f"accuracy.cosine={self.cosine} must lie in (0, 1]; it is a cosine similarity")
-        if self.mse is not None and not self.mse > 0:
-            raise ValueError(f"accuracy.mse={self.mse} must be positive; it is a mean squared error")
-        _require_runs(self.name, self.runs)
+        check(self, "accuracy.", cosine=optional(_COSINE), mse=optional(real(above=0)), runs=whole(1))
 
     @property
     def name(self) -> str:
@@ -283,11 +279,6 @@ class Accuracy(StopCriterion):
 
 def _least(values: Sequence[float] | np.ndarray) -> float:
     return float(min(values)) if len(values) else math.nan
-
-
-def _require_runs(name: str, runs: int) -> None:
-    if int(runs) != runs or runs < 1:
-        raise ValueError(f"{name}.runs={runs} must be a whole number of at least 1")
 
 
 def _in_a_row(runs: int) -> str:

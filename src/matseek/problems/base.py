@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass
 from functools import partial
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from matseek.spaces import Space
+
+logger = logging.getLogger(__name__)
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -112,6 +115,15 @@ class Problem(Protocol):
     def describe(self) -> dict[str, Any]:
         """The problem as plain data: two problems are the same if these are equal."""
         ...
+
+
+def solves(problem: Problem, point: FloatArray, value: float) -> bool | None:
+    """What :meth:`Problem.succeeded` says; a test that raises has not been passed, and the log says why."""
+    try:
+        return problem.succeeded(point, value)
+    except Exception as error:  # a user's test may raise anything, and what was measured must still be told
+        logger.warning("the test of success of problem %r failed: %s: %s", problem.name, type(error).__name__, error)
+        return False
 
 
 def callable_name(function: Callable[..., Any]) -> str:

@@ -6,11 +6,25 @@ import pickle
 import threading
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from ase.calculators.calculator import BaseCalculator
 
+from matseek.checks import function
+
 CalculatorFactory = Callable[[], BaseCalculator]
 """Makes an ASE calculator with energies and forces."""
+
+
+def calculator_factory(name: str, value: Any) -> CalculatorFactory:  # noqa: ANN401 -- whatever was given
+    """The rule for a factory: it can be called without arguments, and is no calculator itself."""
+    if isinstance(value, BaseCalculator) or not callable(value):
+        raise ValueError(
+            f"{name} must be a callable without arguments that makes a calculator, got a {type(value).__name__}; give "
+            "the class (EMT, not EMT()), or functools.partial(CLASS, setting=...)"
+        )
+    factory: CalculatorFactory = function("no arguments, which makes a calculator", 0)(name, value)
+    return factory
 
 
 class Calculators:

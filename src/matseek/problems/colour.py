@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from matseek.checks import numbers, real, shown
 from matseek.problems.objective import SpectralObjective, require_wavelengths
 
 FloatArray = npt.NDArray[np.float64]
@@ -29,6 +30,7 @@ JUST_NOTICEABLE = 2.3
 
 # IEC 61966-2-1:1999, linear sRGB from XYZ with Y = 1 for white.
 _SRGB_FROM_XYZ = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])
+_LARGEST_SCALE = 1e6
 _GAMUT_SLACK = 2e-3
 _CORNER = 6.0 / 29.0  # where CIE Lab's cube root turns into a straight line
 
@@ -157,8 +159,8 @@ def lab_from_hex(color: str) -> FloatArray:
     Raises:
         ValueError: If the text is not a colour.
     """
-    if not re.fullmatch(r"#[0-9a-fA-F]{6}", color):
-        raise ValueError(f"{color!r} is not a colour; write six hexadecimal digits, such as '#3a5fcd'")
+    if not isinstance(color, str) or not re.fullmatch(r"#[0-9a-fA-F]{6}", color):
+        raise ValueError(f"{shown(color)} is not a colour; write six hexadecimal digits, such as '#3a5fcd'")
     encoded = np.array([int(color[k : k + 2], 16) for k in (1, 3, 5)]) / 255.0
     linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
     xyz = 100.0 * np.linalg.solve(_SRGB_FROM_XYZ, linear)
@@ -190,21 +192,19 @@ class ColourMatch(SpectralObjective):
     def __init__(
         self, wavelengths: npt.ArrayLike, target: Sequence[float] | FloatArray | str, scale: float = 100.0
     ) -> None:
-        grid = np.array(wavelengths, dtype=np.float64)
+        grid = require_wavelengths(wavelengths)
         weights = tristimulus_weights(grid)
-        lab = lab_from_hex(target) if isinstance(target, str) else np.array(target, dtype=np.float64)
+        lab = lab_from_hex(target) if isinstance(target, str) else numbers("target", target)
         if lab.shape != (3,) or not np.all(np.isfinite(lab)) or not 0 <= lab[0] <= 100:
             raise ValueError(
                 f"target={target!r} is no colour; give CIE Lab as three finite numbers with L* from 0 to 100, "
                 "or a text such as '#3a5fcd'"
             )
-        if not 0 < scale < np.inf:
-            raise ValueError(f"scale={scale} must be a positive, finite colour difference")
         for array in (grid, weights, lab):
             array.setflags(write=False)
         object.__setattr__(self, "wavelengths", grid)
         object.__setattr__(self, "target", lab)
-        object.__setattr__(self, "scale", float(scale))
+        object.__setattr__(self, "scale", real(above=0, high=_LARGEST_SCALE)("scale", scale))
         object.__setattr__(self, "weights", weights)
 
     def _identity(self) -> bytes:

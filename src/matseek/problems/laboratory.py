@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from matseek.checks import of, path, several
 from matseek.problems.recipe import RecipeProblem
 from matseek.problems.spectra import SpectralMatch
 from matseek.spaces import Box, LinearConstraint, Variable
@@ -35,15 +36,18 @@ def laboratory(
         ValueError: If a variable, a constraint or the target is not as described.
         FileNotFoundError: If there is no such target file.
     """
+    of(Mapping, "settings by the variable's name")("variables", variables)
+    several(of(Mapping, "coefficients with lower, upper or both"))("constraints", constraints)
     members = [_variable(key, settings) for key, settings in variables.items()]
     rules = [_constraint(settings) for settings in constraints]
-    objective = None if target is None else _target(Path(target))
+    objective = None if target is None else _target(path("target", target))
     return RecipeProblem(Box(members, rules), None, objective, name=name, success_below=success_below)
 
 
 def _variable(name: str, settings: Mapping[str, Any]) -> Variable:
     known = [f.name for f in fields(Variable) if f.name != "name"]
-    unknown = sorted(set(settings) - set(known))
+    of(Mapping, f"settings: low and high, and optionally {', '.join(known[2:])}")(f"variables.{name}", settings)
+    unknown = sorted(map(str, set(settings) - set(known)))
     missing = sorted({"low", "high"} - set(settings))
     if unknown or missing:
         raise ValueError(
@@ -54,19 +58,16 @@ def _variable(name: str, settings: Mapping[str, Any]) -> Variable:
 
 
 def _constraint(settings: Mapping[str, Any]) -> LinearConstraint:
-    try:
-        return LinearConstraint(**settings)
-    except TypeError as error:
-        raise ValueError(
-            f"constraint {dict(settings)}: {error}; give coefficients, and lower, upper or both"
-        ) from error
+    if "coefficients" not in settings or not set(settings) <= {"coefficients", "lower", "upper"}:
+        raise ValueError(f"constraint {dict(settings)}: give coefficients, and lower, upper or both, and nothing else")
+    return LinearConstraint(**settings)
 
 
-def _target(path: Path) -> SpectralMatch:
-    if not path.is_file():
-        raise FileNotFoundError(f"target={str(path)!r} is not a file; give a CSV with wavelength and absorbance")
-    frame = read_csv(path)
+def _target(file: Path) -> SpectralMatch:
+    if not file.is_file():
+        raise FileNotFoundError(f"target={str(file)!r} is not a file; give a CSV with wavelength and absorbance")
+    frame = read_csv(file)
     missing = [c for c in ("wavelength", "absorbance") if c not in frame.columns]
     if missing:
-        raise ValueError(f"target={str(path)!r} lacks the columns {missing}; it has {list(frame.columns)}")
+        raise ValueError(f"target={str(file)!r} lacks the columns {missing}; it has {list(frame.columns)}")
     return SpectralMatch(frame["wavelength"].to_numpy(), frame["absorbance"].to_numpy())

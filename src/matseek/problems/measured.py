@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from matseek import checks
 from matseek.models.gp import GaussianProcess
 from matseek.spaces import Box
 from matseek.tables import read_csv
@@ -55,7 +56,7 @@ class MeasuredDroplets:
             FileNotFoundError: If there is no such file.
             ValueError: If columns are missing or hold something other than numbers.
         """
-        path = Path(data)
+        path = checks.path("data", data)
         if not path.is_file():
             raise FileNotFoundError(f"data={str(path)!r} is not a file; give the CSV of measured droplets, data=FILE")
         frame = read_csv(path)
@@ -94,8 +95,7 @@ class DropletEmulator:
     @classmethod
     def fit(cls, droplets: MeasuredDroplets, space: Box, replicates: int) -> DropletEmulator:
         """Fit the GP (ARD Matern-5/2) to the medians."""
-        if replicates < 1:
-            raise ValueError(f"replicates={replicates} must be at least 1 droplet")
+        replicates = checks.whole(1, 10_000)("replicates", replicates)
         gp = GaussianProcess.fit(space, droplets.conditions, droplets.medians, droplets.variances)
         return cls(droplets, gp, replicates)
 

@@ -19,8 +19,9 @@ from ase.filters import Filter
 from ase.neighborlist import neighbor_list
 from ase.optimize import BFGS, FIRE, LBFGS
 
-from matseek.problems.calculators import CALCULATORS, CalculatorFactory
-from matseek.problems.structure import SuccessTest
+from matseek.checks import check, of, one_of, optional, real, whole
+from matseek.problems.calculators import CALCULATORS, CalculatorFactory, calculator_factory
+from matseek.problems.structure import SuccessTest, passes, success_test
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,8 @@ _WIDEST_GAP = 105.0
 
 OPTIMIZERS = {"BFGS": BFGS, "FIRE": FIRE, "LBFGS": LBFGS}
 """Local optimisers of ASE that call the calculator once per step."""
+
+_BOND_FACTOR = real(above=0, high=5)
 
 
 def free_indices(atoms: Atoms) -> npt.NDArray[np.int64]:
@@ -115,12 +118,7 @@ class Relaxation:
     max_steps: int = 200
 
     def __post_init__(self) -> None:
-        if self.optimizer not in OPTIMIZERS:
-            raise ValueError(f"optimizer={self.optimizer!r} is unknown; choose one of {sorted(OPTIMIZERS)}")
-        if isinstance(self.fmax, bool) or not isinstance(self.fmax, (int, float)) or not 0 < self.fmax < np.inf:
-            raise ValueError(f"fmax={self.fmax!r} must be a positive number, in eV/angstrom")
-        if isinstance(self.max_steps, bool) or not isinstance(self.max_steps, int) or self.max_steps < 1:
-            raise ValueError(f"max_steps={self.max_steps!r} must be a whole number of at least 1")
+        check(self, optimizer=one_of(OPTIMIZERS), fmax=real(above=0, unit="eV/angstrom"), max_steps=whole(1))
 
     def relax(self, atoms: Atoms, calculator: BaseCalculator) -> RelaxedStructure:
         """Relax a copy of a structure; exceptions of the calculator pass through.
@@ -203,6 +201,9 @@ class Heptamer:
     z_range: float = 0.6
     factor: float = 1.1
 
+    def __post_init__(self) -> None:
+        check(self, z_range=real(above=0, unit="angstrom"), factor=_BOND_FACTOR)
+
     def __call__(self, atoms: Atoms, energy: float) -> bool:  # noqa: ARG002 -- the face of a test of success
         """Whether the structure's free atoms are one; the energy does not matter."""
         free = free_indices(atoms)
@@ -233,6 +234,9 @@ class Island:
     known: Atoms
     slack: float = 0.4
     factor: float = 1.1
+
+    def __post_init__(self) -> None:
+        check(self, known=of(Atoms), slack=real(0, unit="angstrom"), factor=_BOND_FACTOR)
 
     def __call__(self, atoms: Atoms, energy: float) -> bool:  # noqa: ARG002 -- the face of a test of success
         """Whether the structure's free atoms are such an island; the energy does not matter."""
@@ -269,6 +273,10 @@ class AsLowAs:
     relaxation: Relaxation
     tolerance: float = 0.02
 
+    def __post_init__(self) -> None:
+        rules = {"known": of(Atoms), "calculator": calculator_factory, "relaxation": of(Relaxation)}
+        check(self, **rules, tolerance=real(0, unit="eV"))
+
     @cached_property
     def energy(self) -> float:
         """Of the known structure, relaxed, in eV."""
@@ -302,10 +310,10 @@ class AfterRelaxation:
         relaxation: Relaxation | None = None,
         before: SuccessTest | None = None,
     ) -> None:
-        self.recognition = recognition
-        self.calculator = calculator
-        self.relaxation = relaxation or Relaxation()
-        self.before = before
+        self.recognition = success_test("recognition", recognition)
+        self.calculator = calculator_factory("calculator", calculator)
+        self.relaxation = optional(of(Relaxation))("relaxation", relaxation) or Relaxation()
+        self.before = optional(success_test)("before", before)
         self.calls = 0
         self._found: dict[bytes, bool] = {}
 
@@ -317,7 +325,7 @@ class AfterRelaxation:
         return self._found[key]
 
     def _recognised(self, atoms: Atoms, energy: float) -> bool:
-        if self.before is not None and not self.before(atoms, energy):
+        if self.before is not None and not passes(self.before, atoms, energy):
             return False
         try:
             with CALCULATORS.lent(self.calculator) as calculator:
@@ -326,4 +334,4 @@ class AfterRelaxation:
             logger.warning("a relaxation for recognition failed: %s: %s", type(error).__name__, error)
             return False
         self.calls += relaxed.calls
-        return bool(np.isfinite(relaxed.energy)) and self.recognition(relaxed.atoms, relaxed.energy)
+        return bool(np.isfinite(relaxed.energy)) and passes(self.recognition, relaxed.atoms, relaxed.energy)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from matseek.checks import numbers
 from matseek.errors import ResponseError
 
 FloatArray = npt.NDArray[np.float64]
@@ -86,7 +87,7 @@ def require_wavelengths(wavelengths: npt.ArrayLike) -> FloatArray:
     Raises:
         ValueError: If they are not at least two strictly increasing, finite numbers.
     """
-    grid = np.array(wavelengths, dtype=np.float64)
+    grid = numbers("wavelengths", wavelengths)
     if grid.ndim != 1 or grid.size < 2 or not np.all(np.isfinite(grid)) or not np.all(np.diff(grid) > 0):
         raise ValueError(
             f"wavelengths must be at least two strictly increasing, finite numbers in nm, got an array of shape "

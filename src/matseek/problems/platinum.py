@@ -14,7 +14,8 @@ from ase import Atoms
 from ase.build import fcc111, surface
 from ase.calculators.emt import EMT
 
-from matseek.problems.calculators import CALCULATORS, CalculatorFactory
+from matseek.checks import check, of, real
+from matseek.problems.calculators import CALCULATORS, CalculatorFactory, calculator_factory
 from matseek.problems.motifs import AfterRelaxation, Heptamer, Relaxation, free_indices
 from matseek.problems.structure import StructureProblem
 from matseek.spaces import Adlayer
@@ -48,6 +49,9 @@ class InStepHollow:
 
     reach: float = 3.0
 
+    def __post_init__(self) -> None:
+        check(self, reach=real(above=0, unit="angstrom"))
+
     def __call__(self, atoms: Atoms, energy: float) -> bool:  # noqa: ARG002 -- the face of a test of success
         """Whether it is; the energy does not matter."""
         plane = np.array(atoms.cell)[:2, :2]
@@ -71,6 +75,10 @@ class StepHollowEnergy:
     calculator: CalculatorFactory
     tolerance: float = 0.02
     relaxation: Relaxation = field(default=_FINE)
+
+    def __post_init__(self) -> None:
+        rules = {"space": of(Adlayer), "calculator": calculator_factory, "relaxation": of(Relaxation)}
+        check(self, **rules, tolerance=real(above=0, unit="eV"))
 
     @cached_property
     def minimum(self) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from matseek.checks import check, function, of, optional, real, several, takes, text
 from matseek.errors import ResponseError
 from matseek.problems.base import Measurement, Objective, callable_name
 from matseek.problems.objective import require_wavelengths, resample
@@ -53,15 +54,18 @@ class RecipeProblem:
     measured_at: npt.ArrayLike | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.space, Box):
-            raise ValueError(f"space must be a Box, got {type(self.space).__name__}; build one from Variables")
-        if self.oracle is not None and not callable(self.oracle):
-            raise ValueError(f"oracle must be callable on an (n, d) array, got {type(self.oracle).__name__}")
-        if self.success_below is not None and not isinstance(self.success_below, (int, float)):
-            raise ValueError(f"success_below={self.success_below!r} must be a number, or None for no such level")
+        check(
+            self,
+            space=of(Box, "a Box; build one from Variables"),
+            oracle=optional(_oracle),
+            objective=optional(_objective),
+            name=text,
+            success_below=optional(real()),
+            axes=optional(several(text, 2, 2)),
+        )
         if self.axes is None:
             object.__setattr__(self, "axes", self.space.names[:2] if self.space.dim > 1 else None)
-        elif len(self.axes) != 2 or len(set(self.axes)) != 2 or not set(self.axes) <= set(self.space.names):
+        elif len(set(self.axes)) != 2 or not set(self.axes) <= set(self.space.names):
             raise ValueError(f"axes={self.axes!r} must name two variables of the space, {list(self.space.names)}")
         if self.measured_at is not None:
             if self.objective is None:
@@ -173,6 +177,19 @@ class RecipeProblem:
             "oracle": None if self.oracle is None else callable_name(self.oracle),
         }
         return plain if self.measured_at is None else {**plain, "measured_at": np.asarray(self.measured_at).tolist()}
+
+
+def _oracle(name: str, value: Any) -> Any:  # noqa: ANN401 -- the oracle itself
+    """Something that can be called with points, and with a keyword ``rng`` if it has one."""
+    if callable(value) and takes(value, 1, rng=None):
+        return value
+    return function("one argument, an (n, d) array of points, and perhaps a keyword rng", 1)(name, value)
+
+
+def _objective(name: str, value: Any) -> Any:  # noqa: ANN401 -- the objective itself
+    of(Objective, "an objective with wavelengths, response_size and describe(), or None without spectra")(name, value)
+    require_wavelengths(value.wavelengths)
+    return function("one argument, spectra (..., m)", 1)(name, value)
 
 
 def _as_floats(answer: npt.ArrayLike) -> npt.NDArray[np.floating[Any]]:

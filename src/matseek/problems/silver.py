@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from matseek.checks import check, of, real, whole
 from matseek.problems import optics
 
 FloatArray = npt.NDArray[np.float64]
@@ -136,6 +137,12 @@ class SilverKinetics:
     size_spread: float = 0.546
     mixing_flow: float = 999.0
     path_length: float = 0.0746
+
+    def __post_init__(self) -> None:
+        shares = dict.fromkeys(("flatness", "prism_share", "size_spread"), real(0, 1))
+        affinities = dict.fromkeys(("citrate_affinity", "pva_affinity", "citrate_binding"), real(0, 1e6))
+        sizes = ("seed_density", "seed_diameter", "reduction_rate", "nucleation_volume", "mixing_flow", "path_length")
+        check(self, "kinetics.", **shares, **affinities, **dict.fromkeys(sizes, real(1e-6, 1e9)))
 
     @property
     def seed_volume(self) -> float:
@@ -283,11 +290,9 @@ class SilverLaboratory:
     detector_noise: float = 0.003
 
     def __post_init__(self) -> None:
-        if not isinstance(self.droplets, int) or self.droplets < 1:
-            raise ValueError(f"droplets={self.droplets!r} must be a whole number of at least 1")
-        for name in ("pump_jitter", "timing_jitter", "path_jitter", "baseline", "detector_noise"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be finite and not negative, got {getattr(self, name)}")
+        jitters = dict.fromkeys(("pump_jitter", "timing_jitter", "path_jitter"), real(0, 1))
+        noises = dict.fromkeys(("baseline", "detector_noise"), real(0, 10, unit="absorbance"))
+        check(self, kinetics=of(SilverKinetics), droplets=whole(1, 10_000), **jitters, **noises)
 
     def spectra(self, points: npt.ArrayLike) -> FloatArray:
         """Spectra without noise.

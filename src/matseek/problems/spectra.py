@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from matseek.checks import numbers
 from matseek.problems.objective import SpectralObjective, require_wavelengths
 
 FloatArray = npt.NDArray[np.float64]
@@ -79,7 +80,7 @@ class SpectralMatch(SpectralObjective):
 
     def __post_init__(self) -> None:
         wavelengths = require_wavelengths(self.wavelengths)
-        target = np.array(self.target, dtype=np.float64)
+        target = numbers("target", self.target)
         if target.shape != wavelengths.shape:
             raise ValueError(
                 f"target has shape {target.shape} but wavelengths has {wavelengths.shape}; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,15 +13,40 @@ import numpy.typing as npt
 from ase import Atoms
 from ase.calculators.calculator import BaseCalculator
 
+from matseek.checks import check, function, of, optional, takes, text
 from matseek.potentials import BatchedCalculator
 from matseek.problems.base import Measurement, callable_name
-from matseek.problems.calculators import CALCULATORS, CalculatorFactory
+from matseek.problems.calculators import CALCULATORS, CalculatorFactory, calculator_factory
 from matseek.spaces import Adlayer
 
 logger = logging.getLogger(__name__)
 
 FloatArray = npt.NDArray[np.float64]
-SuccessTest = Callable[[Atoms, float], bool]
+SuccessTest = Callable[[Atoms, float], bool] | Callable[[Atoms], bool]
+"""Whether a structure, and perhaps its energy in eV, passes."""
+
+success_test = function("(atoms, energy) or (atoms)", 1, 2)
+"""The rule for a test of success."""
+
+
+def passes(test: SuccessTest, atoms: Atoms, energy: float) -> bool:
+    """Whether a structure of this energy in eV passes a test, which takes both or the structure alone.
+
+    A parameter that has a value of its own is given the energy only if it is called ``energy``.
+    """
+    takes_both: Callable[..., bool] = test
+    return bool(takes_both(atoms, energy) if _reads_energy(test) else takes_both(atoms))
+
+
+def _reads_energy(test: SuccessTest) -> bool:
+    if not takes(test, 2):
+        return False
+    try:
+        parameters = list(inspect.signature(test).parameters.values())
+    except (TypeError, ValueError):  # builtins without a signature
+        return True
+    second = parameters[min(1, len(parameters) - 1)]
+    return second.name == "energy" or second.default is inspect.Parameter.empty
 
 
 _FARTHEST_BOND = 7.0
@@ -40,7 +66,8 @@ class StructureProblem:
             calculator, travels to worker processes; it must be picklable then (a class, a function of a module or a
             ``functools.partial`` of one).
         success: Whether a structure and its energy in eV solve the problem, for example
-            :class:`matseek.problems.motifs.Heptamer`; None if there is no such test.
+            :class:`matseek.problems.motifs.Heptamer`; it may also take the structure alone. None if there is no such
+            test.
         name: Name for records and titles.
         relaxed_success: Whether what a structure relaxes to solves it, such as
             :class:`matseek.problems.motifs.AfterRelaxation`; None if that is not told apart.
@@ -56,18 +83,14 @@ class StructureProblem:
     relaxed_success: SuccessTest | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.space, Adlayer):
-            raise ValueError(f"space must be an Adlayer, got {type(self.space).__name__}; build one from a template")
-        if isinstance(self.calculator, BaseCalculator) or not callable(self.calculator):
-            kind = type(self.calculator).__name__
-            raise ValueError(
-                f"calculator must be a callable without arguments that makes a calculator, got a {kind}; give the "
-                "class (EMT, not EMT()), or functools.partial(CLASS, setting=...)"
-            )
-        for name in ("success", "relaxed_success"):
-            test = getattr(self, name)
-            if test is not None and not callable(test):
-                raise ValueError(f"{name}={test!r} must be callable on (atoms, energy), or None for no such test")
+        check(
+            self,
+            space=of(Adlayer, "an Adlayer; build one from a template"),
+            calculator=calculator_factory,
+            success=optional(success_test),
+            name=text,
+            relaxed_success=optional(success_test),
+        )
 
     def require_oracle(self) -> None:
         """Make a calculator, so that a missing file or package is told before anything is evaluated.
@@ -156,7 +179,7 @@ class StructureProblem:
 
     def succeeded(self, point: FloatArray, value: float) -> bool | None:
         """Whether a structure of this energy in eV passes the test; None without one."""
-        return None if self.success is None else bool(self.success(self.space.atoms(point), value))
+        return None if self.success is None else passes(self.success, self.space.atoms(point), value)
 
     def describe(self) -> dict[str, Any]:
         """Name, space and calculator as plain data; the test of success changes no evaluation and is left out."""

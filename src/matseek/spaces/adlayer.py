@@ -14,9 +14,11 @@ import pandas as pd
 from ase import Atoms
 from ase.constraints import FixAtoms
 from ase.data import chemical_symbols, covalent_radii
+from ase.formula import Formula
 from ase.symbols import symbols2numbers
 
 from matseek.cells import shortest_basis
+from matseek.checks import real, several, text, whole
 from matseek.errors import InfeasibleSpaceError
 
 FloatArray = npt.NDArray[np.float64]
@@ -41,6 +43,11 @@ _TOLERANCE = 1e-9
 
 _SEAM = 4.0
 """Parts of a template that are farther apart than this along z, in angstrom, are not bonded."""
+_FARTHEST = 1e4
+"""Most that the confinement may reach above the template, in angstrom."""
+
+_MOST_FREE = 1000
+"""Most free atoms: beyond, random placements take hours."""
 
 _CHUNK = 64
 """Structures whose distances are held in memory at once."""
@@ -477,10 +484,9 @@ class Adlayer:
         ``propose(step, placed, radii)`` gives places ``(k, 3)`` for the next atom of k structures, whose first
         ``step`` atoms are placed; ``radii`` are those of the atoms in the order of placement, both ``(k, n, ...)``.
         """
-        if int(m) != m or m < 1:
-            raise ValueError(f"m={m} structures cannot be sampled; give a whole number of at least 1")
-        finished = np.empty((int(m), self.size, 3))
-        missing = np.arange(int(m))
+        m = whole(1)("m", m)
+        finished = np.empty((m, self.size, 3))
+        missing = np.arange(m)
         for _ in range(_RESTARTS):
             order = rng.permuted(np.tile(np.arange(self.size), (len(missing), 1)), axis=1)
             radii = self._radii[order]
@@ -597,12 +603,7 @@ def _checked_distance(least: object) -> float:
 
 
 def _checked_confinement(z: object) -> tuple[float, float]:
-    try:
-        low, high = (float(end) for end in z)  # type: ignore[attr-defined]
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"z={z!r} must be two numbers, (low, high), in angstrom above the template") from error
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise ValueError(f"z=({low}, {high}) must be finite numbers")
+    low, high = several(real(-_FARTHEST, _FARTHEST, unit="angstrom above the template"), 2, 2)("z", z)
     if low < 0:
         raise ValueError(
             f"z=({low:g}, {high:g}) begins below the highest template atom; z is counted in angstrom above it: "
@@ -614,12 +615,14 @@ def _checked_confinement(z: object) -> tuple[float, float]:
 
 
 def _free_numbers(free: object) -> npt.NDArray[np.int64]:
+    formula = text("free", free)
     try:
-        if not isinstance(free, str):
-            raise TypeError
-        numbers = np.array(symbols2numbers(free), dtype=np.int64)
+        count = sum(Formula(formula).count().values())
+        numbers = np.array(symbols2numbers(formula) if count <= _MOST_FREE else (), dtype=np.int64)
     except Exception as error:  # ASE's parser raises whatever it trips over
         raise ValueError(f"free={free!r} is no chemical formula; write for example 'Pt7' or 'Pt3Cu4'") from error
+    if count > _MOST_FREE:
+        raise ValueError(f"free={free!r} has {count} atoms; at most {_MOST_FREE} can be free")
     if not len(numbers):
         raise ValueError(f"free={free!r} names no atoms; write for example 'Pt7'")
     unknown = sorted({chemical_symbols[k] for k in numbers if k == 0 or covalent_radii[k] <= _UNKNOWN_RADIUS})

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from matseek.checks import check, flag, label, of, optional, real, several, text, whole
 from matseek.errors import InfeasibleSpaceError
 from matseek.spaces.latin_hypercube import latin_hypercube
 from matseek.spaces.polytope import Polytope
@@ -20,6 +21,20 @@ FloatArray = npt.NDArray[np.float64]
 
 _TOLERANCE = 1e-9
 """Slack of feasibility, as a fraction of each variable's (or constraint's) range."""
+
+RESERVED = frozenset(
+    {"evaluation", "iteration", "proposer", "searcher", "status", "value", "spread", "replicates", "best_value"}
+    | {"error", "asked_at", "finished_at", "rank", "batch"}
+)
+"""Columns that the tables of a campaign have besides its variables."""
+
+_LARGEST = 1e50
+"""Largest size of a bound and a coefficient: squares of their products are still numbers."""
+
+_LEAST_WIDTH = 1e-9
+"""Least width of a window, as a fraction of its ends: points have twelve digits of it."""
+
+_SIZED = real(-_LARGEST, _LARGEST)
 
 _MARGIN = 1e-10
 """By how much constraints are held more tightly inside, so that rounding never lifts a proposal above a bound."""
@@ -39,8 +54,9 @@ class Variable:
         periodic: Whether both ends of the window are the same place, as for an angle.
 
     Raises:
-        ValueError: If the bounds are not finite, are the wrong way round, or lie outside the hardware's limits, or a
-            periodic variable has such limits.
+        ValueError: If the name is one that tables use themselves (:data:`RESERVED`) or reads as a number, which is how
+            a table names a wavelength; if the bounds are not finite, are the wrong way round, or lie outside the
+            hardware's limits; or if a periodic variable has such limits.
     """
 
     name: str
@@ -51,31 +67,28 @@ class Variable:
     periodic: bool = False
 
     def __post_init__(self) -> None:
-        if not self.name or not isinstance(self.name, str):
-            raise ValueError(f"a variable's name must be a non-empty string, got {self.name!r}")
-        low, high = _number(self.name, "low", self.low), _number(self.name, "high", self.high)
-        if not (np.isfinite(low) and np.isfinite(high)):
-            raise ValueError(f"variable {self.name!r}: low={self.low} and high={self.high} must be finite numbers")
+        check(self, name=_variable_name)
+        of_it = f"variable {self.name!r}: "
+        ends = optional(several(_SIZED, 2, 2))
+        check(self, of_it, low=_SIZED, high=_SIZED, unit=label, hardware=ends, periodic=flag)
+        low, high = self.low, self.high
         if low >= high:
             raise ValueError(
                 f"variable {self.name!r}: low={self.low:g} must be below high={self.high:g}; "
                 "swap them, or leave a fixed variable out of the box"
             )
-        object.__setattr__(self, "low", low)
-        object.__setattr__(self, "high", high)
-        if not isinstance(self.periodic, bool):
-            raise ValueError(f"variable {self.name!r}: periodic={self.periodic!r} must be true or false")
+        if high - low < _LEAST_WIDTH * max(abs(low), abs(high)) or high - low < 1 / _LARGEST:
+            raise ValueError(
+                f"variable {self.name!r}: low={low!r} and high={high!r} are so close that rounding leaves nothing "
+                "between them; count from another zero, or in another unit"
+            )
         if self.periodic and self.hardware is not None:
             raise ValueError(
                 f"variable {self.name!r}: a periodic window is the whole period and cannot be widened; "
                 "leave out hardware"
             )
         if self.hardware is not None:
-            if np.shape(self.hardware) != (2,):
-                raise ValueError(
-                    f"variable {self.name!r}: hardware={self.hardware} must be two numbers, (lower, upper)"
-                )
-            bottom, top = (_number(self.name, "hardware", limit) for limit in self.hardware)
+            bottom, top = self.hardware
             if bottom > top:
                 raise ValueError(f"variable {self.name!r}: hardware=({bottom:g}, {top:g}) is the wrong way round; swap")
             if not (bottom <= low and high <= top):
@@ -83,7 +96,6 @@ class Variable:
                     f"variable {self.name!r}: the window [{low:g}, {high:g}] must lie within the hardware limits "
                     f"[{bottom:g}, {top:g}]; narrow the window or correct the limits"
                 )
-            object.__setattr__(self, "hardware", (bottom, top))
 
     @property
     def label(self) -> str:
@@ -114,15 +126,19 @@ class LinearConstraint:
     upper: float = np.inf
 
     def __post_init__(self) -> None:
-        coefficients = {str(name): float(value) for name, value in self.coefficients.items()}
-        if not coefficients or not all(np.isfinite(list(coefficients.values()))) or not any(coefficients.values()):
+        check(
+            self, "constraint: ", coefficients=of(Mapping, "coefficients by variable name"), lower=_bound, upper=_bound
+        )
+        coefficients = {
+            text("a variable's name", name): _SIZED(f"constraint: the coefficient of {name!r}", value)
+            for name, value in self.coefficients.items()
+        }
+        if not any(abs(value) > 1 / _LARGEST for value in coefficients.values()):
             raise ValueError(
                 f"constraint {coefficients}: give at least one finite coefficient other than zero, by variable name"
             )
         object.__setattr__(self, "coefficients", MappingProxyType(coefficients))
-        object.__setattr__(self, "lower", float(self.lower))
-        object.__setattr__(self, "upper", float(self.upper))
-        if np.isnan(self.lower) or np.isnan(self.upper) or self.lower > self.upper:
+        if self.lower > self.upper:
             raise ValueError(f"constraint {self}: lower={self.lower:g} must not exceed upper={self.upper:g}; swap them")
         if np.isinf(self.lower) and np.isinf(self.upper):
             raise ValueError(f"constraint {self}: bounds nothing; give lower, upper or both")
@@ -162,15 +178,13 @@ class Box:
     constraints: tuple[LinearConstraint, ...] = field(default=())
 
     def __init__(self, variables: Sequence[Variable], constraints: Sequence[LinearConstraint] = ()) -> None:
-        object.__setattr__(self, "variables", tuple(variables))
         if isinstance(constraints, LinearConstraint):
             constraints = (constraints,)
-        object.__setattr__(self, "constraints", tuple(constraints))
-        if not self.variables or not all(isinstance(v, Variable) for v in self.variables):
-            raise ValueError(f"variables={list(variables)} must be at least one Variable, and nothing else")
-        if not all(isinstance(c, LinearConstraint) for c in self.constraints):
-            raise ValueError(f"constraints={list(constraints)} must be a list of LinearConstraints")
-        repeated = sorted({name for name in self.names if self.names.count(name) > 1})
+        object.__setattr__(self, "variables", several(of(Variable), 1)("variables", variables))
+        object.__setattr__(self, "constraints", several(of(LinearConstraint))("constraints", constraints))
+        # Tables find a variable by its label or its bare name.
+        names = [name for v in self.variables for name in {v.name, v.label}]
+        repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise ValueError(f"variable names must be unique, but {repeated} repeat; rename them")
         for constraint in self.constraints:
@@ -308,11 +322,11 @@ class Box:
 
         Works however small the feasible part of the box is, see :meth:`matseek.spaces.polytope.Polytope.sample`.
         """
-        return self.unnormalize(self.unit_polytope.sample(_count(n), rng))
+        return self.unnormalize(self.unit_polytope.sample(whole(1)("n", n), rng))
 
     def sample_latin_hypercube(self, n: int, rng: np.random.Generator) -> FloatArray:
         """Feasible Latin hypercube, shape ``(n, d)``, see :func:`matseek.spaces.latin_hypercube.latin_hypercube`."""
-        return self.unnormalize(latin_hypercube(self.unit_polytope, _count(n), rng))
+        return self.unnormalize(latin_hypercube(self.unit_polytope, whole(1)("n", n), rng))
 
     def to_frame(self, points: npt.ArrayLike) -> pd.DataFrame:
         """Points as a table whose columns are named with units."""
@@ -386,14 +400,27 @@ class Box:
         }
 
 
-def _number(name: str, field_name: str, value: object) -> float:
+def _variable_name(name: str, value: object) -> str:
+    given = text(f"a variable's {name}", value)
+    if given in RESERVED or _reads_as_number(given):
+        raise ValueError(
+            f"a variable's {name}={given!r} is taken: tables have the columns {sorted(RESERVED)} and columns named by "
+            "a wavelength in nm; rename the variable"
+        )
+    return given
+
+
+def _reads_as_number(name: str) -> bool:
     try:
-        return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"variable {name!r}: {field_name}={value!r} is not a number; correct it") from error
+        float(name.removesuffix("nm"))
+    except ValueError:
+        return False
+    return True
 
 
-def _count(n: int) -> int:
-    if int(n) != n or n < 1:
-        raise ValueError(f"n={n} points cannot be sampled; give a whole number of at least 1")
-    return int(n)
+def _bound(name: str, value: object) -> float:
+    """A number, infinite where there is no bound."""
+    if isinstance(value, (float, np.floating)) and np.isinf(value):
+        return float(value)
+    number: float = real()(name, value)
+    return number
