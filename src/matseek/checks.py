@@ -15,7 +15,7 @@ import contextlib
 import inspect
 import math
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -164,13 +164,8 @@ def several(rule: Rule, least: int = 0, most: int = MOST) -> Rule:
     """A sequence whose members a rule takes, as a tuple."""
 
     def all_of(name: str, value: Any) -> tuple[Any, ...]:  # noqa: ANN401 -- whatever was given
-        if (
-            isinstance(value, (str, bytes, Mapping))
-            or not hasattr(value, "__getitem__")
-            or not isinstance(value, Sized)
-        ):
-            raise refused(name, value, "a list")
-        if getattr(value, "ndim", 1) == 0:
+        listed = isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+        if not listed and not (isinstance(value, np.ndarray) and value.ndim):
             raise refused(name, value, "a list")
         if not least <= len(value) <= most:
             number = f"{least}" if least == most else f"at least {least}"

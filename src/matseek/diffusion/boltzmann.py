@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
+
+from matseek.checks import check, real
 
 _PRECISION = 1e-3
 """Width of the interval of log kT in which the adaptive schedule leaves kT."""
@@ -110,6 +112,10 @@ def draw(log_weights: Tensor, count: int, generator: torch.Generator) -> Tensor:
     return torch.searchsorted(sums, numbers, right=True).clamp(max=last).to(log_weights.device)
 
 
+_ENERGY = real(1e-6, 1e6, unit="eV")
+
+
+@runtime_checkable
 class KTSchedule(Protocol):
     """How kT falls over the iterations of a search."""
 
@@ -132,7 +138,8 @@ class _Range:
     low: float = 0.02
 
     def __post_init__(self) -> None:
-        if not (0 < self.low <= self.high < math.inf):
+        check(self, "kt.", high=_ENERGY, low=_ENERGY)
+        if self.low > self.high:
             raise ValueError(f"low={self.low} must be above 0 and at most high={self.high} (eV)")
 
 
@@ -168,8 +175,7 @@ class AdaptiveKT(_Range):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < self.fraction < 1:
-            raise ValueError(f"fraction={self.fraction} must lie in (0, 1); it is a share of the rows")
+        check(self, "kt.", fraction=real(above=0, below=1, unit="a share of the rows"))
 
     def kt(self, iteration: int, iterations: int, energies: Tensor, previous: float | None) -> float:  # noqa: ARG002
         """KT in eV of an iteration, by the energies and the kT before."""

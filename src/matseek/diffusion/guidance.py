@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
+
+from matseek.checks import check, function, real
+
+ALPHA, ZETA = real(0, 1e3, unit="A^2/eV"), real(0, 1e3)
+"""Rules for the strength of force guidance, and for how late it sets in."""
 
 Corrector = Callable[[Tensor, Tensor], Tensor]
 """From points ``(B, *shape)`` and times ``(B,)`` to displacements of the points' shape."""
@@ -30,10 +34,7 @@ class ForceGuidance:
     zeta: float = 2.0
 
     def __post_init__(self) -> None:
-        for name in ("alpha", "zeta"):
-            value = getattr(self, name)
-            if not 0 <= value < math.inf:
-                raise ValueError(f"{name}={value} must be a finite number of at least 0")
+        check(self, "guidance.", force=function("one argument, points", 1), alpha=ALPHA, zeta=ZETA)
 
     def __call__(self, x: Tensor, t: Tensor) -> Tensor:
         """Displacements at points and times."""

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from matseek.cells import shortest_basis
+from matseek.checks import numbers
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -45,7 +46,7 @@ class Lattice:
     vectors: tuple[tuple[float, ...], ...]
 
     def __post_init__(self) -> None:
-        rows = np.array(self.vectors, dtype=np.float64)
+        rows = numbers("vectors", self.vectors)
         if rows.shape not in ((1, 1), (2, 2)):
             raise ValueError(f"vectors of shape {rows.shape} must be one number or two vectors in the plane")
         lengths = np.linalg.norm(rows, axis=1)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from matseek.checks import check, flag, one_of, real, several, whole
 from matseek.diffusion.lattice import Lattice, combine
 
 Walls = Literal["reflected", "truncated"]
@@ -110,19 +111,12 @@ class PeriodicSlab:
     walls: Walls = "reflected"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "cell", tuple(tuple(float(v) for v in row) for row in self.cell))
-        if np.shape(self.cell) != (2, 2):
-            raise ValueError(f"cell={self.cell} must be two vectors in the plane, shape (2, 2)")
+        length = real(-1e6, 1e6, unit="angstrom")
+        check(self, cell=several(several(length, 2, 2), 2, 2), z_low=length, z_high=length)
+        check(self, particles=whole(1, 100_000), walls=one_of(get_args(Walls)))
         _ = self.lattice
-        low, high = float(self.z_low), float(self.z_high)
-        if not (math.isfinite(low) and math.isfinite(high) and low < high):
-            raise ValueError(f"z_low={self.z_low} must be below z_high={self.z_high}, both finite (angstrom)")
-        object.__setattr__(self, "z_low", low)
-        object.__setattr__(self, "z_high", high)
-        if self.particles < 1:
-            raise ValueError(f"particles={self.particles} must be at least 1")
-        if self.walls not in get_args(Walls):
-            raise ValueError(f"walls={self.walls!r} is unknown; choose one of {list(get_args(Walls))}")
+        if self.z_low >= self.z_high:
+            raise ValueError(f"z_low={self.z_low} must be below z_high={self.z_high} (angstrom)")
 
     @cached_property
     def lattice(self) -> Lattice:
@@ -257,16 +251,16 @@ class BoxManifold:
     periodic: tuple[bool, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "low", tuple(float(v) for v in self.low))
-        object.__setattr__(self, "high", tuple(float(v) for v in self.high))
-        object.__setattr__(self, "periodic", tuple(bool(v) for v in self.periodic) or (False,) * len(self.low))
-        if not self.low or not len(self.low) == len(self.high) == len(self.periodic):
+        end = real(-1e6, 1e6)
+        check(self, low=several(end, 1), high=several(end, 1), periodic=several(flag))
+        object.__setattr__(self, "periodic", self.periodic or (False,) * len(self.low))
+        if not len(self.low) == len(self.high) == len(self.periodic):
             raise ValueError(
                 f"low={self.low}, high={self.high} and periodic={self.periodic} must hold one number per coordinate "
                 "each"
             )
-        if not all(math.isfinite(a) and math.isfinite(b) and a < b for a, b in zip(self.low, self.high, strict=True)):
-            raise ValueError(f"low={self.low} must be finite and below high={self.high} in every coordinate")
+        if not all(a < b for a, b in zip(self.low, self.high, strict=True)):
+            raise ValueError(f"low={self.low} must be below high={self.high} in every coordinate")
 
     @property
     def shape(self) -> tuple[int, ...]:

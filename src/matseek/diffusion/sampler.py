@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from matseek.checks import check, of, real, whole
 from matseek.diffusion.guidance import Corrector
 from matseek.diffusion.manifold import Manifold
 from matseek.diffusion.sde import LinearSchedule, NoiseSchedule
@@ -37,8 +38,7 @@ class Sampler(ABC):
     steps: int = 500
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ValueError(f"steps={self.steps} must be at least 1")
+        check(self, "sampler.", schedule=of(NoiseSchedule, "a noise schedule"), steps=whole(1, 1_000_000))
 
     @property
     @abstractmethod
@@ -136,8 +136,7 @@ class EulerMaruyama(Sampler):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.noise_scale <= 1:
-            raise ValueError(f"noise_scale={self.noise_scale} must lie in [0, 1]: 0 is the ODE and 1 the SDE")
+        check(self, "sampler.", noise_scale=real(0, 1, unit="0 is the ODE and 1 the SDE"))
 
     @property
     def evaluations(self) -> int:
@@ -172,8 +171,7 @@ class Heun(Sampler):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.churn < math.inf:
-            raise ValueError(f"churn={self.churn} must be a finite number of at least 0")
+        check(self, "sampler.", churn=real(0, 1e6))
 
     @property
     def evaluations(self) -> int:
@@ -213,11 +211,8 @@ class PredictorCorrector(EulerMaruyama):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.langevin_steps < 1 or not 0 < self.ratio <= 0.5:
-            raise ValueError(
-                f"langevin_steps={self.langevin_steps} must be at least 1 and ratio={self.ratio} in (0, 0.5]; "
-                "longer steps overshoot"
-            )
+        ratio = real(above=0, high=0.5, unit="longer steps overshoot")
+        check(self, "sampler.", langevin_steps=whole(1, 10_000), ratio=ratio)
 
     @property
     def evaluations(self) -> int:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from matseek.checks import check, real
+
 
 @dataclass(frozen=True)
 class NoiseSchedule(ABC):
@@ -26,7 +28,8 @@ class NoiseSchedule(ABC):
     high: float = 1.0
 
     def __post_init__(self) -> None:
-        if not (0 < self.low < self.high < math.inf):
+        check(self, "schedule.", low=real(1e-6, 1e6), high=real(1e-6, 1e6))
+        if self.low >= self.high:
             raise ValueError(f"low={self.low} must be above 0 and below high={self.high}; they are widths of noise")
 
     @abstractmethod

@@ -19,6 +19,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.fabric.utilities.warnings import PossibleUserWarning
 from torch import Tensor
 
+from matseek.checks import check, flag, of, one_of, optional, real, several, text, whole
 from matseek.data import ROWS, Rows, SpectraDataModule
 from matseek.errors import ConfigurationError, TrainingError
 from matseek.files import write_bytes
@@ -56,14 +57,10 @@ class TrainerSettings:
 
     def __post_init__(self) -> None:
         for name, known in (("accelerator", Accelerator), ("strategy", Strategy), ("precision", Precision)):
-            if getattr(self, name) not in get_args(known):
-                raise ValueError(
-                    f"trainer.{name}={getattr(self, name)!r} is unknown; choose one of {list(get_args(known))}"
-                )
-        if self.devices != "auto" and not _is_count(self.devices):
-            raise ValueError(f"trainer.devices={self.devices!r} must be a whole number of at least 1, or auto")
-        if not _is_count(self.nodes):
-            raise ValueError(f"trainer.nodes={self.nodes!r} must be a whole number of at least 1")
+            check(self, "trainer.", **{name: one_of(get_args(known))})
+        check(self, "trainer.", nodes=whole(1, 100_000))
+        if not isinstance(self.devices, str) or self.devices != "auto":
+            check(self, "trainer.", devices=whole(1, 100_000))
         if self.precision == "16-mixed" and self.accelerator == "cpu":
             raise ValueError("trainer.precision='16-mixed' needs a GPU; on a CPU take bf16-mixed or 32-true")
 
@@ -212,22 +209,21 @@ class Training:
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
 
     def __post_init__(self) -> None:
-        if self.hidden is not None:
-            object.__setattr__(self, "hidden", tuple(self.hidden))
-        for name in ("members", "epochs", "batch_size"):
-            if int(getattr(self, name)) != getattr(self, name) or getattr(self, name) < 1:
-                raise ValueError(f"training.{name}={getattr(self, name)} must be a whole number of at least 1")
-        if self.hidden is not None and any(size < 1 for size in self.hidden):
-            raise ValueError(f"training.hidden={list(self.hidden)} must be whole numbers of at least 1")
-        if self.learning_rate <= 0:
-            raise ValueError(f"training.learning_rate={self.learning_rate} must be positive")
-        if self.patience < 0:
-            raise ValueError(f"training.patience={self.patience} must be at least 0; 0 never stops early")
-        if self.rows not in ROWS:
-            raise ValueError(f"training.rows={self.rows!r} is unknown; choose one of {list(ROWS)}")
-        for name, most in (("cosine_weight", 1.0), ("holdout", 0.5)):
-            if not 0 <= getattr(self, name) <= most:
-                raise ValueError(f"training.{name}={getattr(self, name)} must lie in [0, {most:g}]")
+        check(
+            self,
+            "training.",
+            members=whole(1, 1000),
+            hidden=optional(several(whole(1, 100_000), 1, 100)),
+            epochs=whole(1),
+            batch_size=whole(1),
+            learning_rate=real(above=0, high=1e3),
+            cosine_weight=real(0, 1),
+            rows=one_of(ROWS),
+            holdout=real(0, 0.5),
+            patience=whole(),
+            bootstrap=flag,
+            trainer=of(TrainerSettings),
+        )
 
     def data(
         self,

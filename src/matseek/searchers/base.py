@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
 
+from matseek.checks import check, whole
 from matseek.errors import BudgetError
 from matseek.evaluation import Evaluator, History, Proposal
 from matseek.insight.learning import Learners
@@ -46,8 +47,10 @@ class Searcher(ABC):
         Raises:
             BudgetError: If the budget is too small.
         """
-        if not _is_whole(budget):
-            raise BudgetError(f"budget={budget!r} must be a whole number of evaluations, at least 1")
+        try:
+            whole(1)("budget", budget)
+        except ValueError as error:
+            raise BudgetError(f"{error}: evaluations in all") from error
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,7 @@ class BatchSearcher(Searcher):
     batch_size: int = 15
 
     def __post_init__(self) -> None:
-        if not _is_whole(self.batch_size):
-            raise ValueError(f"batch_size={self.batch_size!r} must be a whole number of at least 1")
+        check(self, batch_size=whole(1))
 
     def check(self, budget: int) -> None:
         """Refuse a budget smaller than a batch."""
@@ -119,7 +121,3 @@ def ask_through_chart(ask: Callable[[History], Proposal], history: History) -> P
         return ask(history)
     proposal = ask(history.seen_through(chart))
     return replace(proposal, points=chart.points(proposal.points))
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1

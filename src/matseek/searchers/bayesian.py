@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from matseek.acquisition import STRATEGIES, Surrogate
+from matseek.checks import check, flag, of, one_of, optional
 from matseek.evaluation import Event, History, Proposal
 from matseek.insight.learning import Learners, fit_gp
 from matseek.models.gp import KERNELS, MOST_OBSERVATIONS, KernelName, informative, quiet_numerics
@@ -46,12 +47,7 @@ class BayesianSearcher(BatchSearcher):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.strategy not in STRATEGIES:
-            raise ValueError(f"strategy={self.strategy!r} is unknown; choose one of {list(STRATEGIES)}")
-        if self.kernel not in KERNELS:
-            raise ValueError(f"kernel={self.kernel!r} is unknown; choose one of {list(KERNELS)}")
-        if not isinstance(self.repeats, bool):
-            raise ValueError(f"repeats={self.repeats!r} must be true or false")
+        check(self, strategy=one_of(STRATEGIES), kernel=one_of(KERNELS), repeats=flag, widening=optional(of(Widening)))
 
     def check_space(self, space: Space) -> None:
         """Refuse what has no coordinates that the Gaussian process could learn on."""

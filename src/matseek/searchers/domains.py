@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from matseek.checks import check, one_of, real, whole
 from matseek.data.graphs import AtomicSystem
 from matseek.diffusion import BoxManifold, Manifold, NoiseSchedule, PeriodicSlab, Walls
 from matseek.evaluation import Evaluation
@@ -44,6 +45,18 @@ class NetworkSettings:
     cutoff: float = 6.0
     radial: int = 30
     walls: Walls = "reflected"
+
+    def __post_init__(self) -> None:
+        check(
+            self,
+            "network.",
+            representation=one_of(get_args(Representation)),
+            blocks=whole(1, 64),
+            features=whole(1, 4096),
+            cutoff=real(0.5, 100, unit="angstrom"),
+            radial=whole(2, 4096),
+            walls=one_of(get_args(Walls)),
+        )
 
 
 class Domain(ABC):

@@ -11,6 +11,7 @@ from ase.symbols import Symbols
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from matseek import __version__
+from matseek.checks import check, flag, of, optional, path, real, whole
 from matseek.data.replay import ReplayBuffer, ReplayDataModule
 from matseek.diffusion import EulerMaruyama, ExponentialKT, GeometricSchedule, KTSchedule, Sampler
 from matseek.errors import BudgetError, ConfigurationError
@@ -88,12 +89,20 @@ class GODiffSearcher(Searcher):
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
 
     def __post_init__(self) -> None:
-        for name in ("samples", "steps", "batch_size", "buffer", "draw", "attempts"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name}={value!r} must be a whole number of at least 1")
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate={self.learning_rate} must be positive")
+        many = whole(1, 1_000_000)
+        check(self, samples=many, steps=whole(1), batch_size=many, buffer=many, draw=many, attempts=many)
+        check(self, learning_rate=real(above=0, high=1e3), decay=real(0, below=1), force_weight=optional(real(0, 1e6)))
+        check(
+            self,
+            guidance=_guidance,
+            relaxation=optional(of(SurrogateRelaxation)),
+            renoising=optional(of(Renoising)),
+            kt=of(KTSchedule, "a schedule of kT, such as ExponentialKT(5.0, 0.02)"),
+            sampler=of(Sampler, "a sampler, such as EulerMaruyama()"),
+            network=of(NetworkSettings),
+            start=optional(_start),
+            trainer=of(TrainerSettings),
+        )
         if (self.guidance or self.relaxation) and self.force_weight == 0:
             raise ValueError("guidance and relaxation need forces: set force_weight above 0, or leave both out")
 
@@ -196,6 +205,21 @@ class GODiffSearcher(Searcher):
             "matseek": __version__,
         }
         save_model(path, network.model, training)
+
+
+def _guidance(name: str, value: object) -> bool | Guidance:
+    """Whether, or how."""
+    if isinstance(value, Guidance):
+        return value
+    try:
+        return flag(name, value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or a Guidance") from error
+
+
+def _start(name: str, value: object) -> str:
+    """A model's name or path."""
+    return str(path(name, value))
 
 
 def _keep_last(path: Path) -> ModelCheckpoint:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from matseek.acquisition.optimize import maximize
+from matseek.checks import check, flag, of, one_of, optional, real, whole
 from matseek.evaluation import Event, History, Proposal
 from matseek.insight.learning import Learners, fit_network
 from matseek.models.spectrum_net import SpectrumNet
@@ -81,14 +82,19 @@ class NetworkSearcher(BatchSearcher):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.search_by not in SEARCHES:
-            raise ValueError(f"search_by={self.search_by!r} is unknown; choose one of {list(SEARCHES)}")
-        for name, low in (("levels", 2), ("chunk", 1), ("starts", 1), ("least", 2)):
-            if int(getattr(self, name)) != getattr(self, name) or getattr(self, name) < low:
-                raise ValueError(f"{name}={getattr(self, name)} must be a whole number of at least {low}")
-        for name in ("kappa", "spacing"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 0")
+        check(
+            self,
+            search_by=one_of(SEARCHES),
+            levels=whole(2, 100_000),
+            chunk=whole(1),
+            starts=whole(1, 1_000_000),
+            kappa=real(0, 1e6),
+            spacing=real(0, 1e3, unit="window widths"),
+            least=whole(2),
+            repeats=flag,
+            training=of(Training),
+            widening=optional(of(Widening)),
+        )
 
     def ask(self, n: int, history: History) -> Proposal:
         """Choose n points: a hypercube as long as nothing can be learnt, then the best that the network predicts."""

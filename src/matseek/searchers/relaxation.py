@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.filters import Filter
 from ase.optimize import BFGS, FIRE, LBFGS
 
+from matseek.checks import check, one_of, real, whole
 from matseek.evaluation import Evaluation, Evaluator, Event, Proposal
 from matseek.searchers.base import Searcher
 from matseek.spaces import Adlayer, Space
@@ -57,16 +58,14 @@ class RandomStructureSearch(Searcher):
     most_steps: int = 200
 
     def __post_init__(self) -> None:
-        for name in ("concurrent", "most_steps"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name}={value!r} must be a whole number of at least 1")
-        if self.placement not in ("uniform", "contiguous"):
-            raise ValueError(f"placement={self.placement!r} is unknown; choose uniform or contiguous")
-        if self.optimizer not in OPTIMIZERS:
-            raise ValueError(f"optimizer={self.optimizer!r} is unknown; choose one of {list(OPTIMIZERS)}")
-        if not self.fmax > 0:
-            raise ValueError(f"fmax={self.fmax} must be positive (eV/A)")
+        check(
+            self,
+            concurrent=whole(1, 10_000),
+            placement=one_of(get_args(Placement)),
+            optimizer=one_of(OPTIMIZERS),
+            fmax=real(above=0, unit="eV/A"),
+            most_steps=whole(1),
+        )
 
     def check_space(self, space: Space) -> None:
         """Refuse what is no structure."""

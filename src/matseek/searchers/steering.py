@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from matseek.checks import check, real, whole
 from matseek.diffusion import Manifold
+from matseek.diffusion.guidance import ALPHA, ZETA
 
 _FIRST_STEP, _LONGEST_STEP = 0.1, 1.0
 """Of time in FIRE, in A / sqrt(eV) for unit masses."""
@@ -28,6 +30,9 @@ class Guidance:
 
     alpha: float = 0.01
     zeta: float = 2.0
+
+    def __post_init__(self) -> None:
+        check(self, "guidance.", alpha=ALPHA, zeta=ZETA)
 
 
 @dataclass(frozen=True)
@@ -49,10 +54,7 @@ class SurrogateRelaxation:
     longest: float = 0.2
 
     def __post_init__(self) -> None:
-        if isinstance(self.steps, bool) or not isinstance(self.steps, int) or self.steps < 1:
-            raise ValueError(f"relaxation.steps={self.steps!r} must be a whole number of at least 1")
-        if not self.longest > 0:
-            raise ValueError(f"relaxation.longest={self.longest} must be positive, in angstrom")
+        check(self, "relaxation.", steps=whole(1, 1_000_000), longest=real(above=0, high=100, unit="angstrom"))
 
     def relax(self, x: Tensor, forces: Callable[[Tensor], Tensor], manifold: Manifold) -> Tensor:
         """Relaxed points, of the shape of ``x``, ``(B, n, 3)``.
@@ -100,8 +102,7 @@ class Renoising:
     time: float = 0.5
 
     def __post_init__(self) -> None:
-        if not (0 < self.share <= 1 and 0 < self.time <= 1):
-            raise ValueError(f"renoising.share={self.share} and time={self.time} must lie in (0, 1]")
+        check(self, "renoising.", share=real(above=0, high=1), time=real(above=0, high=1))
 
 
 def _size(x: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from matseek.checks import check, of, one_of, several, whole
 from matseek.evaluation import Event, History, Proposal
 from matseek.insight.learning import Learners
 from matseek.searchers.base import BatchSearcher, require_box
@@ -33,12 +34,9 @@ class Stage:
     proposers: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "proposers", tuple(self.proposers))
-        unknown = [p for p in self.proposers if p not in PROPOSERS]
-        if unknown or not self.proposers or len(set(self.proposers)) < len(self.proposers):
+        check(self, "stage.", first_run=whole(1), proposers=several(one_of(PROPOSERS), 1))
+        if len(set(self.proposers)) < len(self.proposers):
             raise ValueError(f"proposers={list(self.proposers)} must name one or more of {list(PROPOSERS)}, each once")
-        if int(self.first_run) != self.first_run or self.first_run < 1:
-            raise ValueError(f"first_run={self.first_run} must be a whole number of at least 1")
 
 
 @dataclass(frozen=True)
@@ -66,12 +64,16 @@ class TwoStepSearcher(BatchSearcher):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "schedule", tuple(self.schedule))
+        check(
+            self,
+            schedule=several(of(Stage), 1),
+            side_by_side=one_of(("split", "full")),
+            bayesian=of(BayesianSearcher),
+            network=of(NetworkSearcher),
+        )
         runs = [stage.first_run for stage in self.schedule]
-        if not runs or runs[0] != 1 or any(later <= earlier for earlier, later in pairwise(runs)):
+        if runs[0] != 1 or any(later <= earlier for earlier, later in pairwise(runs)):
             raise ValueError(f"schedule begins its stages with runs {runs}; they must rise, and the first must be 1")
-        if self.side_by_side not in ("split", "full"):
-            raise ValueError(f"side_by_side={self.side_by_side!r} is unknown; choose split or full")
 
     def check_space(self, space: Space) -> None:
         """Refuse what has no coordinates that either step could learn on."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from matseek.checks import check, real
 from matseek.evaluation import Event, History
 from matseek.evaluation.history import WINDOW_WIDENED
 
@@ -30,9 +31,8 @@ class Widening:
     step: float = 0.25
 
     def __post_init__(self) -> None:
-        for name in ("share", "margin", "beside", "step"):
-            if not 0 < getattr(self, name) <= 1:
-                raise ValueError(f"widening.{name}={getattr(self, name)} must lie in (0, 1]; it is a fraction")
+        fraction = real(above=0, high=1, unit="a fraction")
+        check(self, "widening.", share=fraction, margin=fraction, beside=fraction, step=fraction)
 
     def events(self, history: History, proposer: str) -> tuple[Event, ...]:
         """The widenings that the last batch of a proposer calls for; none if it has proposed nothing yet."""
