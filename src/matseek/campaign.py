@@ -99,7 +99,7 @@ class Campaign:
         self.seed: int = whole(0, 2**63 - 1)("seed", seed)
         self.opening: int = whole()("opening", opening)
         self.executor = SerialExecutor() if executor is None else of(Executor, "an executor")("executor", executor)
-        self.searcher.check_space(problem.space)
+        self.searcher.check_problem(problem)
         self.stop = _checked(stop, problem, searcher)
         of_tracking = optional(of(Tracking, "where to track, such as CSVTracking()"))
         of_tracking("tracking", tracking)

@@ -16,6 +16,7 @@ import inspect
 import math
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -71,10 +72,10 @@ def real(
     """A finite number with ``low <= number <= high`` and ``above < number < below``; bools are none."""
     left, right = max(low, above), min(high, below)
     if math.isfinite(left) and math.isfinite(right):
-        wanted = f"lie in {'(' if above >= low else '['}{left:g}, {right:g}{')' if below <= high else ']'}"
+        wanted = f"a number in {'(' if above >= low else '['}{left:g}, {right:g}{')' if below <= high else ']'}"
     else:
         limits = (("of at least", low), ("of at most", high), ("above", above), ("below", below))
-        wanted = " ".join(["be a finite number", *(f"{how} {end:g}" for how, end in limits if math.isfinite(end))])
+        wanted = " ".join(["a finite number", *(f"{how} {end:g}" for how, end in limits if math.isfinite(end))])
     told = f"{wanted} ({unit})" if unit else wanted
 
     def rule(name: str, value: object) -> float:
@@ -83,7 +84,7 @@ def real(
             with contextlib.suppress(OverflowError):  # whole numbers beyond any float
                 number = float(value)
         if not (math.isfinite(number) and low <= number <= high and above < number < below):
-            raise ValueError(f"{name}={shown(value)} must {told}")
+            raise refused(name, value, told)
         return number
 
     return rule
@@ -168,8 +169,8 @@ def several(rule: Rule, least: int = 0, most: int = MOST) -> Rule:
         if not listed and not (isinstance(value, np.ndarray) and value.ndim):
             raise refused(name, value, "a list")
         if not least <= len(value) <= most:
-            number = f"{least}" if least == most else f"at least {least}"
-            raise refused(name, value, f"a list of {number} members")
+            number = f"exactly {least}" if least == most else f"at least {least}"
+            raise refused(name, value, f"a list of {number}")
         return tuple(rule(f"{name}[{place}]", member) for place, member in enumerate(value))
 
     return all_of
@@ -187,7 +188,7 @@ def function(arguments: str, *counts: int) -> Rule:
         if not callable(value):
             raise refused(name, value, f"callable with {arguments}")
         if not any(takes(value, count) for count in counts):
-            raise refused(name, value, f"callable with {arguments}, but has the parameters {inspect.signature(value)}")
+            raise refused(name, value, f"callable with {arguments}; its parameters are others")
         return value
 
     return rule
@@ -198,7 +199,7 @@ def takes(call: Callable[..., Any], count: int, **named: object) -> bool:
     try:
         signature = inspect.signature(call)
     except (TypeError, ValueError):
-        return True
+        return not isinstance(call, partial)  # a partial has no signature where its own arguments do not fit
     try:
         signature.bind(*range(count), **named)
     except TypeError:

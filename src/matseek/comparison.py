@@ -19,7 +19,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from matseek import checks
 from matseek.campaign import SUMMARY, TRACE, Campaign
+from matseek.checks import several, whole
 from matseek.configuration import run_settings
 from matseek.errors import ConfigurationError
 from matseek.evaluation import LedgerReader
@@ -184,19 +186,23 @@ class Comparison:
     """
 
     def __init__(self, overrides: Sequence[str]) -> None:
-        own, others = _own_settings(overrides)
+        own, others = _own_settings(several(checks.text)("overrides", overrides))
         searchers, seeds, first = own.get("searchers"), own.get("seeds", 8), own.get("first_seed", 0)
         if isinstance(searchers, str):
             searchers = [searchers]
-        if not searchers or not all(isinstance(s, str) for s in searchers) or len({*searchers}) < len(searchers):
-            raise ConfigurationError(f"searchers={searchers!r} must name each searcher once: searchers=[random,lhs]")
-        for name, value, least in (
-            ("seeds", seeds, 1),
-            ("first_seed", first, 0),
-            ("workers", own.get("workers", 1), 1),
+        if (
+            not isinstance(searchers, list)
+            or not searchers
+            or not all(isinstance(s, str) for s in searchers)
+            or len({*searchers}) < len(searchers)
         ):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ConfigurationError(f"{name}={value!r} must be a whole number of at least {least}")
+            raise ConfigurationError(f"searchers={searchers!r} must name each searcher once: searchers=[random,lhs]")
+        try:
+            whole(1, 100_000)("seeds", seeds)
+            whole(0, 2**62)("first_seed", first)
+            whole(1, 10_000)("workers", own.get("workers", 1))
+        except ValueError as error:
+            raise ConfigurationError(str(error)) from error
         if any(o.startswith(("searcher=", "seed=")) for o in others):
             raise ConfigurationError("a comparison has searchers=[...] and seeds=N; leave searcher= and seed= out")
         # Judging every run takes time that no method should be charged with; stop=... on the command line still counts.
@@ -218,7 +224,7 @@ class Comparison:
                     "would start the comparison again; take trainer=cpu or trainer=gpu (one device for each cell), or "
                     "run the cells one by one: matseek run"
                 )
-            its.searcher.check_space(its.problem.space)
+            its.searcher.check_problem(its.problem)
             its.searcher.check(its.budget)
             its.problem.require_oracle()
         self.problem: Problem = settings[self.searchers[0]].problem

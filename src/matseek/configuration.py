@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,7 +16,8 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from matseek.errors import ConfigurationError
+from matseek.checks import Rule, of, shown, whole
+from matseek.errors import ConfigurationError, MatseekError
 from matseek.evaluation.executors import Executor
 from matseek.insight.stopping import StopCriterion
 from matseek.problems import Problem
@@ -99,31 +101,58 @@ def run_settings(overrides: Sequence[str]) -> RunSettings:
 
 
 def _settings(config: DictConfig, run_dir: Path, searcher: str | None = None) -> RunSettings:
-    tracking: Tracking | None = _made(config, "logger") if config.get("logger") else None
+    logger, stop = config.get("logger"), config.get("stop") or OmegaConf.create()
+    if not isinstance(stop, DictConfig):
+        raise ConfigurationError(f"stop={shown(stop)} must be criteria by name; choose none, watch, paper or solved")
+    # An empty group follows nothing.
+    nothing = logger is None or (isinstance(logger, DictConfig) and not logger)
+    tracking: Tracking | None = None if nothing else _made(config, "logger", Tracking)
     if tracking is not None:
         everything = cast("dict[str, Any]", OmegaConf.to_container(config))
         tracking = replace(tracking, folder=tracking.folder or run_dir, searcher=searcher, config=everything)
     return RunSettings(
-        problem=_made(config, "problem"),
-        searcher=_made(config, "searcher"),
-        executor=_made(config, "evaluator"),
-        stop=tuple(_made(config.stop, str(name)) for name in config.get("stop") or ()),
+        problem=_made(config, "problem", Problem),
+        searcher=_made(config, "searcher", Searcher),
+        executor=_made(config, "evaluator", Executor),
+        stop=tuple(_made(stop, str(name), StopCriterion) for name in stop),
         tracking=tracking,
-        budget=_whole(config, "budget"),
-        seed=_whole(config, "seed"),
-        opening=0 if config.get("opening") is None else _whole(config, "opening"),
+        budget=_whole(config, "budget", whole(1)),
+        seed=_whole(config, "seed", whole(0, 2**63 - 1)),
+        opening=0 if config.get("opening") is None else _whole(config, "opening", whole()),
         run_dir=run_dir,
         config=config,
     )
 
 
-def _made(config: DictConfig, group: str) -> Any:  # noqa: ANN401 -- whatever the config names
-    """The object of a group; what its constructor says about a value is told with the group's name."""
+def _made(config: DictConfig, group: str, kind: type) -> Any:  # noqa: ANN401 -- whatever the config names
+    """The object of a group; what its constructor says about a value is told with the group's name.
+
+    Raises:
+        ConfigurationError: If a value is refused, or the group does not name an object of the kind.
+    """
+    node = config.get(group)
+    if not isinstance(node, DictConfig) or "_target_" not in node:
+        names = sorted(path.stem for path in (config_dir() / group).glob("*.yaml"))
+        raise ConfigurationError(
+            f"{group}={shown(node)} names no object; choose one of {names}, such as {group}={names[0]}"
+        )
     try:
-        return instantiate(config[group])
+        return of(kind)(group, instantiate(node, _convert_="all"))
     except InstantiationException as error:
-        cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
-        raise ConfigurationError(f"{group}: {cause}") from error
+        cause = error.__cause__
+        if isinstance(cause, (MatseekError, ValueError, OSError, ImportError)) or _unfit_call(cause):
+            raise ConfigurationError(f"{group}: {cause}") from error
+        if cause is None:
+            raise ConfigurationError(f"{group}: {error}") from error
+        raise
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
+
+
+def _unfit_call(error: BaseException | None) -> bool:
+    """Whether an error is that of a call whose arguments do not fit: no line of what is called has run."""
+    frames = traceback.extract_tb(error.__traceback__) if isinstance(error, TypeError) else []
+    return bool(frames) and "hydra" in Path(frames[-1].filename).parts
 
 
 @contextmanager
@@ -137,8 +166,9 @@ def _explained() -> Iterator[None]:
         raise ConfigurationError(f"{error}\nsettings are {known}, groups are {groups}") from error
 
 
-def _whole(config: DictConfig, key: str) -> int:
-    value = config[key]
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ConfigurationError(f"{key}={value!r} must be a whole number")
-    return value
+def _whole(config: DictConfig, key: str, rule: Rule) -> int:
+    try:
+        number: int = rule(key, config.get(key))
+    except ValueError as error:
+        raise ConfigurationError(f"{error}; write it without quotes and decimal point") from error
+    return number

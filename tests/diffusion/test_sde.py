@@ -34,5 +34,5 @@ def test_training_times_are_spread_over_a_batch(batch, seed):
 
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (1, 1), (2, 1), (0.1, float("inf")), (float("nan"), 1)])
 def test_widths_the_wrong_way_round_are_refused(low, high):
-    with pytest.raises(ValueError, match="low="):
+    with pytest.raises(ValueError, match="low=|high=inf"):
         LinearSchedule(low, high)

@@ -215,7 +215,7 @@ def test_a_relaxation_that_fails_recognises_nothing(layer, caplog):
     ("settings", "message"),
     [
         ({"optimizer": "magic"}, "optimizer='magic' is unknown; choose one of"),
-        ({"fmax": 0}, "fmax=0 must be a positive number"),
+        ({"fmax": 0}, "fmax=0 must be a finite number above 0"),
         ({"fmax": "x"}, "fmax='x' must be"),
         ({"max_steps": 0}, "max_steps=0 must be a whole number"),
     ],

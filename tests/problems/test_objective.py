@@ -95,5 +95,5 @@ def test_measured_at_needs_spectra(box):
 
 @pytest.mark.parametrize("axes", [("a", "a"), ("a", "nothing"), ("a",)])
 def test_axes_name_two_variables(box, axes):
-    with pytest.raises(ValueError, match="must name two variables of the space"):
+    with pytest.raises(ValueError, match="must name two variables of the space|must be a list of exactly 2"):
         RecipeProblem(box, axes=axes)

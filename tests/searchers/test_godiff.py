@@ -432,7 +432,7 @@ def test_the_configs_make_the_searchers():
     [
         ({"samples": 0}, "samples=0 must be a whole number"),
         ({"steps": 1.5}, "steps=1.5 must be"),
-        ({"learning_rate": 0.0}, "learning_rate=0.0 must be positive"),
+        ({"learning_rate": 0.0}, "learning_rate=0.0 must be a number in"),
     ],
 )
 def test_bad_settings_are_refused(settings, message):

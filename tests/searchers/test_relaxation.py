@@ -113,7 +113,7 @@ def test_recipes_cannot_be_relaxed(problem):
         ({"concurrent": 0}, "concurrent=0 must be"),
         ({"placement": "anywhere"}, "placement='anywhere' is unknown"),
         ({"optimizer": "Newton"}, "optimizer='Newton' is unknown"),
-        ({"fmax": 0.0}, "fmax=0.0 must be positive"),
+        ({"fmax": 0.0}, "fmax=0.0 must be a finite number above 0"),
     ],
 )
 def test_bad_settings_are_refused(settings, message):

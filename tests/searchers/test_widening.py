@@ -60,5 +60,5 @@ def test_the_record_gives_the_same_windows_again(tmp_path):
 
 @pytest.mark.parametrize("value", [0, -1, 1.5])
 def test_bad_rules_are_refused(value):
-    with pytest.raises(ValueError, match=r"widening.share=.* must lie in \(0, 1\]"):
+    with pytest.raises(ValueError, match=r"widening.share=.* must be a number in \(0, 1\]"):
         Widening(share=value)

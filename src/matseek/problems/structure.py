@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from ase import Atoms
 from ase.calculators.calculator import BaseCalculator
 
 from matseek.checks import check, function, of, optional, takes, text
+from matseek.errors import ConfigurationError, MatseekError
 from matseek.potentials import BatchedCalculator
 from matseek.problems.base import Measurement, callable_name
 from matseek.problems.calculators import CALCULATORS, CalculatorFactory, calculator_factory
@@ -101,8 +103,25 @@ class StructureProblem:
         Raises:
             ValueError: If it does.
         """
-        with CALCULATORS.lent(self.calculator) as calculator:
+        with self._made() as calculator:
             self._require_no_image_above(calculator)
+
+    @contextmanager
+    def _made(self) -> Iterator[BaseCalculator]:
+        """A calculator, or why there is none."""
+        name = callable_name(self.calculator)
+        with ExitStack() as stack:
+            try:
+                calculator = stack.enter_context(CALCULATORS.lent(self.calculator))
+            except (MatseekError, ValueError, OSError, ImportError):
+                raise
+            except Exception as error:  # a calculator's constructor may raise anything
+                told = f"{type(error).__name__}: {error}"
+                raise ConfigurationError(f"calculator={name} cannot be made: {told}; correct its settings") from error
+            if not callable(getattr(calculator, "get_potential_energy", None)):
+                kind = type(calculator).__name__
+                raise ConfigurationError(f"calculator={name} makes a {kind}, which is no ASE calculator")
+            yield calculator
 
     def _require_no_image_above(self, calculator: BaseCalculator) -> None:
         """Refuse a calculator to which the third cell vector is a period although the template says that it is none."""

@@ -12,6 +12,7 @@ from matseek.checks import check, whole
 from matseek.errors import BudgetError
 from matseek.evaluation import Evaluator, History, Proposal
 from matseek.insight.learning import Learners
+from matseek.problems import Problem
 from matseek.spaces import Box, Space, chart_of
 
 
@@ -40,6 +41,14 @@ class Searcher(ABC):
         Raises:
             ValueError: If it cannot.
         """
+
+    def check_problem(self, problem: Problem) -> None:
+        """Refuse a problem that this searcher cannot search, before anything is paid.
+
+        Raises:
+            ValueError: If it cannot.
+        """
+        self.check_space(problem.space)
 
     def check(self, budget: int) -> None:
         """Refuse a budget that this searcher cannot work with, before anything is paid.

@@ -20,6 +20,7 @@ from matseek.models.atomic_score import AtomicFields
 from matseek.models.score_matching import ScoreMatching
 from matseek.models.training import TrainerSettings, quiet_lightning
 from matseek.models.zoo import SUFFIX, save_model
+from matseek.problems import Problem
 from matseek.searchers.base import Searcher
 from matseek.searchers.checkpoints import require_fitting
 from matseek.searchers.domains import NetworkSettings, domain_of
@@ -128,6 +129,11 @@ class GODiffSearcher(Searcher):
     def processes(self) -> int:
         """One per device of the trainer."""
         return self.trainer.processes
+
+    def check_problem(self, problem: Problem) -> None:
+        """Also refuse a model to start from that is missing, or of another architecture."""
+        super().check_problem(problem)
+        domain_of(problem, self.sampler.schedule, self.network, 0, self.start)
 
     def check(self, budget: int) -> None:
         """Refuse a budget smaller than an iteration, and training that could not begin on this machine."""

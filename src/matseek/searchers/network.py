@@ -18,9 +18,10 @@ from matseek.evaluation import Event, History, Proposal
 from matseek.insight.learning import Learners, fit_network
 from matseek.models.spectrum_net import SpectrumNet
 from matseek.models.training import Training
+from matseek.problems import Problem
 from matseek.searchers.base import BatchSearcher, require_box
 from matseek.searchers.widening import Widening
-from matseek.spaces import Box, Space
+from matseek.spaces import Box, Space, chart_of
 
 logger = logging.getLogger(__name__)
 
@@ -108,8 +109,21 @@ class NetworkSearcher(BatchSearcher):
         return Proposal(self.propose(net, n, widened), (self.name,) * n, (*events, *_trained(net, history)))
 
     def check_space(self, space: Space) -> None:
-        """Refuse what has no coordinates that the network could learn on."""
+        """Refuse what has no coordinates that the network could learn on, and a grid that is too large or empty."""
         require_box(self.name, space)
+        chart = chart_of(space)
+        box = space if chart is None else chart.box
+        if self.search_by == "grid" and isinstance(box, Box):
+            _require_grid(box, self.levels, self.chunk)
+
+    def check_problem(self, problem: Problem) -> None:
+        """Also refuse a loss on spectra where the response is a single value."""
+        super().check_problem(problem)
+        if self.training.cosine_weight and getattr(problem, "objective", None) is None:
+            raise ValueError(
+                f"training.cosine_weight={self.training.cosine_weight} needs spectra, but problem {problem.name!r} "
+                "answers with a single value; set it to 0"
+            )
 
     @property
     def learners(self) -> Learners:
@@ -217,11 +231,7 @@ def best_of_grid(
     Raises:
         ValueError: If the grid is too large, or none of it is feasible.
     """
-    if levels**window.dim > _MOST_GRID_POINTS:
-        raise ValueError(
-            f"a grid of levels={levels} in {window.dim} variables has {levels**window.dim:.1g} points; "
-            "lower levels, or take search_by=gradient"
-        )
+    _require_grid(window, levels, chunk)
     kept, scores = [np.zeros((0, window.dim))], [np.zeros(0)]
     with torch.no_grad():
         for points in _grid(window, levels, chunk):
@@ -230,12 +240,21 @@ def best_of_grid(
             if len(kept) * chunk > 4 * keep:
                 kept, scores = _best(kept, scores, keep)
     (points, values) = (np.concatenate(part) for part in _best(kept, scores, keep))
-    if not len(points):
+    return points, values
+
+
+def _require_grid(window: Box, levels: int, chunk: int) -> None:
+    """Refuse a grid that is too large, or that has no feasible point."""
+    if levels**window.dim > _MOST_GRID_POINTS:
+        raise ValueError(
+            f"a grid of levels={levels} in {window.dim} variables has {float(levels) ** window.dim:.1g} points; "
+            "lower levels, or take search_by=gradient"
+        )
+    if next(_grid(window, levels, chunk), None) is None:
         raise ValueError(
             f"no point of the grid of {levels} levels satisfies the constraints; raise levels, or take "
             "search_by=gradient"
         )
-    return points, values
 
 
 def _grid(window: Box, levels: int, chunk: int) -> Iterator[FloatArray]:

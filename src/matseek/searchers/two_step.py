@@ -12,6 +12,7 @@ import numpy as np
 from matseek.checks import check, of, one_of, several, whole
 from matseek.evaluation import Event, History, Proposal
 from matseek.insight.learning import Learners
+from matseek.problems import Problem
 from matseek.searchers.base import BatchSearcher, require_box
 from matseek.searchers.bayesian import BayesianSearcher
 from matseek.searchers.network import NetworkSearcher, waiting
@@ -78,6 +79,14 @@ class TwoStepSearcher(BatchSearcher):
     def check_space(self, space: Space) -> None:
         """Refuse what has no coordinates that either step could learn on."""
         require_box(self.name, space)
+        if any("network" in stage.proposers for stage in self.schedule):
+            self.network.check_space(space)
+
+    def check_problem(self, problem: Problem) -> None:
+        """Also refuse what the network cannot learn from."""
+        super().check_problem(problem)
+        if any("network" in stage.proposers for stage in self.schedule):
+            self.network.check_problem(problem)
 
     @property
     def learners(self) -> Learners:

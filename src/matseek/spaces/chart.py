@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from matseek.checks import of
 from matseek.spaces.adlayer import Adlayer
 from matseek.spaces.base import Space
 from matseek.spaces.box import Box, Variable
@@ -31,6 +32,7 @@ class AtomChart:
     space: Adlayer
 
     def __post_init__(self) -> None:
+        of(Adlayer)("space", self.space)
         if self.space.size != 1:
             raise ValueError(
                 f"{self.space.size} free atoms {self.space.free!r} have no box of coordinates; take searcher=rss, "

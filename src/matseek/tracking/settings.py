@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
+from matseek.checks import check, of, optional, path, text
 from matseek.problems import Problem
 from matseek.searchers import Searcher
 from matseek.tracking.outcome import Outcome
@@ -77,6 +78,10 @@ class Tracking(ABC):
     searcher: str | None = None
     config: Mapping[str, Any] | None = None
 
+    def __post_init__(self) -> None:
+        mapping = optional(of(Mapping, "settings by name"))
+        check(self, "logger.", folder=optional(path), group=optional(text), searcher=optional(text), config=mapping)
+
     @abstractmethod
     def open(self, label: Label) -> Logger:
         """A Lightning logger for a campaign, which goes on with what an earlier process has logged."""
@@ -130,6 +135,6 @@ class TensorBoardTracking(Tracking):
         from matplotlib.image import imread
 
         assert isinstance(logger, TensorBoardLogger)
-        for path in outcome.figures:
-            picture = imread(path)[..., :3]
-            logger.experiment.add_image(f"figures/{path.stem}", picture, outcome.evaluations, dataformats="HWC")
+        for file in outcome.figures:
+            picture = imread(file)[..., :3]
+            logger.experiment.add_image(f"figures/{file.stem}", picture, outcome.evaluations, dataformats="HWC")

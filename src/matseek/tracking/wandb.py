@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import ase.io
 from lightning.pytorch.loggers import Logger, WandbLogger
 
+from matseek.checks import check, optional, several, text
 from matseek.tracking.outcome import Outcome, copy_ledger
 from matseek.tracking.settings import STEP, Label, Tracking
 
@@ -58,6 +59,10 @@ class WandbTracking(Tracking):
     project: str | None = None
     entity: str | None = None
     tags: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(self, "logger.", project=optional(text), entity=optional(text), tags=several(text))
 
     def open(self, label: Label) -> Logger:
         """Begin the run, or go on with it."""
