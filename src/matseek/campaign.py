@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from matseek import checks
 from matseek.checks import function, of, optional, several, whole
 from matseek.errors import BudgetError, LedgerMismatchError, UnknownEvaluationError
 from matseek.evaluation import Evaluation, Evaluator, Event, History, Ledger
@@ -96,7 +97,7 @@ class Campaign:
     ) -> None:
         self.problem: Problem = of(Problem, "a problem")("problem", problem)
         self.searcher: Searcher = of(Searcher, "a searcher")("searcher", searcher)
-        self.seed: int = whole(0, 2**63 - 1)("seed", seed)
+        self.seed: int = checks.seed("seed", seed)
         self.opening: int = whole()("opening", opening)
         self.executor = SerialExecutor() if executor is None else of(Executor, "an executor")("executor", executor)
         self.searcher.check_problem(problem)

@@ -30,6 +30,9 @@ Rule = Callable[[str, Any], Any]
 MOST = 1_000_000_000
 """Largest whole number of a setting without a limit of its own; more is a slip of the keyboard."""
 
+_LONGEST_NAME = 255
+"""Bytes of a file's name."""
+
 _LONGEST = 120
 """Characters of a refused value that a message shows."""
 
@@ -90,6 +93,10 @@ def real(
     return rule
 
 
+seed = whole(0, 2**63 - 1)
+"""The rule for seeds."""
+
+
 def flag(name: str, value: object) -> bool:
     """True or false."""
     if not isinstance(value, (bool, np.bool_)):
@@ -111,11 +118,11 @@ def label(name: str, value: object) -> str:
 
 def path(name: str, value: object) -> Path:
     """A path, as a text or a ``pathlib.Path``."""
-    if isinstance(value, Path):
-        return value
-    if not isinstance(value, str) or not value.strip() or not _printable(value):
+    written = str(value) if isinstance(value, (str, Path)) else ""
+    named = written.strip() and _printable(written)
+    if not named or any(len(part.encode()) > _LONGEST_NAME for part in Path(written).parts):
         raise refused(name, value, "a path")
-    return Path(value)
+    return Path(written)
 
 
 def one_of(names: Iterable[str]) -> Rule:

@@ -16,7 +16,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from matseek.checks import Rule, of, shown, whole
+from matseek.checks import Rule, of, seed, shown, whole
 from matseek.errors import ConfigurationError, MatseekError
 from matseek.evaluation.executors import Executor
 from matseek.insight.stopping import StopCriterion
@@ -117,7 +117,7 @@ def _settings(config: DictConfig, run_dir: Path, searcher: str | None = None) ->
         stop=tuple(_made(stop, str(name), StopCriterion) for name in stop),
         tracking=tracking,
         budget=_whole(config, "budget", whole(1)),
-        seed=_whole(config, "seed", whole(0, 2**63 - 1)),
+        seed=_whole(config, "seed", seed),
         opening=0 if config.get("opening") is None else _whole(config, "opening", whole()),
         run_dir=run_dir,
         config=config,

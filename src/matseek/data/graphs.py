@@ -21,6 +21,8 @@ from torch import Tensor
 from torch_geometric.data import Data
 from vesin import NeighborList
 
+from matseek import checks
+
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
@@ -52,27 +54,25 @@ class AtomicSystem:
     free_numbers: IntArray
 
     def __post_init__(self) -> None:
-        positions = _frozen(np.array(self.positions, dtype=np.float64).reshape(-1, 3))
-        numbers = _frozen(np.array(self.numbers, dtype=np.int64).reshape(-1))
-        free = _frozen(np.array(self.free_numbers, dtype=np.int64).reshape(-1))
-        pbc = np.array(self.pbc, dtype=bool)
+        given = checks.numbers("positions", self.positions)
+        if given.size % 3:
+            raise checks.refused("positions", self.positions, "three numbers for each atom")
+        positions = _frozen(given.reshape(-1, 3))
+        numbers = _frozen(_elements("numbers", self.numbers))
+        free = _frozen(_elements("free_numbers", self.free_numbers))
+        pbc = np.array(checks.several(checks.flag)("pbc", self.pbc), dtype=bool)
         if pbc.shape != (3,):
             raise ValueError(f"pbc={self.pbc} must be three booleans, one for each lattice vector")
         if len(numbers) != len(positions):
             raise ValueError(f"numbers has {len(numbers)} atoms, positions {len(positions)}; give one number per atom")
         if free.size == 0:
             raise ValueError("free_numbers is empty; a system needs at least one free atom")
-        for name, elements in (("numbers", numbers), ("free_numbers", free)):
-            if elements.size and not (elements.min() >= 1 and elements.max() <= HEAVIEST_ELEMENT):
-                raise ValueError(
-                    f"{name} holds {elements.min()} to {elements.max()}; elements are 1-{HEAVIEST_ELEMENT}"
-                )
         if not np.isfinite(positions).all():
             raise ValueError("positions holds a value that is not finite; every template atom needs a place")
         for name, value in (
             ("positions", positions),
             ("numbers", numbers),
-            ("cell", _frozen(_completed(np.array(self.cell, dtype=np.float64), pbc))),
+            ("cell", _frozen(_completed(checks.numbers("cell", self.cell), pbc))),
             ("pbc", (bool(pbc[0]), bool(pbc[1]), bool(pbc[2]))),
             ("free_numbers", free),
         ):
@@ -333,6 +333,14 @@ def _pairs(edges: Tensor, sources: int) -> tuple[Tensor, Tensor]:
     """Edges with the same source and receiver made one: pairs ``(2, P)`` by receiver, and the pair of each edge."""
     keys, pair = torch.unique(edges[1] * sources + edges[0], return_inverse=True)
     return torch.stack([keys % sources, keys // sources]), pair
+
+
+def _elements(name: str, value: object) -> npt.NDArray[np.int64]:
+    """Atomic numbers, shape ``(n,)``."""
+    given = checks.numbers(name, value).reshape(-1)
+    if not ((given == given.round()) & (given >= 1) & (given <= HEAVIEST_ELEMENT)).all():
+        raise checks.refused(name, value, f"atomic numbers from 1 to {HEAVIEST_ELEMENT}")
+    return given.astype(np.int64)
 
 
 def _frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

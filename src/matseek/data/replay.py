@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from matseek import checks
+from matseek.checks import of, whole
 from matseek.diffusion import (
     Manifold,
     Noised,
@@ -45,9 +47,7 @@ class ReplayBuffer:
     """
 
     def __init__(self, capacity: int, *, seed: int = 0) -> None:
-        if capacity < 1:
-            raise ValueError(f"capacity={capacity} must be at least 1")
-        self.capacity = int(capacity)
+        self.capacity: int = whole(1)("capacity", capacity)
         self.kt = float("inf")
         self.refills = 0
         self.positions = torch.empty(0, dtype=torch.float64)
@@ -56,7 +56,7 @@ class ReplayBuffer:
         self.evaluations = torch.empty(0, dtype=torch.int64)
         self.rows = torch.empty(0, dtype=torch.int64)
         self.log_weights = torch.empty(0, dtype=torch.float64)
-        self._generator = torch.Generator().manual_seed(int(seed))
+        self._generator = torch.Generator().manual_seed(checks.seed("seed", seed))
 
     def __len__(self) -> int:
         """Evaluations in the archive."""
@@ -224,10 +224,12 @@ class ReplayDataModule(pl.LightningDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        if steps < 1 or batch_size < 1:
-            raise ValueError(f"steps={steps} and batch_size={batch_size} must be at least 1")
-        self.buffer, self.manifold, self.schedule = buffer, manifold, schedule
-        self.steps, self.batch_size, self.seed = int(steps), int(batch_size), int(seed)
+        self.buffer: ReplayBuffer = of(ReplayBuffer)("buffer", buffer)
+        self.manifold: Manifold = of(Manifold)("manifold", manifold)
+        self.schedule: NoiseSchedule = of(NoiseSchedule)("schedule", schedule)
+        self.steps: int = whole(1)("steps", steps)
+        self.batch_size: int = whole(1)("batch_size", batch_size)
+        self.seed: int = checks.seed("seed", seed)
 
     def train_dataloader(self) -> _Epoch:
         """The steps of an epoch, in this process.

@@ -13,6 +13,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from matseek import checks
+from matseek.checks import flag, numbers, one_of, real, several, whole
 from matseek.errors import ResponseError
 
 FloatArray = npt.NDArray[np.float64]
@@ -115,15 +117,15 @@ class SpectraDataModule(pl.LightningDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        if rows not in ROWS:
-            raise ValueError(f"rows={rows!r} is unknown; choose one of {list(ROWS)}")
-        if members < 1 or batch_size < 1:
-            raise ValueError(f"members={members} and batch_size={batch_size} must be at least 1")
-        if not 0 <= holdout <= 0.5:
-            raise ValueError(f"holdout={holdout} must lie in [0, 0.5]; it is a share of the recipes")
-        self.wavelengths = None if wavelengths is None else np.asarray(wavelengths, dtype=np.float64)
-        self.members, self.batch_size, self.seed = int(members), int(batch_size), int(seed)
-        conditions = np.atleast_2d(np.asarray(points, dtype=np.float64))
+        rows = one_of(ROWS)("rows", rows)
+        holdout = real(0, 0.5, unit="a share of the recipes")("holdout", holdout)
+        bootstrap = flag("bootstrap", bootstrap)
+        self.wavelengths = None if wavelengths is None else numbers("wavelengths", wavelengths)
+        self.members: int = whole(1, 1000)("members", members)
+        self.batch_size: int = whole(1)("batch_size", batch_size)
+        self.seed: int = checks.seed("seed", seed)
+        conditions = np.atleast_2d(numbers("points", points))
+        several(lambda _, response: response)("responses", responses)
         if len(conditions) != len(responses):
             raise ValueError(f"{len(conditions)} points but {len(responses)} responses; give one response per point")
         droplets = [_droplets(i, response, self.wavelengths) for i, response in enumerate(responses)]

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from matseek.checks import check, real
+from matseek.checks import check, of, real
 
 _PRECISION = 1e-3
 """Width of the interval of log kT in which the adaptive schedule leaves kT."""
@@ -28,8 +28,8 @@ def boltzmann_log_weights(energies: Tensor, kt: float) -> Tensor:
     Raises:
         ValueError: If kT is not positive, an energy is NaN or minus infinity, or none is finite.
     """
-    if not 0 < kt < math.inf:
-        raise ValueError(f"kt={kt} must be positive and finite (eV)")
+    kt = real(above=0, unit="eV")("kt", kt)
+    of(Tensor, "a tensor")("energies", energies)
     energies = energies.to(torch.float64)
     if energies.ndim != 1 or not torch.isfinite(energies).any():
         raise ValueError(f"energies of shape {tuple(energies.shape)} must be one row with at least one finite number")

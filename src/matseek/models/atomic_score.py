@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
+from matseek import checks
 from matseek.data.graphs import AtomicSystem, Surroundings, full_graph, surroundings, template_graph
 from matseek.models.painn import Edges, GatedVectors, PaiNN
 from matseek.models.score_matching import Fields
@@ -58,7 +59,7 @@ class AtomicScore(nn.Module, ABC):
         super().__init__()
         # torch's layers draw from the global generator: lend it to them, and put it back as it was.
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.manual_seed(checks.seed("seed", seed))
             self.representation = PaiNN(features, blocks, cutoff, gaussians)
             waves = 2 * _FREQUENCIES
             self.noise = nn.Sequential(nn.Linear(waves, features), nn.SiLU(), nn.Linear(features, features))

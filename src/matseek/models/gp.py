@@ -25,6 +25,8 @@ from gpytorch.mlls import ExactMarginalLogLikelihood
 from linear_operator.utils.warnings import NumericalWarning
 from torch import Tensor
 
+from matseek import checks
+from matseek.checks import numbers, of, one_of
 from matseek.models.periodic import PeriodicMatern
 from matseek.spaces import Box
 
@@ -125,6 +127,15 @@ class GaussianProcess:
         Raises:
             ValueError: If there are fewer than two different values, or the kernel's name is unknown.
         """
+        of(Box, "a Box")("space", space)
+        points, values = numbers("points", points), numbers("values", values)
+        variances, kernel = numbers("variances", variances), one_of(KERNELS)("kernel", kernel)
+        seed = checks.seed("seed", seed)
+        if not points.ndim == values.ndim + 1 == variances.ndim + 1 == 2:
+            raise ValueError(
+                f"points, values and variances have shapes {points.shape}, {values.shape} and {variances.shape}; give "
+                "(n, d), (n,) and (n,)"
+            )
         if not len(points) == len(values) == len(variances):
             raise ValueError(
                 f"{len(points)} points, {len(values)} values and {len(variances)} variances; give one each"

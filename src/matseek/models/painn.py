@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 from torch_geometric.utils import scatter
 
+from matseek.checks import real, whole
 from matseek.data.graphs import HEAVIEST_ELEMENT
 
 _TINY = 1e-8
@@ -167,13 +168,10 @@ class PaiNN(nn.Module):
 
     def __init__(self, features: int = 64, blocks: int = 4, cutoff: float = 6.0, gaussians: int = 30) -> None:
         super().__init__()
-        if features < 1 or blocks < 1 or gaussians < 2:
-            raise ValueError(
-                f"features={features} and blocks={blocks} must be at least 1, gaussians={gaussians} at least 2"
-            )
-        if not (cutoff > 0 and math.isfinite(cutoff)):
-            raise ValueError(f"cutoff={cutoff} must be a positive length in angstrom")
-        self.features, self.cutoff = features, float(cutoff)
+        features, blocks = whole(1, 4096)("features", features), whole(1, 64)("blocks", blocks)
+        gaussians = whole(2, 4096)("gaussians", gaussians)
+        self.features = features
+        self.cutoff: float = real(above=0, high=100, unit="angstrom")("cutoff", cutoff)
         # Every element there is, so that weights load across compositions.
         self.embedding = nn.Embedding(HEAVIEST_ELEMENT + 1, features)
         self.basis = RadialBasis(gaussians, self.cutoff)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from matseek.checks import of, real
 from matseek.data.replay import ReplayBatch
 from matseek.diffusion import score_matching_loss
 
@@ -68,10 +69,12 @@ class ScoreMatching(pl.LightningModule):
         decay: float = 0.995,
     ) -> None:
         super().__init__()
-        if not learning_rate > 0 or not force_scale > 0:
-            raise ValueError(f"learning_rate={learning_rate} and force_scale={force_scale} must be positive")
-        if not force_weight >= 0 or not 0 <= decay < 1:
-            raise ValueError(f"force_weight={force_weight} must be at least 0 and decay={decay} must lie in [0, 1)")
+        of(nn.Module, "a network")("network", network)
+        learning_rate, force_scale = (
+            real(above=0)(name, value)
+            for name, value in (("learning_rate", learning_rate), ("force_scale", force_scale))
+        )
+        force_weight, decay = real(0)("force_weight", force_weight), real(0, below=1)("decay", decay)
         self.network = network
         if not force_weight:
             # Distributed training insists that each parameter in training reaches the loss.

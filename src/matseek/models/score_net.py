@@ -10,6 +10,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from matseek import checks
+from matseek.checks import of, real, several, whole
 from matseek.diffusion import Manifold
 from matseek.models.score_matching import Fields
 
@@ -43,18 +45,18 @@ class MLPScore(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        low, high = sigma_range
-        if not 0 < low < high < math.inf:
+        of(Manifold, "a manifold")("manifold", manifold)
+        low, high = several(real(above=0, unit="widths of noise"), 2, 2)("sigma_range", sigma_range)
+        if low >= high:
             raise ValueError(f"sigma_range={sigma_range} must be two widths, 0 < low < high: those of the schedule")
-        if not hidden or any(size < 1 for size in hidden):
-            raise ValueError(f"hidden={list(hidden)} must be at least one size of at least 1")
+        hidden = several(whole(1, 100_000), 1, 100)("hidden", hidden)
         self.manifold = manifold
         self._centre, self._half = math.log(low * high) / 2, math.log(high / low) / 2
         embedded = 1 + 2 * _OCTAVES
         sizes = (manifold.features, *hidden)
         self.layers = nn.ModuleList(nn.Linear(a + embedded, b) for a, b in pairwise(sizes))
         self.head = nn.Linear(sizes[-1], math.prod(manifold.shape))
-        generator = torch.Generator().manual_seed(int(seed))
+        generator = torch.Generator().manual_seed(checks.seed("seed", seed))
         with torch.no_grad():
             for layer in self.layers:
                 assert isinstance(layer, nn.Linear)

@@ -14,6 +14,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from matseek import checks
+from matseek.checks import numbers, of, real, several, whole
 from matseek.data import EnsembleBatch
 from matseek.files import replacing
 from matseek.models.periodic import embed
@@ -69,22 +71,22 @@ class SpectrumNet(pl.LightningModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.space = space if isinstance(space, Box) else _box(space)
-        self.wavelengths = None if wavelengths is None else np.array(wavelengths, dtype=np.float64).reshape(-1)
+        self.space = space if isinstance(space, Box) else _box(of(Mapping, "a Box")("space", space))
+        self.wavelengths = None if wavelengths is None else numbers("wavelengths", wavelengths).reshape(-1)
         if hidden is None:
             hidden = SCALAR_HIDDEN if self.wavelengths is None else PAPER_HIDDEN
-        if members < 1 or any(size < 1 for size in hidden):
-            raise ValueError(f"members={members} and hidden={list(hidden)} must be at least 1 each")
-        if not 0 <= cosine_weight <= 1:
-            raise ValueError(f"cosine_weight={cosine_weight} must lie in [0, 1]; it is a share of the training loss")
+        members, seed = whole(1, 1000)("members", members), checks.seed("seed", seed)
+        hidden = several(whole(1, 100_000), 0, 100)("hidden", hidden)
+        cosine_weight = real(0, 1, unit="a share of the training loss")("cosine_weight", cosine_weight)
+        learning_rate = real(above=0)("learning_rate", learning_rate)
         if cosine_weight and self.wavelengths is None:
             raise ValueError(
                 f"cosine_weight={cosine_weight} needs spectra; the response is a single value: set it to 0"
             )
-        self.members, self.cosine_weight, self.learning_rate = int(members), float(cosine_weight), float(learning_rate)
+        self.members, self.cosine_weight, self.learning_rate = members, cosine_weight, learning_rate
         outputs = 1 if self.wavelengths is None else self.wavelengths.size
         inputs = self.space.dim + int(self.space.periodic.sum())
-        self.sizes = (inputs, *(int(size) for size in hidden), outputs)
+        self.sizes = (inputs, *hidden, outputs)
         # save_hyperparameters would compare arrays with == to find its argument's name.
         self.hparams.update(
             {
@@ -94,12 +96,12 @@ class SpectrumNet(pl.LightningModule):
                 "hidden": list(self.sizes[1:-1]),
                 "cosine_weight": self.cosine_weight,
                 "learning_rate": self.learning_rate,
-                "seed": int(seed),
+                "seed": seed,
             }
         )
         self.held_out_loss: float | None = None
         """Mean over the members of each one's least loss on held-out recipes; None where none were held out."""
-        self._initialize(torch.Generator().manual_seed(int(seed)))
+        self._initialize(torch.Generator().manual_seed(seed))
         self.register_buffer("low", torch.tensor(self.space.lower, dtype=torch.float32))
         self.register_buffer("width", torch.tensor(self.space.upper - self.space.lower, dtype=torch.float32))
         self.register_buffer("periodic", torch.tensor(self.space.periodic), persistent=False)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
+
+from matseek.checks import text
+
+if TYPE_CHECKING:
+    import torch
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -24,6 +29,22 @@ class EnergyAndForces(NamedTuple):
 
     energy: float
     forces: FloatArray
+
+
+def device_named(device: str) -> torch.device:
+    """The torch device of a name.
+
+    Raises:
+        ValueError: If this machine has none of that name.
+    """
+    import torch
+
+    try:
+        return torch.empty(0, device=torch.device(text("device", device))).device
+    except (RuntimeError, AssertionError) as error:  # the latter where torch is built without CUDA
+        raise ValueError(
+            f"device={device!r} cannot be used here ({error}); take cpu, or cuda where there is a GPU"
+        ) from error
 
 
 @runtime_checkable

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from ase import Atoms
 
-from matseek.potentials.base import EnergyAndForces, ManyAtOnce
+from matseek.checks import whole
+from matseek.potentials.base import EnergyAndForces, ManyAtOnce, device_named
 
 
 class CHGNet(ManyAtOnce):
@@ -33,8 +34,8 @@ class CHGNet(ManyAtOnce):
 
     def __init__(self, device: str = "cpu", version: str = "0.3.0", batch_size: int = 16) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-            raise ValueError(f"batch_size={batch_size!r} must be a whole number of at least 1")
+        batch_size = whole(1)("batch_size", batch_size)
+        place = device_named(device)
         try:
             import chgnet
             from chgnet.model.model import CHGNet as Model
@@ -49,7 +50,7 @@ class CHGNet(ManyAtOnce):
         # As chgnet's own CHGNet.load reads it, but for torch's restricted reader.
         saved = torch.load(files[version], map_location="cpu", weights_only=True)["model"]
         with contextlib.redirect_stdout(io.StringIO()):  # it says how large it is
-            self._model: Any = Model.from_dict(saved, mlp_out_bias=version == "0.2.0", version=version).to(device)
+            self._model: Any = Model.from_dict(saved, mlp_out_bias=version == "0.2.0", version=version).to(place)
         self._model.requires_grad_(False)
 
     def compute_many(self, structures: Sequence[Atoms]) -> list[EnergyAndForces]:

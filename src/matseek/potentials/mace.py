@@ -15,7 +15,8 @@ from ase import Atoms
 from ase.data import chemical_symbols
 from vesin import NeighborList
 
-from matseek.potentials.base import EnergyAndForces, ManyAtOnce
+from matseek.checks import one_of, optional, path, text, whole
+from matseek.potentials.base import EnergyAndForces, ManyAtOnce, device_named
 from matseek.potentials.mace_file import MACEFile, model_file
 
 _ON_AN_ACCELERATOR = 32
@@ -52,15 +53,12 @@ class MACE(ManyAtOnce):
         head: str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        if dtype not in ("float32", "float64"):
-            raise ValueError(f"dtype={dtype!r} must be float32 or float64")
-        if batch_size is not None and (
-            isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1
-        ):
-            raise ValueError(f"batch_size={batch_size!r} must be a whole number of at least 1, or None")
-        self.device, self.dtype = torch.device(device), getattr(torch, dtype)
+        self.dtype: torch.dtype = getattr(torch, one_of(("float32", "float64"))("dtype", dtype))
+        batch_size = optional(whole(1))("batch_size", batch_size)
+        head = optional(text)("head", head)
+        self.device = device_named(device)
         self.batch_size = batch_size or (1 if self.device.type == "cpu" else _ON_AN_ACCELERATOR)
-        self.file = MACEFile.read(model_file(model))
+        self.file = MACEFile.read(model_file(path("model", model)))
         self._head = _place_of(head, self.file.heads)
         self._cutoff = float(self.file.settings["r_max"])
         self._neighbours = NeighborList(cutoff=self._cutoff, full_list=True)
