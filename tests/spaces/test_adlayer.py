@@ -250,7 +250,7 @@ def test_the_least_distance_is_a_setting(slab):
     ).all()
     assert wide.floor(slab.positions[-1:, :2]) - usual.floor(slab.positions[-1:, :2]) == pytest.approx(0.2 * bond)
     for bad in (0, -0.1, 1.01, np.nan, np.inf, "far", True):
-        with pytest.raises(ValueError, match="least_distance=.* must be a number above 0 and at most 1"):
+        with pytest.raises(ValueError, match="least_distance=.* must be a number in"):
             Adlayer(slab, "Pt2", (1, 5), least_distance=bad)
     with pytest.raises(InfeasibleSpaceError, match="a shorter least_distance"):
         Adlayer(flat_template([[4.0, 0], [0, 4.0]]), "Pt4", (1, 2), least_distance=0.95)

@@ -19,7 +19,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.fabric.utilities.warnings import PossibleUserWarning
 from torch import Tensor
 
-from matseek.checks import check, flag, of, one_of, optional, real, several, text, whole
+from matseek.checks import check, flag, of, one_of, optional, real, several, whole
 from matseek.data import ROWS, Rows, SpectraDataModule
 from matseek.errors import ConfigurationError, TrainingError
 from matseek.files import write_bytes
@@ -169,10 +169,6 @@ class _WholeCheckpoints(TorchCheckpointIO):
         content = io.BytesIO()
         torch.save(checkpoint, content)
         write_bytes(path, content.getvalue())
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 @dataclass(frozen=True)

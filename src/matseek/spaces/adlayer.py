@@ -18,7 +18,7 @@ from ase.formula import Formula
 from ase.symbols import symbols2numbers
 
 from matseek.cells import shortest_basis
-from matseek.checks import real, several, text, whole
+from matseek.checks import optional, real, several, text, whole
 from matseek.errors import InfeasibleSpaceError
 
 FloatArray = npt.NDArray[np.float64]
@@ -592,14 +592,9 @@ def _whole_slab(template: Atoms) -> FloatArray:
 
 
 def _checked_distance(least: object) -> float:
-    if least is None:
-        return OVERLAP
-    if isinstance(least, bool) or not isinstance(least, (int, float)) or not 0 < least <= 1:
-        raise ValueError(
-            f"least_distance={least!r} must be a number above 0 and at most 1, the fraction of the sum of two covalent "
-            f"radii below which atoms overlap; None for {OVERLAP}"
-        )
-    return float(least)
+    of_radii = real(above=0, high=1, unit="a fraction of the sum of two covalent radii")
+    given: float | None = optional(of_radii)("least_distance", least)
+    return OVERLAP if given is None else given
 
 
 def _checked_confinement(z: object) -> tuple[float, float]:
