@@ -100,7 +100,7 @@ class Campaign:
         self.seed: int = checks.seed("seed", seed)
         self.opening: int = whole()("opening", opening)
         self.executor = SerialExecutor() if executor is None else of(Executor, "an executor")("executor", executor)
-        self.searcher.check_problem(problem)
+        self.searcher.check_space(problem.space)
         self.stop = _checked(stop, problem, searcher)
         of_tracking = optional(of(Tracking, "where to track, such as CSVTracking()"))
         of_tracking("tracking", tracking)
@@ -136,6 +136,7 @@ class Campaign:
             LedgerBusyError: If another process is at work on the ledger.
         """
         self.searcher.check(budget)
+        self.searcher.check_problem(self.problem)
         budget = int(budget)
         optional(function("one argument, an Evaluation", 1))("on_evaluation", on_evaluation)
         if self.opening > budget:
@@ -225,6 +226,7 @@ class Campaign:
         space = self.problem.space
         if not isinstance(space, Box):
             raise ValueError(f"problem {self.problem.name!r} is evaluated by its calculator; use run()")
+        searcher.check_problem(self.problem)
         with self.ledger.locked():
             history = self.history()
             count = searcher.size(history) if n is None else n

@@ -266,6 +266,7 @@ def _run(overrides: Sequence[str]) -> None:
 
         settings = run_settings(overrides)
     settings.searcher.check(settings.budget)
+    settings.searcher.check_problem(settings.problem)
     settings.problem.require_oracle()
     campaign = _open(Campaign, settings, settings.tracking)
     done = campaign.leads and campaign.has_ended(settings.budget) and campaign.is_written(settings.run_dir)

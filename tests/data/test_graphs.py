@@ -127,7 +127,7 @@ def test_orbits_are_the_atoms_of_the_primitive_cell(atoms, orbits):
     [
         ({"free_numbers": []}, "free_numbers is empty"),
         ({"numbers": [78]}, "numbers has 1 atoms"),
-        ({"numbers": [78, 119]}, "elements are 1-118"),
+        ({"numbers": [78, 119]}, "atomic numbers from 1 to 118"),
         ({"positions": [[0, 0, 0], [0, 0, np.nan]]}, "not finite"),
         ({"cell": [[5, 0, 0], [5, 0, 0], [0, 0, 5]]}, "flat"),
         ({"cell": np.eye(2)}, "shape"),

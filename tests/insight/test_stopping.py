@@ -134,7 +134,7 @@ def test_a_cosine_of_single_values_is_refused(problem, quick_two_step):
         (lambda: MapStability("forest"), "stability.model='forest' is unknown"),
         (lambda: MapStability("gp", at_least=1.5), r"gp_stability.at_least=1.5 must be a number in \(0, 1\]"),
         (lambda: MapStability("gp", runs=0), "gp_stability.runs=0 must be a whole number"),
-        (lambda: Accuracy(cosine=0.0), "accuracy.cosine=0.0 must lie"),
+        (lambda: Accuracy(cosine=0.0), "accuracy.cosine=0.0 must be a number in"),
         (lambda: Accuracy(mse=-1.0), "accuracy.mse=-1.0 must be a finite number above 0"),
     ],
 )
