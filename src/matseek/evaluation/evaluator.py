@@ -123,7 +123,9 @@ class Evaluator:
                     trouble.append(error)
         if trouble:
             raise trouble[0]
-        return [self.ledger.evaluation(e.number) for e in pending]
+        batches = {e.iteration for e in pending}
+        known = {e.number: e for batch in batches for e in self.ledger.evaluations(iteration=batch)}
+        return [known[e.number] for e in pending]
 
     def _settle(self, evaluation: Evaluation, outcome: Outcome) -> None:
         measurement = outcome if isinstance(outcome, Measurement) else _failure(outcome)

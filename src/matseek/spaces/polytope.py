@@ -115,8 +115,7 @@ class Polytope:
         walls = (self.A @ self.basis, self.b - self.A @ centre)
         pilots, root = _round(walls, k, radius, rng)
         chains = pilots[rng.integers(len(pilots), size=n)]
-        for _ in range(_MIXING_ROUNDS * _STEPS_PER_DIMENSION * k):
-            chains = _hit_and_run(chains, walls, root, rng)
+        chains = _walk(chains, _MIXING_ROUNDS * _STEPS_PER_DIMENSION * k, walls, root, rng)
         return np.asarray(centre + chains @ self.basis.T, dtype=np.float64)
 
     def project(self, points: FloatArray, sweeps: int = 50) -> FloatArray:
@@ -179,8 +178,7 @@ def _round(
     chains = np.zeros((64 * k, k))
     root = np.eye(k) * radius
     for round_number in range(_MOST_ROUNDING_ROUNDS):
-        for _ in range(_STEPS_PER_DIMENSION * k):
-            chains = _hit_and_run(chains, walls, root, rng)
+        chains = _walk(chains, _STEPS_PER_DIMENSION * k, walls, root, rng)
         covariance = np.atleast_2d(np.cov(chains, rowvar=False))
         growth = np.linalg.eigvalsh(np.cov(np.linalg.solve(root, chains.T)).reshape(k, k)).max()
         root = np.linalg.cholesky(covariance + 1e-12 * np.diag(np.diag(covariance))).astype(np.float64)
@@ -189,16 +187,17 @@ def _round(
     return chains, root
 
 
-def _hit_and_run(
-    chains: FloatArray, walls: tuple[FloatArray, FloatArray], root: FloatArray, rng: np.random.Generator
+def _walk(
+    chains: FloatArray, steps: int, walls: tuple[FloatArray, FloatArray], root: FloatArray, rng: np.random.Generator
 ) -> FloatArray:
-    """One step of every chain: a direction, the chord through the body, a uniform point on it."""
+    """Hit-and-run: in each step every chain takes a direction, and a uniform point on the chord through the body."""
     normals, slack = walls
-    directions = rng.standard_normal(chains.shape) @ root.T
-    speed = directions @ normals.T
-    room = np.maximum(slack - chains @ normals.T, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        steps = room / speed
-    forward = np.where(speed > 0, steps, np.inf).min(axis=1)
-    backward = np.where(speed < 0, steps, -np.inf).max(axis=1)
-    return np.asarray(chains + (backward + rng.random(len(chains)) * (forward - backward))[:, None] * directions)
+        for _ in range(steps):
+            directions = rng.standard_normal(chains.shape) @ root.T
+            speed = directions @ normals.T
+            reach = np.maximum(slack - chains @ normals.T, 0.0) / speed
+            forward = np.minimum.reduce(reach, axis=1, where=speed > 0, initial=np.inf)
+            backward = np.maximum.reduce(reach, axis=1, where=speed < 0, initial=-np.inf)
+            chains = chains + (backward + rng.random(len(chains)) * (forward - backward))[:, None] * directions
+    return chains
