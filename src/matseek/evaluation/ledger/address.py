@@ -79,8 +79,7 @@ class Address:
     def __str__(self) -> str:
         if self.path is not None:
             return str(self.path)
-        shown = {key: "***" if _SECRET.search(key) else value for key, value in self.url.query.items()}
-        return self.url.set(query=shown).render_as_string(hide_password=True)
+        return _discreet_url(self.url.render_as_string(hide_password=True))
 
     def discreet(self, text: str) -> str:
         """A text, for example a driver's message, without the password."""

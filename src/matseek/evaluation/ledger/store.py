@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import tempfile
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -74,6 +75,8 @@ class Store:
 
     def __init__(self, address: Address, engine: Engine) -> None:
         self.address, self.engine, self.aside = address, engine, engine
+        # Connections are closed with the ledger, not whenever they are found.
+        weakref.finalize(self, engine.dispose)
 
     def read(self, work: Callable[[Connection], T], deed: str = "read") -> T:
         """Read in one transaction; the work may be done several times.
