@@ -20,7 +20,7 @@ FLOORS = [
     {"models", "data", "problems"},
     {"acquisition", "diffusion", "potentials", "spaces"},
     {"tables"},
-    {"cells", "checks", "errors", "files", "processes", "secrets"},
+    {"cells", "checks", "errors", "files", "identity", "processes", "secrets"},
 ]
 HEIGHT = {room: -floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -152,7 +152,11 @@ class Campaign:
                 self.place.size,
             )
             return self
-        with self.ledger.locked(), following(self._tracker, budget) as tracker:
+        with (
+            self.ledger.locked(),
+            following(self._tracker, budget) as tracker,
+            self.executor.opened() as caller,
+        ):
             ended = self.leads and self.has_ended(budget)
             if ended and not self.place.has_followers:
                 return self
@@ -163,7 +167,7 @@ class Campaign:
                 self.ledger,
                 budget,
                 self.seed,
-                self.executor,
+                caller,
                 tracker.telling(on_evaluation) if tracker else on_evaluation,
                 checkpoint=self._checkpoint,
                 opening=self.opening,

@@ -53,6 +53,14 @@ class UnknownEvaluationError(MatseekError, ValueError):
     """Results were told for a point that was never asked, or was already told."""
 
 
+class OracleError(MatseekError):
+    """The oracle has failed every time, and never given a value."""
+
+
+class ExecutorError(MatseekError):
+    """Whatever makes the calls of the oracle is gone: worker processes or a cluster; no call is to blame."""
+
+
 class LedgerError(MatseekError):
     """The ledger cannot be read or written."""
 
@@ -67,3 +75,23 @@ class LedgerBusyError(LedgerError):
 
 class ConfigurationError(MatseekError, ValueError):
     """A config or a command's arguments name something that does not exist or is refused."""
+
+
+_LONGEST_TEXT = 2000
+"""Characters of an error that are kept: the first three quarters and the last."""
+
+
+def plain_text(text: str) -> str:
+    """A text that can be stored, printed and read: no lone surrogates, no control characters, of a bounded length."""
+    text = text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT * 3 // 4]} ... {text[-_LONGEST_TEXT // 4 :]}"
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(c if c >= " " or c in "\n\t" else repr(c)[1:-1] for c in text)
+
+
+def told(error: BaseException) -> str:
+    """Kind and text of any exception, also of one whose text cannot be had."""
+    try:
+        text = str(error)
+    except BaseException as reason:  # an exception's own __str__ may raise anything
+        text = f"its text cannot be shown ({type(reason).__name__})"
+    return plain_text(f"{type(error).__name__}: {text}")

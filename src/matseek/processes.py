@@ -16,8 +16,8 @@ from typing import Any
 import psutil
 from pebble import ProcessPool
 
-_EXITED = 255
-"""Exit code told of a worker that a call has ended with exit code 0, which pebble takes for no end at all."""
+EXITED = 256
+"""Told of a worker that a task has ended with exit code 0, which pebble would take for no end at all."""
 
 _scratch: str | None = None
 
@@ -128,7 +128,7 @@ class _EndlessWorker(_Worker):
     @property
     def exitcode(self) -> int | None:
         """As the system tells it, but never 0."""
-        return _EXITED if super().exitcode == 0 else super().exitcode
+        return EXITED if super().exitcode == 0 else super().exitcode
 
 
 class _Ending(SpawnContext):

@@ -1,12 +1,15 @@
+import os
+import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matseek.errors import BudgetError, ResponseError
-from matseek.evaluation import Evaluator, Ledger, Proposal, ThreadExecutor
+from matseek.errors import BudgetError, LedgerMismatchError, OracleError, ResponseError
+from matseek.evaluation import Evaluator, Ledger, Proposal, SerialExecutor, ThreadExecutor
 from matseek.problems import RecipeProblem, SpectralMatch
 from matseek.spaces import Box, Variable
 from tests.conftest import Counting
@@ -25,7 +28,10 @@ def uniform(n):
     return lambda history: Proposal(history.window.sample_uniform(n, history.rng()), ("t",) * n)
 
 
-@given(st.lists(st.integers(1, 6), min_size=1, max_size=5), st.lists(st.booleans(), min_size=1, max_size=7))
+FAILURES = st.lists(st.booleans(), min_size=1, max_size=7).filter(lambda failures: not all(failures))
+
+
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=5), FAILURES)
 def test_the_ledger_counts_what_the_oracle_counts(batches, failures):
     """Evaluations in the ledger = calls of the oracle, whatever fails."""
 
@@ -109,3 +115,160 @@ def test_the_budget_also_binds_what_was_asked_before():
     lower.evaluate_pending()
     assert len(oracle.points) == 4
     assert lower.evaluate_pending() == []
+
+
+class SilentError(Exception):
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+class OutermostError(BaseException):
+    pass
+
+
+FAULTS = [
+    (lambda: ValueError("\udcff\x00\x1b[31m"), "ValueError: \\udcff\\x00\\x1b[31m"),
+    (lambda: SilentError(), "SilentError: its text cannot be shown (RuntimeError)"),
+    (lambda: ValueError("a" * 10**7), "ValueError: " + "a" * 1488 + " ... " + "a" * 500),
+    (lambda: SystemExit(3), "SystemExit: 3"),
+    (lambda: KeyboardInterrupt("mine"), "KeyboardInterrupt: mine"),
+    (lambda: GeneratorExit("mine"), "GeneratorExit: mine"),
+    (lambda: StopIteration("mine"), "StopIteration: mine"),
+    (lambda: OutermostError("mine"), "OutermostError: mine"),
+]
+
+
+@pytest.mark.parametrize("executor", [SerialExecutor(), ThreadExecutor(2)], ids=repr)
+@pytest.mark.parametrize(("fault", "error"), FAULTS)
+def test_whatever_an_oracle_raises_is_a_failure_that_can_be_stored_and_told(fault, error, executor, caplog):
+    def oracle(points):
+        if points[0, 0] > 0.5:
+            raise fault()
+        return points[:, 0]
+
+    e = evaluator(oracle, executor=executor)
+    e.ask(lambda h: Proposal(np.array([[0.6, 0], [0.4, 0]]), ("t", "t")))
+    first, second = e.evaluate_pending()
+    assert (first.status, second.status) == ("failed", "done")
+    assert first.error == error
+    caplog.text.encode()
+
+
+def interrupting(points):
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(5)
+    return points[:, 0]
+
+
+def interrupting_and_denying(points):
+    try:
+        return interrupting(points)
+    except KeyboardInterrupt as error:
+        raise OSError("the program was ended by a signal") from error
+
+
+@pytest.mark.parametrize("executor", [SerialExecutor(), SerialExecutor(timeout_s=9), ThreadExecutor(2)], ids=repr)
+@pytest.mark.parametrize("last", [interrupting, interrupting_and_denying])
+def test_ctrl_c_keeps_what_is_finished_and_leaves_the_rest_waiting(last, executor):
+    e = evaluator(lambda X: X[:, 0] if X[0, 0] < 0.5 else last(X), executor=executor)
+    e.ask(lambda h: Proposal(np.array([[0.1, 0], [0.2, 0], [0.9, 0], [0.3, 0]]), ("t",) * 4))
+    with pytest.raises(KeyboardInterrupt):
+        e.evaluate_pending()
+    assert [v.status for v in e.ledger.evaluations()[:3]] == ["done", "done", "pending"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("executor", [SerialExecutor(), ThreadExecutor(3)], ids=repr)
+def test_ctrl_c_while_a_result_is_written_down_costs_no_result(executor):
+    calls = []
+
+    def told(evaluation):
+        if evaluation.number == 1:
+            time.sleep(0.2)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    e = evaluator(lambda X: calls.append(1) or X[:, 0], executor=executor, on_evaluation=told)
+    e.ask(uniform(3))
+    with pytest.raises(KeyboardInterrupt):
+        e.evaluate_pending()
+    assert sum(v.status == "done" for v in e.ledger.evaluations()) == len(calls) >= 1
+
+
+def test_a_callback_that_raises_stops_and_costs_no_result():
+    calls = []
+
+    def told(evaluation):
+        raise SystemError("the display is gone")
+
+    e = evaluator(lambda X: calls.append(1) or X[:, 0], on_evaluation=told, executor=ThreadExecutor(3))
+    e.ask(uniform(9))
+    with pytest.raises(SystemError, match="display is gone"):
+        e.evaluate_pending()
+    assert sum(v.status == "done" for v in e.ledger.evaluations()) == len(calls) < 9
+
+
+def test_an_oracle_that_never_works_ends_the_run_before_the_budget_is_spent():
+    oracle = Counting(lambda X: 1 / 0)
+    e = evaluator(oracle, budget=40)
+    e.ask(uniform(40))
+    with pytest.raises(OracleError, match="failed in the first 10 calls.*ZeroDivisionError: division by zero.*Mend it"):
+        e.evaluate_pending()
+    assert len(oracle.points) == 10
+    # Mended, the same campaign goes on.
+    object.__setattr__(e.problem, "oracle", lambda X: X[:, 0])
+    assert len(Evaluator(e.problem, e.ledger, 40).evaluate_pending()) == 30
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [[OSError("a")] * 9 + [None], [OSError("a"), ValueError("a")] * 5, [None] + [OSError("a")] * 11],
+    ids=["nine", "of two kinds", "after a value"],
+)
+def test_other_failures_end_no_run(errors):
+    def oracle(points):
+        error = errors[len(told)]
+        if error is not None:
+            raise error
+        return points[:, 0]
+
+    told = []
+    e = evaluator(oracle, budget=40, on_evaluation=told.append)
+    e.ask(uniform(len(errors)))
+    assert len(e.evaluate_pending()) == len(errors)
+
+
+def test_an_oracle_that_changes_the_folder_or_its_last_answer_changes_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    answer = np.zeros((1, 3))
+
+    def oracle(points):
+        os.chdir("/")
+        answer[:] = points[0, 0]
+        points[:] = -1
+        return answer
+
+    match = SpectralMatch(np.array([400.0, 500, 600]), np.array([0.0, 1, 0]))
+    e = evaluator(oracle, objective=match)
+    asked = e.ask(uniform(3))
+    found = e.evaluate_pending()
+    assert Path.cwd() == tmp_path
+    for before, after in zip(asked, found, strict=True):
+        np.testing.assert_array_equal(before.point, after.point)
+        np.testing.assert_array_equal(after.response, np.full((1, 3), before.point[0])[0])
+
+
+def campaigns(ledger, *factors):
+    for factor in factors:
+        ledger.claim(RecipeProblem(SPACE, lambda X, factor=factor: factor * X[:, 0]).describe(), "t", 0)
+
+
+def test_a_ledger_never_mixes_two_oracles_of_one_name(tmp_path):
+    problem = RecipeProblem(SPACE, lambda X: X[:, 0])
+    ledger = Ledger(tmp_path / "ledger.db")
+    campaigns(ledger, 1, 1, 2)  # without a value there is nothing to mix
+    e = Evaluator(problem, ledger, 10)
+    e.ask(uniform(1))
+    e.evaluate_pending()
+    campaigns(ledger, 2)
+    with pytest.raises(LedgerMismatchError, match="fingerprint.*code, or a file that it is given, has changed"):
+        campaigns(ledger, 1)

@@ -1,17 +1,25 @@
+import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from typing import ClassVar
 
 import numpy as np
+import psutil
 import pytest
 from ase.build import fcc111
 from ase.calculators.emt import EMT
 
+from matseek.errors import ExecutorError, ResponseError
 from matseek.evaluation import BatchExecutor, DaskExecutor, ProcessExecutor, SerialExecutor, ThreadExecutor
 from matseek.evaluation.executors import Call, always
+from matseek.evaluation.executors.cluster import ASKED_AGAIN
 from matseek.potentials import BatchedEMT
 from matseek.problems import Measurement, RecipeProblem, StructureProblem
 from matseek.spaces import Adlayer, Box, Variable
+from tests.evaluation.oracles import CRASH, EXIT, HANG, ODD, QUIT, RAISE, VALUE, WAIT, Slow, begun, calls_of, problem_in
 
 SPACE = Box([Variable("x", 0, 10)])
 
@@ -55,7 +63,7 @@ def test_every_call_has_its_outcome_and_its_own_noise(executor):
 
 @pytest.mark.parametrize(
     "executor",
-    [SerialExecutor(timeout_s=0.5), ThreadExecutor(2, timeout_s=0.5), ProcessExecutor(2, timeout_s=6)],
+    [SerialExecutor(timeout_s=0.5), ThreadExecutor(2, timeout_s=0.5)],
     ids=repr,
 )
 def test_a_late_call_fails_alone(executor):
@@ -81,10 +89,19 @@ def test_threads_work_at_once():
     assert all(isinstance(o, Measurement) for o in outcomes.values())
 
 
-@pytest.mark.parametrize("make", [lambda: SerialExecutor(timeout_s=0), lambda: ThreadExecutor(workers=0)])
-def test_bad_settings_are_refused(make):
-    with pytest.raises(ValueError, match="timeout_s=.* must be a number in|workers=.* must be a whole number"):
-        make()
+@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), True, "2"])
+@pytest.mark.parametrize("kind", [SerialExecutor, ThreadExecutor, ProcessExecutor, DaskExecutor])
+def test_a_time_out_that_is_none_is_refused(kind, value):
+    with pytest.raises(ValueError, match="timeout_s="):
+        kind(timeout_s=value)
+
+
+@pytest.mark.parametrize("value", [0, 1.5, float("nan"), float("inf"), True, "2", None])
+@pytest.mark.parametrize("kind", [ThreadExecutor, ProcessExecutor, DaskExecutor, BatchExecutor])
+def test_a_number_of_workers_that_is_none_is_refused(kind, value):
+    name = "size" if kind is BatchExecutor else "workers"
+    with pytest.raises(ValueError, match=f"{name}="):
+        kind(**{name: value})
 
 
 @pytest.mark.parametrize("executor", [SerialExecutor(timeout_s=10), ThreadExecutor(2), SerialExecutor()], ids=repr)
@@ -149,8 +166,161 @@ def test_a_structure_that_fails_in_a_batch_fails_alone():
     assert [isinstance(outcomes[k], Exception) for k in range(4)] == [False, False, True, False]
 
 
-def test_a_calculator_that_takes_one_at_a_time_is_called_so():
-    assert len(dict(BatchExecutor(size=4).outcomes(adatoms(EMT)[1]))) == 4
+class Failing(EMT):
+    """Counts its calls, and fails at the third."""
+
+    calls = 0
+
+    def calculate(self, *args, **kwargs):
+        Failing.calls += 1
+        if Failing.calls == 3:
+            raise RuntimeError("did not converge")
+        super().calculate(*args, **kwargs)
+
+
+def test_a_calculator_that_takes_one_at_a_time_is_called_so_and_never_twice():
+    Failing.calls = 0
+    seen = []
+    for place, outcome in BatchExecutor(size=4).outcomes(adatoms(Failing)[1]):
+        seen.append((place, Failing.calls, isinstance(outcome, RuntimeError)))
+    assert seen == [(0, 1, False), (1, 2, False), (2, 3, True), (3, 4, False)]
+
+
+class Miscounting(BatchedEMT):
+    """Gives one result too few or too many."""
+
+    surplus = 0
+
+    def compute_many(self, structures):
+        found = super().compute_many(structures)
+        return found[: len(found) + self.surplus] + found[: max(self.surplus, 0)]
+
+
+@pytest.mark.parametrize(("surplus", "some"), [(-1, "3 results"), (1, "more results"), (-4, "0 results")])
+def test_results_that_are_too_few_or_too_many_are_nobodys(monkeypatch, surplus, some):
+    monkeypatch.setattr(Miscounting, "surplus", surplus)
+    outcomes = dict(BatchExecutor(size=4).outcomes(adatoms(Miscounting)[1]))
+    assert sorted(outcomes) == [0, 1, 2, 3]
+    for outcome in outcomes.values():
+        assert isinstance(outcome, ResponseError)
+        assert f"compute_many gave {some} for 4 structures" in str(outcome)
+
+
+def test_processes_are_kept_from_batch_to_batch_and_a_calculators_making_is_not_timed():
+    slab = fcc111("Pt", (2, 2, 2), vacuum=6)
+    problem = StructureProblem(Adlayer(slab, "Pt", z=(1.0, 4.0)), Slow)
+    calls = [Call(problem, n, np.array([1.0, 1.0, 9.3]), 0) for n in range(2)]
+    with ProcessExecutor(1, timeout_s=1.5).opened() as caller:
+        outcomes = [outcome for _ in range(2) for _, outcome in caller.outcomes(calls, always)]
+    assert [isinstance(o, Measurement) for o in outcomes] == [True] * 4
+    (process,) = {o.value for o in outcomes}
+    assert process != os.getpid()
+    assert not psutil.pid_exists(int(process))
+
+
+def test_calls_in_processes_fail_alone_whatever_they_do(tmp_path):
+    # Those that cost a process come last: another takes seconds to start.
+    faults = (VALUE, RAISE, EXIT, ODD, VALUE, CRASH, HANG, QUIT)
+    outcomes = dict(ProcessExecutor(2, timeout_s=2).outcomes(calls_of(problem_in(tmp_path), *faults), always))
+    assert outcomes[0].value == outcomes[4].value == VALUE
+    assert isinstance(outcomes[1], RuntimeError)
+    assert isinstance(outcomes[2], SystemExit)
+    assert outcomes[3].error == "OddError: odd \\udcff12"
+    assert "SIGSEGV" in str(outcomes[5])
+    assert isinstance(outcomes[6], TimeoutError)
+    assert "timeout_s=2" in str(outcomes[6])
+    assert "exit code 0" in str(outcomes[7])
+    assert len(begun(tmp_path)) == len(faults)
+
+
+def absent(points):
+    return points[:, 0]
+
+
+def test_a_problem_that_cannot_be_made_there_stops_before_it_is_paid_for(monkeypatch):
+    monkeypatch.setattr(absent, "__module__", "tests.evaluation.absent")
+    monkeypatch.setitem(sys.modules, "tests.evaluation.absent", sys.modules[__name__])
+    problem = RecipeProblem(SPACE, absent)
+    with pytest.raises(ExecutorError, match="cannot be made in another process.*use evaluator=threads"):
+        list(ProcessExecutor(1).outcomes(calls_of(problem, 1.0, 2.0), always))
+
+
+class Cluster:
+    """A scheduler and two workers, each a process."""
+
+    def __init__(self, folder):
+        file = folder / "scheduler.json"
+        place = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)]
+        self.scheduler = self._begin("dask_scheduler", *place)
+        one = ["--scheduler-file", str(file), "--no-dashboard", "--nthreads", "1", "--no-nanny"]
+        self.workers = [self._begin("dask_worker", *one, "--local-directory", str(folder)) for _ in range(2)]
+        for _ in range(600):
+            if file.exists() and file.read_text().endswith("}"):
+                break
+            time.sleep(0.05)
+        self.address = json.loads(file.read_text())["address"]
+
+    @staticmethod
+    def _begin(module, *arguments):
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+        command = [sys.executable, "-W", "ignore", "-m", f"distributed.cli.{module}", *arguments]
+        return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def close(self):
+        for process in (*self.workers, self.scheduler):
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_a_cluster_that_loses_a_worker_and_then_its_scheduler(tmp_path):
+    cluster = Cluster(tmp_path)
+    problem = problem_in(tmp_path)
+    try:
+        with DaskExecutor(workers=2, timeout_s=20, address=cluster.address).opened() as caller:
+            # A worker that is lost: its call alone is made once more, and the record is told.
+            outcomes = caller.outcomes(calls_of(problem, WAIT, WAIT, VALUE), always)
+            killer = threading.Thread(target=kill_first_worker, args=(tmp_path, cluster))
+            killer.start()
+            found = list(outcomes)
+            killer.join()
+            events = [o for _, o in found if not isinstance(o, (Measurement, BaseException))]
+            assert [e.kind for e in events] == [ASKED_AGAIN]
+            assert sorted((i, o.value) for i, o in found if isinstance(o, Measurement)) == [
+                (0, WAIT),
+                (1, WAIT),
+                (2, VALUE),
+            ]
+            assert sorted(x for _, _, x in begun(tmp_path)) == [VALUE, WAIT, WAIT, WAIT]
+            # A scheduler that is lost: what has finished is given, then there is an end.
+            (tmp_path / "go").unlink()
+            outcomes = caller.outcomes(calls_of(problem, VALUE, WAIT), always)
+            assert next(outcomes)[1].value == VALUE
+            cluster.scheduler.kill()
+            with pytest.raises(ExecutorError, match="connection to the Dask scheduler at tcp://.* is lost"):
+                list(outcomes)
+    finally:
+        cluster.close()
+
+
+def kill_first_worker(folder, cluster):
+    for _ in range(1200):
+        if len(calls := begun(folder)) == 2:
+            break
+        time.sleep(0.05)
+    lost = next(worker for worker in cluster.workers if worker.pid == calls[0][1])
+    lost.kill()
+    lost.wait()
+    time.sleep(0.5)
+    (folder / "go").touch()
+
+
+def test_a_scheduler_that_is_not_there_is_told(monkeypatch):
+    monkeypatch.setattr("matseek.evaluation.executors.cluster._PATIENCE", 1)
+    executor = DaskExecutor(address="tcp://127.0.0.1:1")
+    with pytest.raises(ExecutorError, match="address=tcp://127.0.0.1:1 cannot be used.*check that it runs"):
+        list(executor.outcomes(calls(1), always))
 
 
 def test_recipes_are_no_batch(problem):

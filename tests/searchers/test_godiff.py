@@ -14,7 +14,7 @@ from ase.calculators.emt import EMT
 from matseek import Campaign
 from matseek.configuration import run_settings
 from matseek.diffusion import AdaptiveKT, EulerMaruyama, ExponentialKT, LinearSchedule
-from matseek.errors import BudgetError, CheckpointError
+from matseek.errors import BudgetError, CheckpointError, OracleError
 from matseek.evaluation import ThreadExecutor
 from matseek.insight.stopping import LossLevel
 from matseek.models.training import TrainerSettings
@@ -214,23 +214,23 @@ def test_a_search_whose_first_evaluations_all_fail_goes_on_and_learns_later(open
     class Late(EMT):
         def calculate(self, *args):
             asked.append(1)
-            if len(asked) <= 12:
+            if len(asked) <= 9:
                 raise RuntimeError("no licence")
             super().calculate(*args)
 
     campaign = Campaign(structures(Late), GODiffSearcher(**QUICK), seed=0, opening=opening).run(32)
     summary = campaign.summary()
     assert len(asked) == summary["evaluations"] == 32
-    assert summary["failed"] == 12
+    assert summary["failed"] == 9
     assert summary["stopped_by"] == "budget"
     iterations, frame = campaign.iterations(), campaign.to_frame()
     assert iterations["iteration"].tolist() == frame.loc[frame["status"] == "done", "iteration"].unique().tolist()
     assert np.isfinite(iterations["lowest"]).all()
 
 
-def test_nothing_but_failures_spends_the_budget_and_tells(caplog):
+def test_failures_of_two_kinds_alone_spend_the_budget_and_tell(caplog):
     def hopeless(points):
-        raise RuntimeError("no licence")
+        raise (RuntimeError if points[0, 0] > points[0, 1] else OSError)("no licence")
 
     campaign = Campaign(recipes(hopeless), RECIPES, seed=0).run(40)
     summary = campaign.summary()
@@ -239,7 +239,7 @@ def test_nothing_but_failures_spends_the_budget_and_tells(caplog):
     assert "nothing to learn from" in caplog.text
 
 
-def test_a_search_whose_first_evaluations_failed_can_be_gone_on_with(tmp_path):
+def test_a_search_whose_oracle_never_works_ends_and_is_gone_on_with_once_it_does(tmp_path):
     broken = [True]
 
     def mended(points):
@@ -247,11 +247,13 @@ def test_a_search_whose_first_evaluations_failed_can_be_gone_on_with(tmp_path):
             raise RuntimeError("no licence")
         return valley(points)
 
-    first = Campaign(recipes(mended), RECIPES, ledger=tmp_path / "ledger.db", seed=0).run(16)
-    assert first.summary()["failed"] == 16
+    first = Campaign(recipes(mended), RECIPES, ledger=tmp_path / "ledger.db", seed=0)
+    with pytest.raises(OracleError, match="RuntimeError: no licence"):
+        first.run(40)
+    assert first.summary()["failed"] == 10
     broken.clear()
     again = Campaign(recipes(mended), RECIPES, ledger=tmp_path / "ledger.db", seed=0).run(48)
-    assert again.summary()["failed"] == 16
+    assert (again.summary()["failed"], again.summary()["evaluations"]) == (10, 48)
     assert np.isfinite(again.best.value)
 
 

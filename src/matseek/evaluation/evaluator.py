@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from matseek.errors import BudgetError, ConfigurationError, LedgerError, MatseekError, ResponseError
-from matseek.evaluation.executors import Call, Executor, Outcome, SerialExecutor
+from matseek.errors import (
+    BudgetError,
+    ConfigurationError,
+    ExecutorError,
+    LedgerError,
+    OracleError,
+    ResponseError,
+    told,
+)
+from matseek.evaluation.executors import Call, Caller, Outcome, SerialExecutor
 from matseek.evaluation.history import History
+from matseek.evaluation.interruption import Interruption
 from matseek.evaluation.ledger import Ledger
 from matseek.evaluation.records import Evaluation, Event, Proposal
-from matseek.problems.base import Measurement, Problem
+from matseek.problems.base import Answer, Measurement, Problem
 from matseek.spaces import Space
 
 if TYPE_CHECKING:
@@ -44,13 +55,14 @@ class Evaluator:
     ledger: Ledger
     budget: int
     seed: int = 0
-    executor: Executor = field(default_factory=SerialExecutor)
+    executor: Caller = field(default_factory=SerialExecutor)
     on_evaluation: Callable[[Evaluation], None] | None = None
     checkpoint: Path | None = None
     opening: int = 0
     judge: Callable[[History], bool] | None = None
     training: Logger | None = None
     _tried: list[int] = field(default_factory=list, init=False, repr=False)
+    _patience: _Patience = field(default_factory=lambda: _Patience(), init=False, repr=False)
 
     @property
     def remaining(self) -> int:
@@ -98,46 +110,68 @@ class Evaluator:
 
         Raises:
             ResponseError: If the oracle answers in a shape that the problem cannot read. What was answered is kept.
+            OracleError: If it has failed ten times at the start of a run, alike, and never given a value.
+            ExecutorError: If what makes the calls is gone, such as a cluster's scheduler.
+            KeyboardInterrupt: After Ctrl-C; all that was answered is written down, and what was not is still pending.
         """
         pending = list(self.ledger.evaluations(status="pending"))
         settled = self.ledger.count() - len(pending)
         pending = pending[: max(self.budget - settled, 0)]
         # The ledger's own arrays stay as they are, whatever an oracle does with its point.
         calls = [Call(self.problem, e.number, e.point.copy(), self.seed) for e in pending]
-        trouble: list[MatseekError] = []
+        trouble: list[BaseException] = []
+        with self.ledger.aside(), Interruption() as interruption, _folder_kept() as folder:
 
-        def go_on() -> bool:
-            """After trouble nothing new is begun, but what is under way is paid for and still written down."""
-            if not trouble:
-                try:
-                    self.ledger.confirm()
-                except LedgerError as error:
-                    trouble.append(error)
-            return not trouble
+            def go_on() -> bool:
+                """After trouble nothing new is begun, but what is under way is paid for and still written down."""
+                if not trouble:
+                    try:
+                        self.ledger.confirm()
+                    except LedgerError as error:
+                        trouble.append(error)
+                return not (trouble or interruption.requested)
 
-        with self.ledger.aside():
-            for index, outcome in self.executor.outcomes(calls, go_on):
-                try:
-                    self._settle(pending[index], outcome)
-                except (ConfigurationError, ResponseError, LedgerError) as error:
-                    trouble.append(error)
+            try:
+                for index, outcome in interruption.stream(self.executor.outcomes(calls, go_on)):
+                    os.chdir(folder)
+                    if not interruption.explains(outcome):
+                        self._take(pending[index], outcome, trouble)
+            except ExecutorError as error:
+                trouble.append(error)
+        if interruption.requested:
+            raise KeyboardInterrupt
         if trouble:
             raise trouble[0]
         batches = {e.iteration for e in pending}
         known = {e.number: e for batch in batches for e in self.ledger.evaluations(iteration=batch)}
         return [known[e.number] for e in pending]
 
-    def _settle(self, evaluation: Evaluation, outcome: Outcome) -> None:
-        measurement = outcome if isinstance(outcome, Measurement) else _failure(outcome)
+    def _take(self, evaluation: Evaluation, outcome: Outcome, trouble: list[BaseException]) -> None:
+        """Write an outcome down and tell of it; what goes wrong thereby is added to the trouble."""
+        try:
+            if isinstance(outcome, Event):
+                self.ledger.note(outcome)
+                return
+            self._settle(evaluation, outcome)
+        except (ConfigurationError, OracleError, ResponseError, LedgerError) as error:
+            trouble.append(error)
+            return
+        if self.on_evaluation is not None and not trouble:
+            try:
+                self.on_evaluation(self.ledger.evaluation(evaluation.number))
+            except BaseException as error:  # somebody else's, and no reason to lose what is under way
+                trouble.append(error)
+
+    def _settle(self, evaluation: Evaluation, answer: Answer) -> None:
+        measurement = answer if isinstance(answer, Measurement) else _failure(answer)
         self.ledger.record([(evaluation.number, measurement)])
         if measurement.error is not None:
             logger.warning("evaluation %d failed: %s", evaluation.number, measurement.error)
-        if isinstance(outcome, ResponseError):
-            raise ResponseError(f"evaluation {evaluation.number}: {outcome}", outcome.response) from outcome
+        if isinstance(answer, ResponseError):
+            raise ResponseError(f"evaluation {evaluation.number}: {answer}", answer.response) from answer
         if measurement.error is None:
             self._try_success(evaluation, measurement.value)
-        if self.on_evaluation is not None:
-            self.on_evaluation(self.ledger.evaluation(evaluation.number))
+        self._patience.try_with(measurement, self.ledger)
 
     def _try_success(self, evaluation: Evaluation, value: float) -> None:
         """Try the problem's test of success once, on the first value: a test that raises is told before more is paid.
@@ -155,6 +189,48 @@ class Evaluator:
                 f"the test of success of problem {self.problem.name!r} raised {type(error).__name__}: {error} on "
                 f"evaluation {evaluation.number}, whose result is kept; correct the test and go on with the same ledger"
             ) from error
+
+
+@dataclass(eq=False)
+class _Patience:
+    """Ends a run whose oracle never works.
+
+    The rule: the first ten calls that a run finishes all fail in the same way (the error's text is the same up to its
+    first colon), and the ledger holds no value at all. A run that is started again begins to count anew.
+    """
+
+    calls: int = 10
+    _errors: list[str] = field(default_factory=list)
+    _works: bool = False
+
+    def try_with(self, measurement: Measurement, ledger: Ledger) -> None:
+        """Look at the next finished call.
+
+        Raises:
+            OracleError: If it is the last that is borne.
+        """
+        if self._works or len(self._errors) >= self.calls:
+            return
+        if measurement.error is None:
+            self._works = True
+            return
+        self._errors.append(measurement.error)
+        alike = len({error.partition(":")[0] for error in self._errors}) == 1
+        if len(self._errors) == self.calls and alike and not ledger.evaluations(status="done"):
+            raise OracleError(
+                f"the oracle has failed in the first {self.calls} calls of this run and never given a value; the last "
+                f"error: {measurement.error}. Mend it and run the same command again, which goes on from here"
+            )
+
+
+@contextmanager
+def _folder_kept() -> Iterator[Path]:
+    """The working folder, which an oracle may change."""
+    folder = Path.cwd()
+    try:
+        yield folder
+    finally:
+        os.chdir(folder)
 
 
 def history_of(problem: Problem, ledger: Ledger, seed: int) -> History:
@@ -207,5 +283,4 @@ def _require_inside(domain: Space, proposal: Proposal) -> None:
 
 
 def _failure(error: BaseException) -> Measurement:
-    response = error.response if isinstance(error, ResponseError) else None
-    return Measurement.failed(f"{type(error).__name__}: {error}", response)
+    return Measurement.failed(told(error), error.response if isinstance(error, ResponseError) else None)

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol, overload, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from matseek.errors import plain_text
+from matseek.identity import FINGERPRINT, fingerprint
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -39,8 +42,20 @@ class Measurement:
 
     @classmethod
     def failed(cls, error: str, response: npt.NDArray[np.floating[Any]] | None = None) -> Measurement:
-        """A measurement that was paid for and gave no value."""
-        return cls(float("nan"), np.empty(0), response, error)
+        """A measurement that was paid for and gave no value; the error's text is made fit to be stored and shown."""
+        return cls(float("nan"), np.empty(0), response, plain_text(error))
+
+
+Answer = Measurement | BaseException
+"""What came of a call of an oracle: a measurement, or the exception that came instead."""
+
+
+def answer_of(call: Callable[[], Measurement]) -> Answer:
+    """The measurement of a call, or whatever it raises: also SystemExit, since an oracle that gives up has failed."""
+    try:
+        return call()
+    except BaseException as error:
+        return error
 
 
 @runtime_checkable
@@ -137,3 +152,9 @@ def callable_name(function: Callable[..., Any]) -> str:
     if is_dataclass(function):
         return repr(function)
     return str(getattr(function, "__qualname__", type(function).__qualname__))
+
+
+def fingerprinted(description: dict[str, Any], function: Callable[..., Any] | None) -> dict[str, Any]:
+    """A description with what tells the callable apart from others of its name, if there is anything."""
+    found = {} if function is None else fingerprint(function)
+    return {**description, FINGERPRINT: found} if found else description

@@ -14,7 +14,7 @@ import torch
 
 from matseek.checks import check, function, of, optional, real, several, takes, text
 from matseek.errors import ResponseError
-from matseek.problems.base import Measurement, Objective, callable_name
+from matseek.problems.base import Measurement, Objective, callable_name, fingerprinted
 from matseek.problems.objective import require_wavelengths, resample
 from matseek.spaces import Box
 
@@ -170,13 +170,15 @@ class RecipeProblem:
 
     def describe(self) -> dict[str, Any]:
         """Name, space, objective and oracle as plain data; the success level changes no evaluation and is left out."""
-        plain = {
+        plain: dict[str, Any] = {
             "name": self.name,
             "space": self.space.describe(),
             "objective": None if self.objective is None else self.objective.describe(),
             "oracle": None if self.oracle is None else callable_name(self.oracle),
         }
-        return plain if self.measured_at is None else {**plain, "measured_at": np.asarray(self.measured_at).tolist()}
+        if self.measured_at is not None:
+            plain["measured_at"] = np.asarray(self.measured_at).tolist()
+        return fingerprinted(plain, self.oracle)
 
 
 def _oracle(name: str, value: Any) -> Any:  # noqa: ANN401 -- the oracle itself
@@ -198,6 +200,7 @@ def _as_floats(answer: npt.ArrayLike) -> npt.NDArray[np.floating[Any]]:
         array = np.asarray(answer.detach() if isinstance(answer, torch.Tensor) else answer)
         if np.iscomplexobj(array):
             raise TypeError("complex numbers")
-        return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
+        # A copy: an oracle may write its next answer where this one is.
+        return array.copy() if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise ResponseError(f"the response is not an array of numbers ({error}); give floats of one shape") from error

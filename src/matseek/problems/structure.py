@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Iterator
+import reprlib
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from ase import Atoms
 from ase.calculators.calculator import BaseCalculator
 
 from matseek.checks import check, function, of, optional, takes, text
-from matseek.errors import ConfigurationError, MatseekError
-from matseek.potentials import BatchedCalculator
-from matseek.problems.base import Measurement, callable_name
+from matseek.errors import ConfigurationError, MatseekError, ResponseError, told
+from matseek.potentials.base import BatchedCalculator, EnergyAndForces
+from matseek.problems.base import Answer, Measurement, answer_of, callable_name, fingerprinted
 from matseek.problems.calculators import CALCULATORS, CalculatorFactory, calculator_factory
 from matseek.spaces import Adlayer
 
@@ -106,6 +110,11 @@ class StructureProblem:
         with self._made() as calculator:
             self._require_no_image_above(calculator)
 
+    def prepare(self) -> None:
+        """Make a calculator in this process, so that no call waits for it."""
+        with CALCULATORS.lent(self.calculator):
+            pass
+
     @contextmanager
     def _made(self) -> Iterator[BaseCalculator]:
         """A calculator, or why there is none."""
@@ -116,8 +125,9 @@ class StructureProblem:
             except (MatseekError, ValueError, OSError, ImportError):
                 raise
             except Exception as error:  # a calculator's constructor may raise anything
-                told = f"{type(error).__name__}: {error}"
-                raise ConfigurationError(f"calculator={name} cannot be made: {told}; correct its settings") from error
+                raise ConfigurationError(
+                    f"calculator={name} cannot be made: {told(error)}; correct its settings"
+                ) from error
             if not callable(getattr(calculator, "get_potential_energy", None)):
                 kind = type(calculator).__name__
                 raise ConfigurationError(f"calculator={name} makes a {kind}, which is no ASE calculator")
@@ -163,9 +173,9 @@ class StructureProblem:
         atoms = self.space.atoms(point)
         with CALCULATORS.lent(self.calculator) as calculator:
             atoms.calc = calculator
-            energy = float(atoms.get_potential_energy())
+            energy = atoms.get_potential_energy()
             forces = atoms.get_forces(apply_constraint=False)
-        return self._measurement(energy, forces)
+            return self._measurement(energy, forces, len(atoms))
 
     def measure_many(self, points: FloatArray) -> list[Measurement]:
         """Energies and forces of many structures, in one call where the calculator can take them.
@@ -176,20 +186,78 @@ class StructureProblem:
         Returns:
             As :meth:`measure` gives them, in order; exceptions that the calculator raises pass through.
         """
-        structures = [self.space.atoms(point) for point in points]
-        with CALCULATORS.lent(self.calculator) as calculator:
-            if isinstance(calculator, BatchedCalculator):
-                return [self._measurement(found.energy, found.forces) for found in calculator.compute_many(structures)]
-        return [self.measure(point, np.random.default_rng()) for point in points]
+        found: list[Measurement] = []
+        for answers in self.answers(points):
+            for answer in answers:
+                if isinstance(answer, BaseException):
+                    raise answer
+                found.append(answer)
+        return found
 
-    def _measurement(self, energy: float, all_forces: FloatArray) -> Measurement:
-        """What is kept of a call: the energy, and the forces on the free atoms."""
-        forces = np.array(all_forces[-self.space.size :], dtype=np.float64)
-        if not np.isfinite(energy):
-            return Measurement.failed(f"the calculator gave the energy {energy} eV", forces)
-        if not np.isfinite(forces).all():
-            return Measurement.failed(f"the energy is {energy:.6g} eV, but not all forces are finite", forces)
-        return Measurement(energy, np.array([energy]), forces)
+    def answers(self, points: FloatArray) -> Iterator[Sequence[Answer]]:
+        """What came of the call of each structure, in order and as it comes: all at once where the calculator can.
+
+        Where a call of many fails as a whole, its members are called one by one.
+
+        Args:
+            points: Positions of the free atoms, shape ``(m, 3n)``, in angstrom.
+        """
+        together = self._together(points)
+        if together is not None:
+            yield together
+            return
+        for point in points:
+            yield [answer_of(partial(self.measure, point, np.random.default_rng()))]
+
+    def _together(self, points: FloatArray) -> list[Answer] | None:
+        """Answers of one call for all; None where there is no such call, or it gives none."""
+        structures = [self.space.atoms(point) for point in points]
+        try:
+            with CALCULATORS.lent(self.calculator) as calculator:
+                if not isinstance(calculator, BatchedCalculator):
+                    return None
+                found = list(islice(calculator.compute_many(structures), len(points) + 1))
+        except Exception as error:
+            if len(points) == 1:
+                return [error]
+            logger.info("a call for %d structures failed, they are called one by one: %s", len(points), told(error))
+            return None
+        except BaseException as error:
+            return [error] * len(points)
+        if len(found) != len(points):
+            some = "more" if len(found) > len(points) else f"{len(found)}"
+            wrong = ResponseError(
+                f"compute_many gave {some} results for {len(points)} structures, so that none can be told whose it is; "
+                "it must give one for each, in order"
+            )
+            return [wrong] * len(points)
+        sizes = [len(atoms) for atoms in structures]
+        return [answer_of(partial(self._read, f, size)) for f, size in zip(found, sizes, strict=True)]
+
+    def _read(self, found: EnergyAndForces, atoms: int) -> Measurement:
+        return self._measurement(found.energy, found.forces, atoms)
+
+    def _measurement(self, energy: object, all_forces: object, atoms: int) -> Measurement:
+        """What is kept of a call: the energy, and the forces on the free atoms.
+
+        Raises:
+            ResponseError: If the energy is no number, or the forces are not ``(atoms, 3)``.
+        """
+        value, forces = _real(energy), _real(all_forces)
+        if value is None or value.ndim:
+            raise ResponseError(f"the calculator gave the energy {reprlib.repr(energy)}; it must be one number, in eV")
+        if forces is None or forces.shape != (atoms, 3):
+            shape = "what are no numbers" if forces is None else f"an array of shape {forces.shape}"
+            raise ResponseError(
+                f"the calculator gave as forces {shape} for {atoms} atoms; they must be ({atoms}, 3), in eV/angstrom",
+                forces,
+            )
+        number, kept = float(value), forces[-self.space.size :].copy()
+        if not np.isfinite(number):
+            return Measurement.failed(f"the calculator gave the energy {number} eV", kept)
+        if not np.isfinite(kept).all():
+            return Measurement.failed(f"the energy is {number:.6g} eV, but not all forces are finite", kept)
+        return Measurement(number, np.array([number]), kept)
 
     @property
     def has_success(self) -> bool:
@@ -202,8 +270,20 @@ class StructureProblem:
 
     def describe(self) -> dict[str, Any]:
         """Name, space and calculator as plain data; the test of success changes no evaluation and is left out."""
-        return {
+        plain = {
             "name": self.name,
             "space": self.space.describe(),
             "calculator": callable_name(self.calculator),
         }
+        return fingerprinted(plain, self.calculator)
+
+
+def _real(value: object) -> FloatArray | None:
+    """An array of real numbers; None for what is none."""
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu()
+    try:
+        array = np.asarray(value)
+        return None if np.iscomplexobj(array) else array.astype(np.float64)
+    except (TypeError, ValueError):
+        return None

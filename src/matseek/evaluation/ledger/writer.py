@@ -25,6 +25,7 @@ from matseek.evaluation.ledger.store import store_for_writing
 from matseek.evaluation.ledger.tables import CAMPAIGN, EVALUATIONS, EVENTS, ITERATIONS
 from matseek.evaluation.ledger.values import clean, pack, to_strict
 from matseek.evaluation.records import Evaluation, Event, Proposal
+from matseek.identity import FINGERPRINT, differing
 from matseek.problems.base import Measurement
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,11 @@ _RESULT = (
 
 _LONGEST = 300
 """Characters of a value in a message; a template has thousands."""
+
+_CODE_DIFFERS = (
+    ". The oracle's code, or a file that it is given, has changed since; where that changes no value, give the oracle "
+    "a method describe() whose text stands for it"
+)
 
 
 class Ledger(LedgerReader):
@@ -139,16 +145,20 @@ class Ledger(LedgerReader):
 
         row = self._write(enter)
         self._created_at = row.created_at
-        there = to_strict(row.problem)
-        if there != here:
-            keys = sorted(key for key in {*row.problem, *problem} if _differ(row.problem.get(key), problem.get(key)))
+        keys = differing(to_strict(row.problem), here)
+        # An oracle that never gave a value may be mended: there is nothing that its new code could mix with.
+        if (keys == [FINGERPRINT] and not self.evaluations(status="done")) or (
+            not keys and FINGERPRINT not in row.problem
+        ):
+            self._write(lambda connection: connection.execute(update(CAMPAIGN).values(problem=problem)))
+        elif keys:
             differences = "; ".join(
                 f"{k}: {_short(row.problem.get(k))} there, {_short(problem.get(k))} here" for k in keys
             )
             raise LedgerMismatchError(
                 f"the ledger {self} belongs to another problem: it holds {row.problem.get('name')!r}, this is "
                 f"{problem.get('name')!r}. Name another ledger, or restore the problem. "
-                f"They differ in {differences}"
+                f"They differ in {differences}{_CODE_DIFFERS if FINGERPRINT in keys else ''}"
             )
         if (row.searcher, row.seed) != (searcher, seed):
             raise LedgerMismatchError(
@@ -290,10 +300,6 @@ def _add_events(connection: Connection, iteration: int, events: Sequence[Event])
             for e in events
         )
         connection.execute(insert(EVENTS), list(kept))
-
-
-def _differ(a: object, b: object) -> bool:
-    return bool(to_strict(a) != to_strict(b))
 
 
 def _short(value: object) -> str:

@@ -1,0 +1,102 @@
+"""One call after the other, or many in one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from matseek.checks import check, whole
+from matseek.evaluation.executors.base import (
+    SECONDS,
+    Call,
+    FloatArray,
+    Outcome,
+    Stateless,
+    always,
+)
+from matseek.evaluation.executors.pooled import ThreadExecutor
+from matseek.problems.base import Answer, answer_of
+
+
+@dataclass(frozen=True)
+class SerialExecutor(Stateless):
+    """One call after the other, in this thread; with a time-out, each in a thread that is abandoned when it is late.
+
+    Args:
+        timeout_s: Seconds that one call may take; None for no limit.
+    """
+
+    timeout_s: float | None = None
+
+    def __post_init__(self) -> None:
+        check(self, timeout_s=SECONDS)
+
+    def outcomes(self, calls: Sequence[Call], go_on: Callable[[], bool] = always) -> Iterator[tuple[int, Outcome]]:
+        """Run calls, in order."""
+        if self.timeout_s is not None:
+            yield from ThreadExecutor(workers=1, timeout_s=self.timeout_s).outcomes(calls, go_on)
+            return
+        for index, call in enumerate(calls):
+            if not go_on():
+                return
+            yield index, answer_of(call)
+
+
+@runtime_checkable
+class _TakesMany(Protocol):
+    """A problem that can be measured at many points in one call."""
+
+    def answers(self, points: FloatArray) -> Iterator[Sequence[Answer]]: ...
+
+
+@dataclass(frozen=True)
+class BatchExecutor(Stateless):
+    """Many calls in one, for calculators that take many structures at once; the randomness of a call does not matter.
+
+    Where such a call fails as a whole, its members are called one by one, so that each fails alone. A calculator that
+    takes one structure at a time is called so, and each result is written down as it comes.
+
+    Args:
+        size: Calls in one, which are written down together.
+    """
+
+    size: int = 32
+
+    def __post_init__(self) -> None:
+        check(self, size=whole(1))
+
+    def outcomes(self, calls: Sequence[Call], go_on: Callable[[], bool] = always) -> Iterator[tuple[int, Outcome]]:
+        """Run calls, in order.
+
+        Raises:
+            ValueError: If the problem is measured one point at a time.
+        """
+        for start in range(0, len(calls), self.size):
+            part = calls[start : start + self.size]
+            problem = part[0].problem
+            if not isinstance(problem, _TakesMany):
+                raise ValueError(
+                    f"evaluator=batched needs structures, and problem {problem.name!r} is measured one point at a "
+                    "time; take evaluator=serial, threads or processes"
+                )
+            index = start
+            for together in problem.answers(np.array([call.point for call in part])):
+                yield from _all(enumerate(together, index))
+                index += len(together)
+                if not go_on():
+                    return
+
+
+def _all(outcomes: Iterable[tuple[int, Outcome]]) -> Iterator[tuple[int, Outcome]]:
+    """All of them, also where an interrupt is thrown in."""
+    interrupted = False
+    for outcome in outcomes:
+        try:
+            yield outcome
+        except KeyboardInterrupt:
+            interrupted = True
+    if interrupted:
+        raise KeyboardInterrupt

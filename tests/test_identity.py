@@ -1,0 +1,150 @@
+import os
+import subprocess
+import sys
+import textwrap
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase.calculators.emt import EMT
+
+from matseek.identity import differing, fingerprint
+from matseek.problems import RecipeProblem
+from matseek.problems.silver_problems import silver
+from matseek.spaces import Box, Variable
+
+FACTOR = 2.0
+
+
+def helper(x):
+    return x + 1
+
+
+def scaled(x, by=1.0):
+    """Doc."""
+    return helper(x) * FACTOR * by
+
+
+def closing(value):
+    def inner(x):
+        return x + value
+
+    return inner
+
+
+class Own:
+    def __call__(self, x):
+        return x + 1
+
+
+class Named:
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, x):
+        return self.factor * x
+
+    def describe(self):
+        return f"times {self.factor}"
+
+
+def test_installed_code_has_its_name_alone():
+    for function in (EMT, partial(EMT, asap_cutoff=True), np.sin, os.getcwd, Named(2)):
+        assert fingerprint(function) == {}
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (lambda x: x + 1, lambda x: x + 2),
+        (lambda x: x + 1, lambda x: x - 1),
+        (lambda x: np.sin(x), lambda x: np.cos(x)),
+        (lambda x, y=1: x, lambda x, y=2: x),
+        (closing(1), closing(2)),
+        (closing(Path("a")), closing(Path("b"))),
+        (closing(helper), closing(scaled)),
+        (partial(closing(1), 3), partial(closing(2), 3)),
+        (lambda x: [x + 1 for _ in range(2)], lambda x: [x + 2 for _ in range(2)]),
+        (lambda x: x in {"a", "b"}, lambda x: x in {"a", "c"}),
+    ],
+)
+def test_other_code_is_told_apart(a, b):
+    assert fingerprint(a) == fingerprint(a)
+    assert differing({"fingerprint": fingerprint(a)}, {"fingerprint": fingerprint(b)}) == ["fingerprint"]
+
+
+def test_what_code_reads_counts(monkeypatch):
+    before = fingerprint(scaled)
+    with monkeypatch.context() as changed:
+        changed.setattr(sys.modules[__name__], "FACTOR", 3.0)
+        assert fingerprint(scaled) != before
+    with monkeypatch.context() as changed:
+        changed.setattr(sys.modules[__name__], "helper", lambda x: x + 3)
+        assert fingerprint(scaled) != before
+    assert fingerprint(scaled) == before
+    own = fingerprint(Own())
+    monkeypatch.setattr(Own, "__call__", lambda self, x: x + 2)
+    assert fingerprint(Own()) != own
+
+
+def test_what_may_change_while_a_campaign_runs_does_not_count():
+    seen = []
+
+    def counting(x):
+        nonlocal calls
+        calls += 1
+        seen.append(x)
+        return x
+
+    calls, before = 0, fingerprint(counting)
+    counting(1)
+    assert (calls, seen) == (1, [1])
+    assert fingerprint(counting) == before
+
+
+def test_the_content_of_files_counts_not_their_age(tmp_path):
+    model = tmp_path / "m.model"
+    found = []
+    for content in ("a", "b", "a"):
+        model.write_text(content)
+        os.utime(model, (len(found), len(found)))
+        found.append(fingerprint(partial(EMT, model=str(model))))
+    assert found[0] == found[2] != found[1]
+    assert differing({"fingerprint": found[0]}, {"fingerprint": found[1]}) == ["fingerprint"]
+    model.unlink()
+    gone = {"fingerprint": fingerprint(partial(EMT, model=str(model)))}
+    assert differing({"fingerprint": found[0]}, gone) == []
+
+
+def test_descriptions_without_a_fingerprint_or_of_another_python_go_with_any():
+    here = {"name": "a", "fingerprint": fingerprint(lambda x: x)}
+    assert differing({"name": "a"}, here) == differing(here, {"name": "a"}) == []
+    assert differing({"name": "a", "fingerprint": {"code": "cpython-27:0123"}}, here) == []
+    assert differing({"name": "b"}, here) == ["name"]
+
+
+def test_a_fingerprint_is_the_same_in_another_process(tmp_path):
+    program = textwrap.dedent("""
+        from tests.test_identity import scaled, closing, Own
+        from matseek.identity import fingerprint
+        odd = lambda x: x in {"a", "b", "c", "d"} or x in ("e", 1.5, None)
+        print([fingerprint(f)["code"] for f in (scaled, closing(("a", 1)), Own(), odd)])
+    """)
+    found = set()
+    for seed, folder in (("1", "a"), ("2", "b")):
+        (tmp_path / folder).mkdir()
+        path = tmp_path / folder / "program.py"
+        path.write_text(program)
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "PYTHONHASHSEED": seed}
+        found.add(subprocess.run([sys.executable, path], env=environment, capture_output=True, check=True).stdout)
+    assert len(found) == 1
+    assert str(fingerprint(scaled)["code"]).encode() in found.pop()
+
+
+def test_problems_say_it(tmp_path):
+    space = Box([Variable("x", 0, 1)])
+    a, b = (RecipeProblem(space, f).describe() for f in (lambda X: X[:, 0], lambda X: -X[:, 0]))
+    assert a["oracle"] == b["oracle"]
+    assert differing(a, b) == ["fingerprint"]
+    assert "fingerprint" not in silver().describe()
