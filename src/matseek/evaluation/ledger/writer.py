@@ -147,9 +147,8 @@ class Ledger(LedgerReader):
         self._created_at = row.created_at
         keys = differing(to_strict(row.problem), here)
         # An oracle that never gave a value may be mended: there is nothing that its new code could mix with.
-        if (keys == [FINGERPRINT] and not self.evaluations(status="done")) or (
-            not keys and FINGERPRINT not in row.problem
-        ):
+        mended = keys == [FINGERPRINT] and not self.evaluations(status="done")
+        if mended or (not keys and FINGERPRINT in here and FINGERPRINT not in row.problem):
             self._write(lambda connection: connection.execute(update(CAMPAIGN).values(problem=problem)))
         elif keys:
             differences = "; ".join(
