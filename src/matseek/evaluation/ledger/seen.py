@@ -95,7 +95,7 @@ class Seen:
             self._evaluations[row.number] = self.evaluation(row)
             (self._pending.add if row.status == "pending" else self._pending.discard)(row.number)
             self._all = None
-        for told in news.events:
+        for told in (row for row in news.events if row.id > self._last_event):
             self._events.append(Event(told.kind, told.message, {**told.data, "iteration": told.iteration}))
             if isinstance(run := told.data.get("run"), int):
                 self._told.add((told.kind, run))

@@ -20,7 +20,7 @@ from matseek.evaluation.ledger.clock import Clock, now
 from matseek.evaluation.ledger.lock import hold_of
 from matseek.evaluation.ledger.reader import LedgerReader
 from matseek.evaluation.ledger.schema import bring_up_to_date
-from matseek.evaluation.ledger.seen import COLUMNS, Seen
+from matseek.evaluation.ledger.seen import News, Seen
 from matseek.evaluation.ledger.store import store_for_writing
 from matseek.evaluation.ledger.tables import CAMPAIGN, EVALUATIONS, EVENTS, ITERATIONS
 from matseek.evaluation.ledger.values import clean, pack, to_strict
@@ -36,7 +36,6 @@ _SETTLED = ("status", "value", "replicates", "error", "finished_at", "response")
 """What a result says of an evaluation."""
 
 _LAST_ITERATION, _LAST_EVALUATION = (select(func.max(table.c.number)) for table in (ITERATIONS, EVALUATIONS))
-_OF_ITERATION = select(*COLUMNS).where(EVALUATIONS.c.iteration == bindparam("iteration")).order_by(EVALUATIONS.c.number)
 _STATUS = select(EVALUATIONS.c.status).where(EVALUATIONS.c.number == bindparam("number"))
 _RESULT = (
     update(EVALUATIONS)
@@ -111,13 +110,19 @@ class Ledger(LedgerReader):
             raise self._store.explained(error, "locked") from error
 
     def _write(self, work: Callable[[Connection], T]) -> T:
-        def fenced(connection: Connection) -> T:
+        """Write, and read what that has changed in the same transaction."""
+
+        def fenced(connection: Connection) -> tuple[T, News]:
             if self._lock.active:
                 self._lock.fence(connection)
-            return work(connection)
+            return work(connection), self._seen.news(connection)
 
         self._known = False
-        return self._store.write(fenced)
+        found, news = self._store.write(fenced)
+        with self._reading:
+            self._seen.take(news)
+        self._known = True
+        return found
 
     def _up_to_date(self) -> Seen:
         # As long as the ledger is held, nobody else writes.
@@ -190,7 +195,7 @@ class Ledger(LedgerReader):
             The pending evaluations, in the proposal's order.
         """
 
-        def write(connection: Connection) -> list[Row[Any]]:
+        def write(connection: Connection) -> int:
             iteration = _iteration(connection) + 1
             first = (connection.scalar(_LAST_EVALUATION) or 0) + 1
             connection.execute(insert(ITERATIONS), {"number": iteration, "seconds_asking": seconds_asking})
@@ -210,10 +215,10 @@ class Ledger(LedgerReader):
                 connection.execute(insert(EVALUATIONS), rows)
             _add_events(connection, iteration, proposal.events)
             self._clock.note(connection)
-            return list(connection.execute(_OF_ITERATION, {"iteration": iteration}).all())
+            return iteration
 
         points = np.asarray(proposal.points, dtype=np.float64).tolist()
-        return [self._seen.evaluation(row) for row in self._write(write)]
+        return list(self._seen.evaluations(self._write(write), None))
 
     def record(self, results: Sequence[tuple[int, Measurement]]) -> None:
         """Commit results of pending evaluations, all together or, if that fails, none.
