@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,9 +97,3 @@ def _candidates(problem: Problem, best: Sequence[Evaluation]) -> pd.DataFrame:
         "proposer": [e.proposer for e in best],
     }
     return pd.concat([pd.DataFrame(who), problem.space.to_frame(points)], axis=1)
-
-
-def copy_ledger(source: Path, target: Path) -> None:
-    """Copy an SQLite file as a whole, with what still lies in its write-ahead log."""
-    with closing(sqlite3.connect(source)) as there, closing(sqlite3.connect(target)) as here:
-        there.backup(here)

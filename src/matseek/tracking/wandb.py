@@ -19,7 +19,8 @@ import ase.io
 from lightning.pytorch.loggers import Logger, WandbLogger
 
 from matseek.checks import check, optional, several, text
-from matseek.tracking.outcome import Outcome, copy_ledger
+from matseek.evaluation.ledger import copy_ledger
+from matseek.tracking.outcome import Outcome
 from matseek.tracking.settings import STEP, Label, Tracking
 
 if TYPE_CHECKING:

@@ -66,16 +66,22 @@ def saved(path: Path) -> dict[int, Measurement]:
 
 
 def _entry(number: int, m: Measurement) -> dict[str, Any]:
-    response = None if m.response is None else m.response.tolist()
-    kind = None if m.response is None else str(m.response.dtype)
-    entry = {"evaluation": number, "value": float(m.value), "replicates": [float(v) for v in m.replicates]}
-    return entry | {"response": response, "dtype": kind, "error": m.error}
+    values = {"evaluation": number, "value": float(m.value), "replicates": [float(v) for v in m.replicates]}
+    if m.response is not None:
+        values |= {"response": m.response.tolist(), "dtype": str(m.response.dtype), "shape": m.response.shape}
+    return values | {"error": m.error}
 
 
 def _measurement(
-    evaluation: int, value: float, replicates: list[float], response: list[Any] | None, dtype: str, error: str | None
+    evaluation: int,
+    value: float,
+    replicates: list[float],
+    error: str | None,
+    response: list[Any] | None = None,
+    dtype: str = "float64",
+    shape: Sequence[int] = (-1,),
 ) -> tuple[int, Measurement]:
-    array = None if response is None else np.array(response, dtype=dtype)
+    array = None if response is None else np.array(response, dtype=dtype).reshape(shape)
     return evaluation, Measurement(value, np.array(replicates, dtype=np.float64), array, error)
 
 

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from sqlalchemy import Connection, delete, insert, inspect, select, update
 
 from matseek.errors import LedgerError
 from matseek.evaluation.ledger.address import Address
+from matseek.evaluation.ledger.copies import copy_ledger
 from matseek.evaluation.ledger.store import Store
 from matseek.evaluation.ledger.tables import CAMPAIGN, EVENTS, LEDGER, METADATA
 
@@ -116,11 +115,6 @@ _STEPS: tuple[Callable[[Connection], None], ...] = (_to_2,)
 
 
 def _copied(path: Path, version: int) -> Path:
-    """Copy a ledger's file as a whole, with what still lies in its write-ahead log."""
     target = path.with_name(f"{path.stem}.version-{version}{path.suffix}")
-    draft = target.with_name(f"{target.name}.draft")
-    draft.unlink(missing_ok=True)
-    with closing(sqlite3.connect(path)) as there, closing(sqlite3.connect(draft)) as here:
-        there.backup(here)
-    draft.replace(target)
+    copy_ledger(path, target)
     return target

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import math
@@ -56,14 +57,14 @@ def to_strict(value: Any) -> Any:  # noqa: ANN401
     """
     odd: dict[str, str] = {}
     plain = _plain(value, "", odd)
-    return {_PLAIN: plain, _NUMBERS: odd} if odd else plain
+    return {_PLAIN: plain, _NUMBERS: odd} if odd or _is_marked(plain) else plain
 
 
 def from_strict(value: Any) -> Any:  # noqa: ANN401
     """What :func:`to_strict` was given, with lists for tuples and arrays."""
-    if not isinstance(value, dict) or value.keys() != {_PLAIN, _NUMBERS}:
+    if not _is_marked(value):
         return value
-    root = {"": value[_PLAIN]}
+    root = {"": copy.deepcopy(value[_PLAIN])}
     for pointer, number in value[_NUMBERS].items():
         *parents, last = _steps(pointer)
         place: Any = root
@@ -71,6 +72,10 @@ def from_strict(value: Any) -> Any:  # noqa: ANN401
             place = place[int(step) if isinstance(place, list) else step]
         place[int(last) if isinstance(place, list) else last] = float(number)
     return root[""]
+
+
+def _is_marked(value: object) -> bool:
+    return isinstance(value, dict) and value.keys() == {_PLAIN, _NUMBERS}
 
 
 def _steps(pointer: str) -> Iterator[str]:
