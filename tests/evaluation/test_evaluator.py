@@ -131,10 +131,8 @@ FAULTS = [
     (lambda: SilentError(), "SilentError: its text cannot be shown (RuntimeError)"),
     (lambda: ValueError("a" * 10**7), "ValueError: " + "a" * 1488 + " ... " + "a" * 500),
     (lambda: SystemExit(3), "SystemExit: 3"),
-    (lambda: KeyboardInterrupt("mine"), "KeyboardInterrupt: mine"),
     (lambda: GeneratorExit("mine"), "GeneratorExit: mine"),
     (lambda: StopIteration("mine"), "StopIteration: mine"),
-    (lambda: OutermostError("mine"), "OutermostError: mine"),
 ]
 
 
@@ -152,6 +150,34 @@ def test_whatever_an_oracle_raises_is_a_failure_that_can_be_stored_and_told(faul
     assert (first.status, second.status) == ("failed", "done")
     assert first.error == error
     caplog.text.encode()
+
+
+@pytest.mark.parametrize(
+    ("executor", "kind"),
+    [(SerialExecutor(), OutermostError), (ThreadExecutor(1), OutermostError), (SerialExecutor(), KeyboardInterrupt)],
+)
+def test_an_exception_that_is_made_to_end_a_program_does(executor, kind):
+    def oracle(points):
+        calls.append(1)
+        if len(calls) == 2:
+            raise kind("mine")
+        return points[:, 0]
+
+    calls = []
+    e = evaluator(oracle, executor=executor)
+    e.ask(uniform(4))
+    with pytest.raises(kind):
+        e.evaluate_pending()
+    assert [v.status for v in e.ledger.evaluations()] == ["done", "pending", "pending", "pending"]
+
+
+def test_an_interrupt_that_a_thread_raises_itself_is_a_failure():
+    def oracle(points):
+        raise KeyboardInterrupt("mine")
+
+    e = evaluator(oracle, executor=ThreadExecutor(2))
+    e.ask(uniform(2))
+    assert [v.error for v in e.evaluate_pending()] == ["KeyboardInterrupt: mine"] * 2
 
 
 def interrupting(points):

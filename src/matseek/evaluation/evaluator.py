@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_FAILURES = (Exception, SystemExit, KeyboardInterrupt, GeneratorExit)
+"""What an oracle raises when it fails. Any other BaseException is made to end a program, and does: its point waits."""
+
 
 @dataclass(frozen=True, eq=False)
 class Evaluator:
@@ -151,6 +154,9 @@ class Evaluator:
         try:
             if isinstance(outcome, Event):
                 self.ledger.note(outcome)
+                return
+            if isinstance(outcome, BaseException) and not isinstance(outcome, _FAILURES):
+                trouble.append(outcome)
                 return
             self._settle(evaluation, outcome)
         except (ConfigurationError, OracleError, ResponseError, LedgerError) as error:

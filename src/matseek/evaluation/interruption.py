@@ -14,8 +14,8 @@ T = TypeVar("T")
 class Interruption:
     """A context in which interrupts are known from errors, and reach nobody but a stream of outcomes.
 
-    An oracle may raise KeyboardInterrupt itself, and an oracle whose program was ended by the user's Ctrl-C may raise
-    anything; the signal alone tells. Outside the main thread, which signals never reach, nothing is an interrupt.
+    An oracle whose program was ended by the user's Ctrl-C may raise anything, and in a thread KeyboardInterrupt may be
+    its own; the signal alone tells. Outside the main thread, which signals never reach, nothing is an interrupt.
 
     Attributes:
         requested: Whether there has been one.
@@ -26,16 +26,13 @@ class Interruption:
         self._due = False
         self._waiting = False
         self._before: dict[signal.Signals, Any] = {}
-        self._heard = True
 
     def __enter__(self) -> Interruption:
         """Listen, unless somebody else does."""
         if threading.current_thread() is threading.main_thread():
-            self._heard = False
             for number in (signal.SIGINT, signal.SIGTERM):
                 if signal.getsignal(number) is signal.default_int_handler:
                     self._before[number] = signal.signal(number, self._arrived)
-                    self._heard |= number == signal.SIGINT
         return self
 
     def __exit__(
@@ -53,10 +50,7 @@ class Interruption:
 
     def explains(self, outcome: object) -> bool:
         """Whether a call has no answer because of an interrupt: it is to be made again, and has not failed."""
-        if not isinstance(outcome, BaseException):
-            return False
-        # Where somebody else listens, an interrupt cannot be told from the oracle's own.
-        return self.requested or (isinstance(outcome, KeyboardInterrupt) and not self._heard)
+        return self.requested and isinstance(outcome, BaseException)
 
     def stream(self, outcomes: Iterator[T]) -> Iterator[T]:
         """The outcomes; an interrupt that arrives while one is dealt with is raised where the next is waited for."""

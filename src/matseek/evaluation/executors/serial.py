@@ -25,6 +25,8 @@ from matseek.problems.base import Answer, answer_of
 class SerialExecutor(Stateless):
     """One call after the other, in this thread; with a time-out, each in a thread that is abandoned when it is late.
 
+    A KeyboardInterrupt ends the run, also one that the oracle raises itself.
+
     Args:
         timeout_s: Seconds that one call may take; None for no limit.
     """
@@ -42,7 +44,7 @@ class SerialExecutor(Stateless):
         for index, call in enumerate(calls):
             if not go_on():
                 return
-            yield index, answer_of(call)
+            yield index, _no_interrupt(answer_of(call))
 
 
 @runtime_checkable
@@ -84,10 +86,17 @@ class BatchExecutor(Stateless):
                 )
             index = start
             for together in problem.answers(np.array([call.point for call in part])):
-                yield from _all(enumerate(together, index))
+                yield from _all(enumerate(map(_no_interrupt, together), index))
                 index += len(together)
                 if not go_on():
                     return
+
+
+def _no_interrupt(answer: Answer) -> Answer:
+    """Raise what ends the program; in this thread that is no failure of the call, whoever raised it."""
+    if isinstance(answer, KeyboardInterrupt):
+        raise answer
+    return answer
 
 
 def _all(outcomes: Iterable[tuple[int, Outcome]]) -> Iterator[tuple[int, Outcome]]:
