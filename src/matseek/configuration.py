@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from matseek.checks import Rule, of, seed, shown, whole
+from matseek.checks import Rule, of, seed, several, shown, text, whole
 from matseek.errors import ConfigurationError, MatseekError
 from matseek.evaluation.executors import Executor
 from matseek.insight.stopping import StopCriterion
@@ -87,7 +88,9 @@ def run_settings(overrides: Sequence[str]) -> RunSettings:
     Raises:
         ConfigurationError: If an override names nothing that exists, or a value is refused.
     """
+    several(text)("overrides", overrides)
     with _explained():
+        _require_choices(overrides)
         with initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
             composed = compose("run", overrides=list(overrides), return_hydra_config=True)
         choices = composed.hydra.runtime.choices
@@ -98,6 +101,22 @@ def run_settings(overrides: Sequence[str]) -> RunSettings:
             raise ConfigurationError(f"run_dir must be a path, got {config.run_dir}; put quotes around it")
         config.run_dir = default if config.run_dir is None else str(config.run_dir)
         return _settings(config, Path(config.run_dir), choices.searcher)
+
+
+def choices_of(group: str) -> list[str]:
+    """Names of the configs of a group; none where there is no such group."""
+    return sorted(path.stem for path in (config_dir() / group).glob("*.yaml"))
+
+
+def _require_choices(overrides: Sequence[str]) -> None:
+    """Refuse what names no config of a group: Hydra tells of numbers and lists there by errors of its own code."""
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        names, value = choices_of(override.key_or_group), override.value()
+        if names and not (value is None or isinstance(value, str)):
+            raise ConfigurationError(
+                f"{override.key_or_group}={shown(value)} names no config; choose one of {names}: "
+                f"{override.key_or_group}=NAME"
+            )
 
 
 def _settings(config: DictConfig, run_dir: Path, searcher: str | None = None) -> RunSettings:
@@ -132,10 +151,9 @@ def _made(config: DictConfig, group: str, kind: type) -> Any:  # noqa: ANN401 --
     """
     node = config.get(group)
     if not isinstance(node, DictConfig) or "_target_" not in node:
-        names = sorted(path.stem for path in (config_dir() / group).glob("*.yaml"))
-        raise ConfigurationError(
-            f"{group}={shown(node)} names no object; choose one of {names}, such as {group}={names[0]}"
-        )
+        names = choices_of(group)
+        remedy = f"choose one of {names}: {group}=NAME" if names else "give it a _target_"
+        raise ConfigurationError(f"{group}={shown(node)} names no object; {remedy}")
     try:
         return of(kind)(group, instantiate(node, _convert_="all"))
     except InstantiationException as error:
@@ -145,12 +163,14 @@ def _made(config: DictConfig, group: str, kind: type) -> Any:  # noqa: ANN401 --
         if cause is None:
             raise ConfigurationError(f"{group}: {error}") from error
         raise
-    except ValueError as error:
-        raise ConfigurationError(str(error)) from error
+    except (TypeError, ValueError) as error:
+        if isinstance(error, TypeError) and not _unfit_call(error):
+            raise
+        raise ConfigurationError(f"{group}: {error}") from error
 
 
 def _unfit_call(error: BaseException | None) -> bool:
-    """Whether an error is that of a call whose arguments do not fit: no line of what is called has run."""
+    """Whether an error is Hydra's about a call or its flags: no line of what is called has run."""
     frames = traceback.extract_tb(error.__traceback__) if isinstance(error, TypeError) else []
     return bool(frames) and "hydra" in Path(frames[-1].filename).parts
 
