@@ -112,7 +112,7 @@ def _require_choices(overrides: Sequence[str]) -> None:
     """Refuse what names no config of a group: Hydra tells of numbers and lists there by errors of its own code."""
     for override in OverridesParser.create().parse_overrides(list(overrides)):
         names, value = choices_of(override.key_or_group), override.value()
-        if names and not (value is None or isinstance(value, str)):
+        if names and not isinstance(value, str) and not (value is None and override.is_delete()):
             raise ConfigurationError(
                 f"{override.key_or_group}={shown(value)} names no config; choose one of {names}: "
                 f"{override.key_or_group}=NAME"

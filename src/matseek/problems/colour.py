@@ -160,7 +160,7 @@ def lab_from_hex(color: str) -> FloatArray:
         ValueError: If the text is not a colour.
     """
     if not isinstance(color, str) or not re.fullmatch(r"#[0-9a-fA-F]{6}", color):
-        raise ValueError(f"{shown(color)} is not a colour; write six hexadecimal digits, such as '#3a5fcd'")
+        raise ValueError(f"color={shown(color)} is not a colour; write six hexadecimal digits, such as '#3a5fcd'")
     encoded = np.array([int(color[k : k + 2], 16) for k in (1, 3, 5)]) / 255.0
     linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
     xyz = 100.0 * np.linalg.solve(_SRGB_FROM_XYZ, linear)

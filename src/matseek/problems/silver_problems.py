@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from matseek.checks import flag, text
 from matseek.problems.colour import ColourMatch
 from matseek.problems.measured import DropletEmulator, MeasuredDroplets
 from matseek.problems.recipe import RecipeProblem
@@ -20,6 +21,7 @@ def silver_space(*, hardware: bool = True) -> Box:
     Args:
         hardware: Whether the windows may be widened to what the pumps can do.
     """
+    hardware = flag("hardware", hardware)
     windows = {
         "QAgNO3": (4, 45, "%", (0.5, 80)),
         "Qpva": (10, 40, "%", (10, 40)),
@@ -61,7 +63,7 @@ def silver_colour(color: str, droplets: int = 20, success_below: float | None = 
     Raises:
         ValueError: If the text is no colour.
     """
-    objective = ColourMatch(WAVELENGTHS, color)
+    objective = ColourMatch(WAVELENGTHS, text("color", color))
     laboratory = SilverLaboratory(droplets=droplets)
     return RecipeProblem(
         silver_space(), laboratory, objective, name="silver_colour", success_below=success_below, axes=_PAPER_AXES
