@@ -27,6 +27,7 @@ test: install
 # Long attacks, which a release runs: hours on two cores. Each writes benchmarks/results/*.json.
 attack: install
 	$(BIN)/python -W ignore -m benchmarks.kernels
+	$(BIN)/python -m benchmarks.fuzz
 
 lint: install
 	$(BIN)/ruff check .
