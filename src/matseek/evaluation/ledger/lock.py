@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 from sqlalchemy import Connection, inspect, select, text, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from matseek.errors import LedgerBusyError
 from matseek.evaluation.ledger.address import Address
@@ -31,11 +31,11 @@ class Hold(ABC):
     """Keeps other processes from working on a ledger; the lock goes with the process, however that ends.
 
     Args:
-        address: Where the ledger lies.
+        store: The ledger's database.
     """
 
-    def __init__(self, address: Address) -> None:
-        self.address = address
+    def __init__(self, store: Store) -> None:
+        self.store = store
         self._depth = 0
 
     @property
@@ -49,9 +49,13 @@ class Hold(ABC):
 
         Raises:
             LedgerBusyError: If another process holds it.
+            LedgerError: If it cannot be locked at all.
         """
         if not self.active:
-            self.take()
+            try:
+                self.take()
+            except (SQLAlchemyError, OSError) as error:
+                raise self.store.explained(error, "opened") from error
         self._depth += 1
         try:
             yield
@@ -84,14 +88,14 @@ class Hold(ABC):
 
     def busy(self, told: str = "another process is at work on") -> LedgerBusyError:
         """What is raised when somebody else holds the ledger."""
-        return LedgerBusyError(f"{told} the ledger {self.address}; wait until it ends, or name another ledger")
+        return LedgerBusyError(f"{told} the ledger {self.store.address}; wait until it ends, or name another ledger")
 
 
 def hold_of(store: Store) -> Hold:
     """The lock that goes with a database."""
     if store.address.url.get_backend_name() == "postgresql":
         return AdvisoryLock(store)
-    return LockFile(store.address) if store.address.shared else Alone(store.address)
+    return LockFile(store) if store.address.shared else Alone(store)
 
 
 class Alone(Hold):
@@ -112,9 +116,9 @@ class Alone(Hold):
 class LockFile(Hold):
     """A lock in a file: beside an SQLite file, whatever it is called, else in the folder of temporary files."""
 
-    def __init__(self, address: Address) -> None:
-        super().__init__(address)
-        self._lock = FileLock(str(_lock_path(address)))
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self._lock = FileLock(str(_lock_path(store.address)))
 
     def take(self) -> None:
         """Take the lock."""
@@ -139,16 +143,15 @@ class AdvisoryLock(Hold):
     """
 
     def __init__(self, store: Store) -> None:
-        super().__init__(store.address)
-        self._store = store
+        super().__init__(store)
         self._word = uuid.uuid4().hex
         self._connection: Connection | None = None
 
     def take(self) -> None:
         """Take the lock, and say so in the ledger."""
-        if not self._store.patiently(self._try):
+        if not self.store.patiently(self._try):
             raise self.busy()
-        self._store.patiently(self._sign)
+        self.store.patiently(self._sign)
 
     def leave(self) -> None:
         """Give the lock back: it goes with its connection."""
@@ -159,11 +162,12 @@ class AdvisoryLock(Hold):
 
     def confirm(self) -> None:
         """Take the lock again if its connection was lost."""
-        try:
-            assert self._connection is not None
-            self._connection.execute(text("SELECT 1"))
-        except (DBAPIError, AssertionError):
-            self._take_again()
+        if self.active:
+            try:
+                assert self._connection is not None
+                self._connection.execute(text("SELECT 1"))
+            except (DBAPIError, AssertionError):
+                self._take_again()
 
     def fence(self, connection: Connection) -> None:
         """Refuse to write after somebody else; whoever takes the lock now waits for this transaction."""
@@ -172,19 +176,19 @@ class AdvisoryLock(Hold):
 
     def _take_again(self) -> None:
         self.leave()
-        end = time.monotonic() + self.address.patience
+        end = time.monotonic() + self.store.address.patience
         # The server may hold the lost connection, and the lock with it, for a while.
-        while not self._store.patiently(self._try):
+        while not self.store.patiently(self._try):
             if time.monotonic() > end:
                 raise self._overtaken()
             time.sleep(_PAUSE)
-        holder = self._store.read(lambda connection: connection.scalar(select(LEDGER.c.holder)))
+        holder = self.store.read(lambda connection: connection.scalar(select(LEDGER.c.holder)))
         if holder != self._word:
             self.leave()
             raise self._overtaken()
 
     def _try(self) -> bool:
-        connection = self._store.aside.connect()
+        connection = self.store.aside.connect()
         try:
             key = "(SELECT oid FROM pg_namespace WHERE nspname = current_schema())::bigint"
             # An oid has 32 bits without a sign, a key's half has one.

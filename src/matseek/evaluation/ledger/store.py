@@ -75,8 +75,8 @@ class Store:
 
     def __init__(self, address: Address, engine: Engine) -> None:
         self.address, self.engine, self.aside = address, engine, engine
-        # Connections are closed with the ledger, not whenever they are found.
-        weakref.finalize(self, engine.dispose)
+        # Connections are closed with the ledger, not whenever they are found, and never by a forked child that ends.
+        weakref.finalize(self, engine.dispose).atexit = False
 
     def read(self, work: Callable[[Connection], T], deed: str = "read") -> T:
         """Read in one transaction; the work may be done several times.
