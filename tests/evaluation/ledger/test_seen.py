@@ -28,7 +28,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=steps, many=st.sampled_from([1, 500]), held=st.booleans())
 def test_what_is_kept_is_what_the_file_holds(tmp_path_factory, monkeypatch, steps, many, held):
     monkeypatch.setattr(seen, "_MANY", many)
