@@ -28,6 +28,7 @@ test: install
 attack: install
 	$(BIN)/python -W ignore -m benchmarks.kernels
 	$(BIN)/python -m benchmarks.fuzz
+	$(BIN)/python -W ignore -m benchmarks.attack_executors
 
 lint: install
 	$(BIN)/ruff check .

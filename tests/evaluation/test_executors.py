@@ -1,6 +1,4 @@
-import json
 import os
-import subprocess
 import sys
 import threading
 import time
@@ -19,6 +17,7 @@ from matseek.evaluation.executors.cluster import ASKED_AGAIN
 from matseek.potentials import BatchedEMT
 from matseek.problems import Measurement, RecipeProblem, StructureProblem
 from matseek.spaces import Adlayer, Box, Variable
+from tests.evaluation.clusters import Cluster
 from tests.evaluation.oracles import CRASH, EXIT, HANG, ODD, QUIT, RAISE, VALUE, WAIT, Slow, begun, calls_of, problem_in
 
 SPACE = Box([Variable("x", 0, 10)])
@@ -243,33 +242,6 @@ def test_a_problem_that_cannot_be_made_there_stops_before_it_is_paid_for(monkeyp
     problem = RecipeProblem(SPACE, absent)
     with pytest.raises(ExecutorError, match="cannot be made in another process.*use evaluator=threads"):
         list(ProcessExecutor(1).outcomes(calls_of(problem, 1.0, 2.0), always))
-
-
-class Cluster:
-    """A scheduler and two workers, each a process."""
-
-    def __init__(self, folder):
-        file = folder / "scheduler.json"
-        place = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)]
-        self.scheduler = self._begin("dask_scheduler", *place)
-        one = ["--scheduler-file", str(file), "--no-dashboard", "--nthreads", "1", "--no-nanny"]
-        self.workers = [self._begin("dask_worker", *one, "--local-directory", str(folder)) for _ in range(2)]
-        for _ in range(600):
-            if file.exists() and file.read_text().endswith("}"):
-                break
-            time.sleep(0.05)
-        self.address = json.loads(file.read_text())["address"]
-
-    @staticmethod
-    def _begin(module, *arguments):
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-        command = [sys.executable, "-W", "ignore", "-m", f"distributed.cli.{module}", *arguments]
-        return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def close(self):
-        for process in (*self.workers, self.scheduler):
-            process.kill()
-            process.wait()
 
 
 @pytest.mark.timeout(180)

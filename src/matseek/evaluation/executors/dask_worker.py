@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import threading
 from concurrent.futures import Future
 from typing import Any, cast
 
@@ -10,6 +11,9 @@ from distributed import Event, Variable, WorkerPlugin, get_worker
 
 from matseek.evaluation.executors.base import FloatArray, Outcome
 from matseek.evaluation.executors.workers import ProblemPool
+
+_REST = 1800.0
+"""Seconds after the last call's beginning at which processes without a call end."""
 
 
 class WorkerLostError(Exception):
@@ -30,14 +34,24 @@ class ProblemPlugin(WorkerPlugin):
     def setup(self, worker: Any) -> None:  # noqa: ANN401 -- Dask's
         """Dask calls this on every worker, also on those that come later."""
         self._pool = ProblemPool(self._problem, min(self._workers, worker.state.nthreads))
+        self._rest: threading.Timer | None = None
 
     def teardown(self, worker: Any) -> None:  # noqa: ANN401, ARG002 -- Dask's
         """Dask calls this where the plugin or the worker goes."""
+        if self._rest is not None:
+            self._rest.cancel()
         self._pool.close()
 
     def begin(self, task: tuple[int, FloatArray, int], timeout_s: float | None) -> Future[Outcome]:
         """Begin a call: number, point and seed."""
-        return self._pool.begin(*task, timeout_s)
+        outcome = self._pool.begin(*task, timeout_s)
+        # Nobody takes the plugin away where the campaign's own process was killed.
+        if self._rest is not None:
+            self._rest.cancel()
+        self._rest = threading.Timer(_REST, self._pool.rest)
+        self._rest.daemon = True
+        self._rest.start()
+        return outcome
 
 
 def measured(name: str, token: str, task: tuple[int, FloatArray, int], timeout_s: float | None) -> bytes:

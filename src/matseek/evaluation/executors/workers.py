@@ -51,7 +51,7 @@ class ProblemPool:
         with self._lock:
             try:
                 answer = self._pool.schedule(_measured, args=args, timeout=timeout_s)
-            except RuntimeError:  # a process was killed from outside while none had a call
+            except RuntimeError:  # it rests, or a process was killed from outside while none had a call
                 self._stack.close()
                 self._pool = self._new()
                 answer = self._pool.schedule(_measured, args=args, timeout=timeout_s)
@@ -60,6 +60,12 @@ class ProblemPool:
         outcome.add_done_callback(self._under_way.discard)
         answer.add_done_callback(lambda done: _pass_on(done, outcome, timeout_s))
         return outcome
+
+    def rest(self) -> None:
+        """End the processes if none has a call; the next call starts others."""
+        with self._lock:
+            if not self._under_way:
+                self._stack.close()
 
     def close(self) -> None:
         """Kill the processes; calls that are under way end with an ExecutorError."""
