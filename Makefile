@@ -29,6 +29,7 @@ attack: install
 	$(BIN)/python -W ignore -m benchmarks.kernels
 	$(BIN)/python -m benchmarks.fuzz
 	$(BIN)/python -W ignore -m benchmarks.attack_executors
+	$(BIN)/python -m benchmarks.resume
 
 lint: install
 	$(BIN)/ruff check .

@@ -151,6 +151,11 @@ def test_a_failing_cell_is_told_and_the_others_go_on(tmp_path, monkeypatch):
         (["searchers=[random,lhs,nobody]"], ConfigurationError, "nobody"),
         (["lhs.batch_size=40"], BudgetError, "budget=12"),
         (["problem=[a"], ConfigurationError, "a"),
+        (
+            ["searchers=[random,godiff]", "budget=64", "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"],
+            ConfigurationError,
+            "searcher=godiff trains with 2 processes in every cell.*take trainer=cpu or trainer=gpu",
+        ),
     ],
 )
 def test_bad_settings_are_refused_before_anything_is_run(overrides, error, message, tmp_path):

@@ -125,6 +125,11 @@ class NetworkSearcher(BatchSearcher):
                 "answers with a single value; set it to 0"
             )
 
+    def check(self, budget: int) -> None:
+        """Refuse a budget smaller than a batch, and training that could not begin on this machine."""
+        super().check(budget)
+        self.training.trainer.single.check()
+
     @property
     def learners(self) -> Learners:
         """The network."""

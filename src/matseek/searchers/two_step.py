@@ -88,6 +88,11 @@ class TwoStepSearcher(BatchSearcher):
         if any("network" in stage.proposers for stage in self.schedule):
             self.network.check_problem(problem)
 
+    def check(self, budget: int) -> None:
+        """Refuse a budget smaller than a batch, and training that could not begin on this machine."""
+        super().check(budget)
+        self.network.training.trainer.single.check()
+
     @property
     def learners(self) -> Learners:
         """The Gaussian process and the network."""
