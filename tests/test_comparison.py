@@ -152,7 +152,13 @@ def test_a_failing_cell_is_told_and_the_others_go_on(tmp_path, monkeypatch):
         (["lhs.batch_size=40"], BudgetError, "budget=12"),
         (["problem=[a"], ConfigurationError, "a"),
         (
-            ["searchers=[random,godiff]", "budget=64", "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"],
+            [
+                "searchers=[random,lhs,godiff]",
+                "budget=64",
+                "trainer=ddp",
+                "trainer.accelerator=cpu",
+                "trainer.devices=2",
+            ],
             ConfigurationError,
             "searcher=godiff trains with 2 processes in every cell.*take trainer=cpu or trainer=gpu",
         ),
