@@ -5,7 +5,10 @@ kill, until they end; then the next one follows, until there were enough kills. 
 calls (benchmarks/witness.py), so that what was paid for is not taken from the ledger's word. A call that is under way
 when its process is killed has no result anywhere and is made again: at most one for each process that evaluates.
 
-    .venv/bin/python -W ignore -m benchmarks.killing [--kinds bayesian tell ...] [--kills 50]
+With --server the ledgers are on a PostgreSQL server, which is itself restarted in mid-run; comparisons keep their
+ledgers in their folders, and are left out.
+
+    .venv/bin/python -W ignore -m benchmarks.killing [--kinds bayesian tell ...] [--kills 50] [--server]
 """
 
 from __future__ import annotations
@@ -26,9 +29,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import psutil
+import sqlalchemy
 
 from benchmarks import witness
 from benchmarks.results_io import write
+from matseek.campaign import Campaign  # imported here, since lives are forked from this process
+from matseek.cli import app
+from matseek.configuration import run_settings
 
 Rows = dict[str, tuple[str, float | None, str]]
 """Point, value and time of every evaluation that has its result, by ledger and number."""
@@ -36,8 +43,8 @@ Rows = dict[str, tuple[str, float | None, str]]
 PATIENCE = 600.0
 """Seconds after which a life that nobody kills counts as hung."""
 
-_SILVER = ["problem._target_=benchmarks.witness.silver", "~problem.droplets", "~problem.success_below"]
-_ADATOM = ["problem=platinum_adatom", "problem._target_=benchmarks.witness.platinum_adatom", "~problem.calculator"]
+_SILVER = ["problem._target_=benchmarks.witness.silver"]
+_ADATOM = ["problem=platinum_adatom", "problem._target_=benchmarks.witness.platinum_adatom"]
 
 CAMPAIGNS: dict[str, list[str]] = {
     "bayesian": [*_SILVER, "searcher=bayesian", "searcher.batch_size=5", "budget=40"],
@@ -62,6 +69,9 @@ CAMPAIGNS: dict[str, list[str]] = {
     "rss": [*_ADATOM, "searcher=rss", "budget=300"],
 }
 """Overrides of the command that is killed, by the kind's name."""
+
+TOLD = ["problem=laboratory", "searcher.batch_size=12"]
+"""Overrides of the campaign that is asked and told."""
 
 COMPARED = [*_SILVER, "searchers=[random,bayesian]", "seeds=2", "workers=2", "budget=20", "stop=none"]
 WORKERS = {"compare": 2}
@@ -119,8 +129,6 @@ def command(*arguments: str) -> Callable[[], None]:
     """The work of a matseek command."""
 
     def work() -> None:
-        from matseek.cli import app
-
         app(list(arguments), standalone_mode=True)
 
     return work
@@ -278,7 +286,7 @@ class Attack:
 
 def asked(folder: Path) -> None:
     """A laboratory's campaign that has asked for a batch, and a table with its results."""
-    ask = command("ask", str(folder / "run"), "problem=laboratory", "searcher.batch_size=12", "--count", "12")
+    ask = command("ask", str(folder / "run"), *TOLD, "--count", "12")
     if ended(begin(ask, folder), PATIENCE) != 0:
         raise SystemExit(f"ask failed: {folder / 'log.txt'}")
     table = pd.read_csv(folder / "run" / "batch-1.csv")
@@ -295,6 +303,62 @@ def attack(kind: str) -> Attack:
     return Attack(tally, lambda f: command(verb, *overrides, f"run_dir={f / 'run'}"))
 
 
+class Server:
+    """Ledgers on a PostgreSQL server, a database for each folder."""
+
+    def __init__(self) -> None:
+        from tests.postgres import Postgres
+
+        self.postgres = Postgres()
+        self._databases: dict[Path, str] = {}
+
+    def url(self, folder: Path) -> str:
+        """Where the ledger of a folder is."""
+        if folder not in self._databases:
+            self._databases[folder] = self.postgres.database()
+        return str(self.postgres.url(self._databases[folder]))
+
+    def recorded(self, folder: Path) -> Rows:
+        """What the ledger of a folder holds, read without the package."""
+        engine = sqlalchemy.create_engine(self.url(folder), poolclass=sqlalchemy.pool.NullPool)
+        if not sqlalchemy.inspect(engine).has_table("evaluations"):
+            return {}
+        query = "SELECT number, point, value, finished_at FROM evaluations WHERE status IN ('done', 'failed')"
+        with engine.connect() as connection:
+            rows = connection.execute(sqlalchemy.text(query)).all()
+        return {str(number): (json.dumps(point), value, str(at)) for number, point, value, at in rows}
+
+    def campaign(self, folder: Path, overrides: list[str]) -> tuple[Campaign, int]:
+        """The campaign of a folder, and its budget."""
+        settings = run_settings([*overrides, "seed=0", f"run_dir={folder / 'run'}"])
+        return Campaign(settings.problem, settings.searcher, self.url(folder), seed=0), settings.budget
+
+    def attack(self, kind: str) -> Attack:
+        """The attack on a kind, in the course of which the server is restarted."""
+        tally = Tally(kind)
+
+        def run(folder: Path) -> Callable[[], None]:
+            def work() -> None:
+                campaign, budget = self.campaign(folder, CAMPAIGNS[kind])
+                campaign.run(budget)
+
+            return work
+
+        def tell(folder: Path) -> Callable[[], None]:
+            def work() -> None:
+                self.campaign(folder, TOLD)[0].tell(pd.read_csv(folder / "results.csv"))
+
+            return work
+
+        def prepare(folder: Path) -> None:
+            self.url(folder)
+            if kind == "tell":
+                batch = self.campaign(folder, TOLD)[0].ask(12).to_frame()
+                batch.assign(value=[0.1 * row for row in range(len(batch))]).to_csv(folder / "results.csv", index=False)
+
+        return Attack(tally, tell if kind == "tell" else run, prepare, self.recorded, self.postgres.restart)
+
+
 def main() -> None:
     """Kill, compare and write."""
     kinds = [*CAMPAIGNS, "compare", "tell"]
@@ -302,20 +366,25 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", default=kinds, choices=kinds)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--server", action="store_true", help="ledgers on a PostgreSQL server that is restarted")
     arguments = parser.parse_args()
-    import matseek.campaign  # noqa: F401 -- before the first life, which is forked from here
-
     base = Path(tempfile.mkdtemp(prefix="matseek-killing-"))
+    server = Server() if arguments.server else None
     rows = []
     for kind in arguments.kinds:
-        tally = attack(kind).run(base / kind, arguments.kills, np.random.default_rng([arguments.seed, len(rows)]))
+        if server is not None and kind == "compare":
+            continue
+        attacked = attack(kind) if server is None else server.attack(kind)
+        tally = attacked.run(base / kind, arguments.kills, np.random.default_rng([arguments.seed, len(rows)]))
         rows.append({**vars(tally), "goal_met": tally.met})
+    if server is not None:
+        server.postgres.close()
     report = {
-        "command": ".venv/bin/python -W ignore -m benchmarks.killing",
+        "command": f".venv/bin/python -W ignore -m benchmarks.killing{' --server' * arguments.server}",
         "goal": "0 lost, 0 paid twice beyond the calls in flight, the end as without kills, in every kind",
         "rows": rows,
     }
-    print(write("killing", report))
+    print(write("killing_server" if arguments.server else "killing", report))
     if all(row["goal_met"] for row in rows):
         shutil.rmtree(base)
     else:

@@ -1,4 +1,4 @@
-"""Writes the tables between the markers of README.md from benchmarks/results/*.json.
+"""Writes the tables between the markers of README.md and docs/reliability.md from benchmarks/results/*.json.
 
 make benchmark-tables
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.results_io import RESULTS, ROOT
 
-README = ROOT / "README.md"
+PAGES = [ROOT / "README.md", ROOT / "docs" / "reliability.md"]
 
 
 def markdown(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
@@ -59,9 +59,32 @@ def constraints(report: dict[str, Any]) -> str:
 
 
 def killing(report: dict[str, Any]) -> str:
-    """What kills cost."""
-    keys = ["kills", "evaluations_lost", "evaluations_paid_twice", "total", "total_without_kills"]
-    return markdown([k.replace("_", " ") for k in keys], [[report[k] for k in keys]])
+    """What kills cost, by what was killed."""
+    keys = ["kills", "evaluations", "repeated_in_flight", "lost", "changed", "paid_twice", "not_as_uninterrupted"]
+    names = ["kind", "kills", "evaluations", "calls in flight repeated", "lost", "changed", "paid twice"]
+    names += ["not as uninterrupted", "hung or failed"]
+    keys += ["hung_or_failed"]
+    restarts = any(row["server_restarts"] for row in report["rows"])
+    if restarts:
+        names, keys = [*names, "server restarts"], [*keys, "server_restarts"]
+    return markdown(names, [[f"`{row['kind']}`", *(row[key] for key in keys)] for row in report["rows"]])
+
+
+def killing_server(report: dict[str, Any]) -> str:
+    """The same on a server."""
+    return killing(report)
+
+
+def kernels(report: dict[str, Any]) -> str:
+    """The test suite under the kernels of several processors."""
+    rows = [[f"`{r['kernel']}`", r.get("passed", 0), r.get("failed", 0), r.get("skipped", 0)] for r in report["rows"]]
+    return markdown(["OPENBLAS_CORETYPE", "passed", "failed", "skipped"], rows)
+
+
+def gp_scaling(report: dict[str, Any]) -> str:
+    """CPU seconds of a batch with many observations."""
+    rows = [[row["observations"], f"{row['cpu_seconds']:.1f}"] for row in report["rows"]]
+    return markdown(["observations", "one 15-point batch, CPU s"], rows)
 
 
 def two_step(report: dict[str, Any]) -> str:
@@ -315,7 +338,8 @@ def adatom(report: dict[str, Any]) -> str:
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     f.__name__: f
     for f in (
-        *(asking, finding, two_step, grid, attribution, laboratory, constraints, killing),
+        *(asking, finding, two_step, grid, attribution, laboratory, constraints),
+        *(killing, killing_server, kernels, gp_scaling),
         *(comparison, heptamer, islands, minima, adatom, sensitivity, scaling),
         *(emt_speed, mace_batch, painn_speed, painn_fidelity),
     )
@@ -323,14 +347,15 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
 
 
 def main() -> None:
-    """Rewrite README.md."""
-    text = README.read_text()
-    for name in re.findall(r"<!-- table (\w+) -->", text):
-        report = json.loads((RESULTS / f"{name}.json").read_text())
-        body = f"{TABLES[name](report)}\n\n`{report['command']}`, goal: {report['goal']}."
-        pattern = rf"(<!-- table {name} -->\n).*?(\n<!-- end -->)"
-        text = re.sub(pattern, lambda m, b=body: m[1] + b + m[2], text, flags=re.DOTALL)
-    README.write_text(text)
+    """Rewrite the pages."""
+    for page in PAGES:
+        text = page.read_text()
+        for name in re.findall(r"<!-- table (\w+) -->", text):
+            report = json.loads((RESULTS / f"{name}.json").read_text())
+            body = f"{TABLES[name](report)}\n\n`{report['command']}`, goal: {report['goal']}."
+            pattern = rf"(<!-- table {name} -->\n).*?(<!-- end -->)"
+            text = re.sub(pattern, lambda m, b=body: f"{m[1]}{b}\n{m[2]}", text, flags=re.DOTALL)
+        page.write_text(text)
 
 
 if __name__ == "__main__":

@@ -79,13 +79,13 @@ class WitnessedEMT(EMT):
         note("end", key)
 
 
-def silver() -> RecipeProblem:
+def silver(**settings: Any) -> RecipeProblem:  # noqa: ANN401 -- those of the problem
     """The problem ``silver``, recorded."""
-    problem = embedded_silver()
+    problem = embedded_silver(**settings)
     return replace(problem, oracle=Witnessed(problem.oracle))
 
 
-def platinum_adatom() -> StructureProblem:
+def platinum_adatom(**settings: Any) -> StructureProblem:  # noqa: ANN401 -- those of the problem
     """The problem ``platinum_adatom``, recorded; its test of success calls an EMT that is not recorded."""
-    problem = platinum.platinum_adatom()
+    problem = platinum.platinum_adatom(**settings)
     return replace(problem, calculator=WitnessedEMT)
