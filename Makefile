@@ -27,6 +27,9 @@ test: install
 # Long attacks, which a release runs: hours on two cores. Each writes benchmarks/results/*.json.
 attack: install
 	$(BIN)/python -W ignore -m benchmarks.kernels
+	$(BIN)/python -W ignore -m benchmarks.killing
+	$(BIN)/python -W ignore -m benchmarks.killing --server
+	$(BIN)/python -W ignore -m benchmarks.gp_scaling
 	$(BIN)/python -m benchmarks.fuzz
 	$(BIN)/python -W ignore -m benchmarks.attack_executors
 	$(BIN)/python -m benchmarks.resume
@@ -44,7 +47,7 @@ format: install
 notebooks: install
 	$(BIN)/python -m scripts.notebooks notebooks/*.ipynb
 
-# Writes the tables of README.md from benchmarks/results/*.json.
+# Writes the tables of README.md and docs/reliability.md from benchmarks/results/*.json.
 benchmark-tables: install
 	$(BIN)/python -m benchmarks.tables
 
