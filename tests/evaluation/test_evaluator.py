@@ -245,6 +245,12 @@ def test_an_oracle_that_never_works_ends_the_run_before_the_budget_is_spent():
     assert len(Evaluator(e.problem, e.ledger, 40).evaluate_pending()) == 30
 
 
+def test_nan_is_an_answer_however_often_it_is_given():
+    e = evaluator(lambda X: [np.nan], budget=12)
+    e.ask(uniform(12))
+    assert [v.status for v in e.evaluate_pending()] == ["failed"] * 12
+
+
 @pytest.mark.parametrize(
     "errors",
     [[OSError("a")] * 9 + [None], [OSError("a"), ValueError("a")] * 5, [None] + [OSError("a")] * 11],

@@ -11,6 +11,7 @@ from ase.calculators.emt import EMT
 from ase.neighborlist import neighbor_list
 
 from matseek import Campaign
+from matseek.errors import OracleError
 from matseek.evaluation.executors import ProcessExecutor, ThreadExecutor
 from matseek.potentials import BatchedEMT
 from matseek.problems import Problem, StructureProblem
@@ -90,6 +91,14 @@ def test_exceptions_pass_and_cost_one_evaluation(layer, point):
         problem.measure(point, RNG)
     summary = Campaign(problem, RandomSearcher(batch_size=2)).run(4).summary()
     assert (summary["failed"], summary["success"], summary["best_value"]) == (4, None, None)
+
+
+@pytest.mark.parametrize("energy", ["raise", np.nan])
+def test_a_calculator_that_never_works_ends_the_campaign_with_its_message(layer, energy):
+    campaign = Campaign(StructureProblem(layer, partial(Scripted, energy)), RandomSearcher(batch_size=4))
+    with pytest.raises(OracleError, match="did not converge|the calculator gave the energy nan"):
+        campaign.run(40)
+    assert campaign.summary()["failed"] == 10
 
 
 def test_a_calculator_is_made_once_per_process_unless_it_failed(layer, point):

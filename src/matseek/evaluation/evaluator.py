@@ -202,7 +202,8 @@ class _Patience:
     """Ends a run whose oracle never works.
 
     The rule: the first ten calls that a run finishes all fail in the same way (the error's text is the same up to its
-    first colon), and the ledger holds no value at all. A run that is started again begins to count anew.
+    first colon), and the ledger holds no value at all. A run that is started again begins to count anew. NaN from a
+    laboratory is an answer, not a failure of the oracle.
     """
 
     calls: int = 10
@@ -217,7 +218,7 @@ class _Patience:
         """
         if self._works or len(self._errors) >= self.calls:
             return
-        if measurement.error is None:
+        if measurement.error is None or measurement.empty:
             self._works = True
             return
         self._errors.append(measurement.error)

@@ -33,17 +33,21 @@ class Measurement:
         replicates: Value of each replicate, shape ``(r,)``; NaN where a single replicate failed.
         response: The oracle's raw answer for this point, or None where it is the values themselves.
         error: Why the evaluation failed; None where it did not.
+        empty: Whether the oracle works and answered that there is no value, as laboratories do with NaN.
     """
 
     value: float
     replicates: FloatArray
     response: npt.NDArray[np.floating[Any]] | None = None
     error: str | None = None
+    empty: bool = False
 
     @classmethod
-    def failed(cls, error: str, response: npt.NDArray[np.floating[Any]] | None = None) -> Measurement:
+    def failed(
+        cls, error: str, response: npt.NDArray[np.floating[Any]] | None = None, *, empty: bool = False
+    ) -> Measurement:
         """A measurement that was paid for and gave no value; the error's text is made fit to be stored and shown."""
-        return cls(float("nan"), np.empty(0), response, plain_text(error))
+        return cls(float("nan"), np.empty(0), response, plain_text(error), empty)
 
 
 Answer = Measurement | BaseException

@@ -156,6 +156,7 @@ class RecipeProblem:
                 f"no finite value among {len(replicates)} replicate(s): {replicates[:3].tolist()}; "
                 "measure the condition again or check the instrument",
                 raw if raw is not None else replicates,
+                empty=True,
             )
         return Measurement(float(np.median(finite)), np.where(np.isfinite(replicates), replicates, np.nan), raw)
 
