@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,9 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, bindparam, insert, update
 
 from matseek.evaluation.ledger.tables import PROCESSOR, SESSIONS, THINKING
+
+_MOMENT = 0.1
+"""Seconds within which the time is not noted again: results can come in faster than that."""
 
 _SEEN = update(SESSIONS).where(SESSIONS.c.id == bindparam("mine")).values(last_seen_at=bindparam("now"))
 _SPENT, _THOUGHT = (
@@ -26,6 +30,7 @@ class Clock:
         self._processor_start = 0.0
         self._thought = 0.0
         self._thinking_since: float | None = None
+        self._noted = -math.inf
 
     def begin(self, connection: Connection) -> None:
         """A process goes to work."""
@@ -34,15 +39,22 @@ class Clock:
         for table in (PROCESSOR, THINKING):
             connection.execute(insert(table).values(session=mine, seconds=0.0))
         self._session_id, self._processor_start = mine, time.process_time()
-        self._thought, self._thinking_since = 0.0, time.perf_counter()
+        self._thought, self._thinking_since, self._noted = 0.0, time.perf_counter(), -math.inf
 
     def end(self) -> None:
         """The process's work is done: what it writes later is no part of it."""
         self._session_id = None
 
-    def note(self, connection: Connection) -> None:
-        """Note the time until now."""
-        if (mine := self._session_id) is not None:
+    def note(self, connection: Connection, *, always: bool = False) -> None:
+        """Note the time until now.
+
+        Args:
+            connection: Of the transaction.
+            always: Also if it was noted a moment ago.
+        """
+        moment = time.perf_counter()
+        if (mine := self._session_id) is not None and (always or moment - self._noted > _MOMENT):
+            self._noted = moment
             connection.execute(_SEEN, {"mine": mine, "now": now()})
             connection.execute(_SPENT, {"mine": mine, "spent": time.process_time() - self._processor_start})
             connection.execute(_THOUGHT, {"mine": mine, "spent": self._seconds_thinking()})

@@ -6,6 +6,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -177,7 +178,7 @@ class Ledger(LedgerReader):
 
     def end_session(self) -> None:
         """Note that this process's work is done: what it writes later is no part of it."""
-        self._write(self._clock.note)
+        self._write(partial(self._clock.note, always=True))
         self._clock.end()
 
     def aside(self) -> AbstractContextManager[None]:
