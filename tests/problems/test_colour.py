@@ -168,9 +168,10 @@ def test_colour_science_leaves_no_trace_and_is_not_loaded_early():
 import sys, warnings
 import numpy as np
 import matseek.problems as p
+make = p.ColourMatch
 assert "colour" not in sys.modules
 filters, options = list(warnings.filters), np.get_printoptions()
-p.ColourMatch(np.linspace(380, 800, 43), "#ffffff")
+make(np.linspace(380, 800, 43), "#ffffff")
 assert "colour" in sys.modules
 assert list(warnings.filters) == filters
 assert np.get_printoptions() == options
