@@ -126,7 +126,7 @@ def test_structures_tell_raw_and_relaxed_success_and_the_wall(invoke):
     assert "lies on the lower wall" in _told(invoke("status", "out"))[1]
     bad = invoke("run", *settings, "problem.least_distance=2", "run_dir=other")
     assert bad.exit_code == 2
-    assert "least_distance=2 must be a number above 0" in bad.output
+    assert "least_distance=2 must be a number" in bad.output
 
 
 def _told(result):
