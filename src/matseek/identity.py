@@ -105,7 +105,8 @@ def _parts(value: object, seen: set[int], *, data: bool = False) -> Iterator[str
             if _own(value):
                 yield from _function_parts(value, seen)
         elif isinstance(value, type):
-            for member in (vars(base).get(name) for base in value.__mro__ for name in sorted(vars(base))):
+            own = [base for base in value.__mro__ if not _installed(base.__module__)]
+            for member in (vars(base).get(name) for base in own for name in sorted(vars(base))):
                 inner = getattr(member, "__func__", getattr(member, "fget", member))
                 if isinstance(inner, FunctionType):
                     yield from _parts(inner, seen)
@@ -132,8 +133,13 @@ def _function_parts(function: FunctionType, seen: set[int]) -> Iterator[str | Pa
 
 def _own(function: FunctionType) -> bool:
     """Whether a function is the user's own: its module tells, since code that is generated does not."""
-    file = getattr(sys.modules.get(function.__module__), "__file__", None) or function.__code__.co_filename
-    return not file.startswith((*_INSTALLED, "<frozen"))
+    return not _installed(function.__module__, function.__code__.co_filename)
+
+
+def _installed(module: str | None, file: str = "") -> bool:
+    """Whether a module is no code of the user's; its file is asked for where the module has none."""
+    found = getattr(sys.modules.get(module or ""), "__file__", None) or file
+    return found.startswith((*_INSTALLED, "<frozen")) or module == "builtins"
 
 
 def _filled(cell: Any) -> bool:  # noqa: ANN401 -- the type of cells has no name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import signal
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import current_process, parent_process
 from multiprocessing.context import SpawnContext, SpawnProcess
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 import psutil
@@ -22,8 +23,12 @@ EXITED = 256
 _scratch: str | None = None
 
 
-def scratch_folder() -> str | None:
-    """Folder for temporary files of this process, removed with its pool; None for the system's own."""
+def scratch_folder() -> str:
+    """Folder for temporary files, removed when this process ends, or in a worker when its pool does."""
+    global _scratch
+    if _scratch is None:
+        _scratch = mkdtemp(prefix="matseek-")
+        atexit.register(shutil.rmtree, _scratch, ignore_errors=True)
     return _scratch
 
 

@@ -96,12 +96,13 @@ class Writing(FileIOCalculator):
     folders: ClassVar[list] = []
 
     def __init__(self, directory="."):
+        self.kept = directory != "."
         super().__init__(command="true", directory=directory)
 
     def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
         Calculator.calculate(self, atoms, properties, system_changes)
         output = Path(self.directory) / "out"
-        assert not output.exists()
+        assert not output.exists() or self.kept
         output.write_text("1.0")
         self.folders.append(Path(self.directory))
         barrier.wait()
@@ -122,19 +123,28 @@ def test_calculators_that_write_files_never_share_a_folder(layer, point, tmp_pat
             thread.start()
         for thread in threads:
             thread.join()
-    assert len(set(Writing.folders)) == 4
-    assert all(folder.exists() == stays for folder in Writing.folders)
+    assert len(Writing.folders) == 4
+    assert len(set(Writing.folders)) == 2
+    assert all((folder / "out").exists() == stays for folder in Writing.folders)
+    assert all(folder.is_relative_to(tmp_path) == stays for folder in Writing.folders)
     assert not (Path.cwd() / "out").exists()
 
 
-def test_a_calculator_gets_its_own_directory_back():
+def test_what_a_calculator_wrote_is_gone_after_the_call_also_after_an_error():
     lender = Calculators()
-    with lender.lent(EMT) as calculator:
-        assert calculator.directory != "."
-        assert Path(calculator.directory).is_dir()
-    assert calculator.directory == "."
-    with lender.lent(EMT) as again:
-        assert again is calculator
+
+    def failing():
+        with lender.lent(EMT) as calculator:
+            folders.append(Path(calculator.directory))
+            (folders[0] / "sub").mkdir()
+            (folders[0] / "sub" / "out").write_text("1")
+            raise KeyError
+
+    folders = []
+    with pytest.raises(KeyError):
+        failing()
+    assert folders[0].is_dir()
+    assert list(folders[0].iterdir()) == []
 
 
 @pytest.mark.parametrize("kind", [Constant, ConstantMany])

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from ase.calculators.calculator import BaseCalculator
 
@@ -42,16 +43,16 @@ class Calculators:
     """
 
     def __init__(self) -> None:
-        self._idle: dict[Hashable, tuple[object, list[BaseCalculator]]] = {}
+        self._idle: dict[Hashable, tuple[object, list[_Made]]] = {}
         self._lock = threading.Lock()
 
     @contextmanager
     def lent(self, factory: CalculatorFactory) -> Iterator[BaseCalculator]:
         """A calculator for one call; after an exception it is thrown away, since its state may be spoilt.
 
-        Calculators that write files (ASE's have a ``directory``) write them into a new folder each time. One that was
-        made with a directory gets a folder in that, which stays; the others' is removed after the call. Paths that such
-        a calculator is given must therefore be absolute.
+        Calculators that write files (ASE's have a ``directory``) do so in a folder of their own. One that was made with
+        a directory gets a folder in that, which stays; the others' is temporary, and emptied after each call. Paths
+        that such a calculator is given must therefore be absolute.
         """
         key, now = _identity(factory), version(factory)
         with self._lock:
@@ -59,13 +60,15 @@ class Calculators:
             if made_of != now:
                 idle = []
                 self._idle[key] = now, idle
-            calculator = idle.pop() if idle else None
-        if calculator is None:
-            calculator = factory()
-        with _folder_of_its_own(calculator):
-            yield calculator
+            made = idle.pop() if idle else None
+        if made is None:
+            made = _Made.by(factory)
+        try:
+            yield made.calculator
+        finally:
+            made.tidy()
         with self._lock:
-            idle.append(calculator)
+            idle.append(made)
 
 
 CALCULATORS = Calculators()
@@ -79,21 +82,41 @@ def _identity(factory: CalculatorFactory) -> Hashable:
         return factory
 
 
-@contextmanager
-def _folder_of_its_own(calculator: BaseCalculator) -> Iterator[None]:
-    directory = getattr(calculator, "directory", None)
-    if not isinstance(directory, (str, Path)):
-        yield
-        return
-    stays = Path(directory) != Path()
-    folder = (
-        Path(directory if stays else scratch_folder() or tempfile.gettempdir()).absolute() / f"matseek-{uuid4().hex}"
-    )
-    folder.mkdir(parents=True)
-    calculator.directory = type(directory)(folder)  # type: ignore[attr-defined]
-    try:
-        yield
-    finally:
-        calculator.directory = directory  # type: ignore[attr-defined]
-        if not stays:
-            shutil.rmtree(folder, ignore_errors=True)
+@dataclass(frozen=True, eq=False)
+class _Made:
+    """A calculator and the folder where it writes.
+
+    Args:
+        calculator: The calculator.
+        folder: Its own; None for a calculator that has no ``directory``.
+        kept: Whether what it writes stays.
+    """
+
+    calculator: BaseCalculator
+    folder: Path | None
+    kept: bool
+
+    @classmethod
+    def by(cls, factory: CalculatorFactory) -> _Made:
+        """Make a calculator, and a folder inside its directory, or a temporary one where it has none of its own."""
+        calculator = factory()
+        directory = getattr(calculator, "directory", None)
+        if not isinstance(directory, (str, Path)):
+            return cls(calculator, None, kept=True)
+        kept = Path(directory) != Path()
+        if kept:
+            Path(directory).mkdir(parents=True, exist_ok=True)
+        place = Path(directory).absolute() if kept else Path(scratch_folder())
+        folder = Path(tempfile.mkdtemp(prefix="calculator-", dir=place))
+        calculator.directory = type(directory)(folder)  # type: ignore[attr-defined]
+        return cls(calculator, folder, kept)
+
+    def tidy(self) -> None:
+        """Remove what the last call wrote, lest the next one read it."""
+        if self.folder is None or self.kept:
+            return
+        for path in os.scandir(self.folder):
+            if path.is_dir(follow_symlinks=False):
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                Path(path).unlink(missing_ok=True)
