@@ -12,15 +12,20 @@ PACKAGE = Path(matseek.__file__).parent
 
 FLOORS = [
     {"cli"},
+    {"watching"},
+    {"terminal"},
     {"comparison", "configuration", "desk"},
+    {"interpolations", "parts"},
     {"campaign"},
+    {"record"},
     {"tracking"},
     {"searchers", "report"},
+    {"standing"},
     {"evaluation", "insight"},
     {"models", "data", "problems"},
     {"acquisition", "diffusion", "potentials", "spaces"},
     {"tables"},
-    {"cells", "checks", "errors", "files", "identity", "processes", "secrets"},
+    {"cells", "checks", "errors", "files", "identity", "logs", "processes", "secrets"},
 ]
 HEIGHT = {room: -floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 

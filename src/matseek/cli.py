@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import math
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,8 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.logging import RichHandler
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -23,32 +19,45 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from matseek.errors import MatseekError
+from matseek.files import write_text
+from matseek.secrets import masked
+from matseek.terminal import Telling, fail, frame_table, out, table, told_plainly
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from matseek.campaign import Campaign
     from matseek.configuration import RunSettings
     from matseek.evaluation import Evaluation
-    from matseek.tracking import Tracking
+    from matseek.record import Record
 
 app = typer.Typer(
     help="Seek materials: batch Bayesian optimisation, a spectrum network, and GO-Diff.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-_out = Console()
-_err = Console(stderr=True)
 
+LEDGER = "ledger.db"
+"""In a run folder: its campaign's ledger."""
+
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of what goes wrong.")]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        help="Run whatever the folder's config.yaml names, and let it read the environment; you know its author.",
+    ),
+]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Folder for figures and page; RUN_DIR if left out.")
+]
+RunDir = Annotated[Path, typer.Argument(help="Folder of the campaign.")]
 Overrides = Annotated[list[str] | None, typer.Argument(help="Hydra overrides: problem=silver budget=120 seed=0 ...")]
 
 
 @app.command()
-def run(overrides: Overrides = None) -> None:
+def run(overrides: Overrides = None, debug: Debug = False) -> None:
     """Run a campaign to its budget; the same command goes on with one that was cut off."""
-    with _told_plainly():
-        _run(overrides or [])
+    with told_plainly(debug=debug) as telling:
+        _run(overrides or [], telling)
 
 
 @app.command()
@@ -57,15 +66,17 @@ def compare(
         list[str],
         typer.Argument(help="problem=... searchers=[a,b] seeds=8 workers=2 run_dir=... and what every cell is given."),
     ],
+    debug: Debug = False,
 ) -> None:
     """Run several searchers on one problem with the same seeds; the same command goes on with what was cut off."""
-    with _told_plainly():
+    with told_plainly(debug=debug) as telling:
         # A terminated comparison ends as an interrupted one: its cells' processes end with it.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        with _out.status("loading torch and BoTorch"):
+        with out.status("loading torch and BoTorch"):
             from matseek.comparison import TABLE, Comparison
 
             comparison = Comparison(overrides)
+        telling.log_in(comparison.folder)
         bar = Progress(
             SpinnerColumn(),
             TextColumn(comparison.problem.name),
@@ -73,7 +84,7 @@ def compare(
             MofNCompleteColumn(),
             TextColumn("runs; now {task.fields[now]}"),
             TimeElapsedColumn(),
-            console=_out,
+            console=out,
         )
         with bar:
             task = bar.add_task("", total=len(comparison.cells), now="-")
@@ -83,19 +94,19 @@ def compare(
             bar.update(task, completed=len(comparison.cells) - len(failures), now="-")
         page = comparison.write()
         told = ["searcher", "seeds", "successes", "success_low", "success_high", "mean_evaluations_to_success"]
-        _out.print(_table(comparison.table()[[*told, "median_best_value"]], comparison.problem.name))
-        _out.print(f"{comparison.folder / TABLE}; open {page.resolve()}", highlight=False, soft_wrap=True)
+        out.print(frame_table(comparison.table()[[*told, "median_best_value"]], comparison.problem.name))
+        out.print(f"{comparison.folder / TABLE}; open {page.resolve()}", highlight=False, soft_wrap=True)
         for name, message in failures.items():
-            _err.print(f"failed: {name}: {message}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+            fail(f"failed: {name}: {message}")
         if failures:
             raise typer.Exit(1)
 
 
 @app.command()
-def demo() -> None:
+def demo(debug: Debug = False) -> None:
     """Run the README's main job, then say where to look."""
-    with _told_plainly():
-        _run(["experiment=demo"])
+    with told_plainly(debug=debug) as telling:
+        _run(["experiment=demo"], telling)
 
 
 @app.command()
@@ -110,17 +121,19 @@ def ask(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="CSV or XLSX; RUN_DIR/batch-N.csv if left out.")
     ] = None,
+    trust: Trust = False,
+    debug: Debug = False,
 ) -> None:
     """Write the next recipes to measure into a table."""
-    with _told_plainly():
+    with told_plainly(debug=debug) as telling:
         from matseek.desk import write_table
 
-        campaign = _at_the_desk(run_dir, overrides or [])
+        campaign = _at_the_desk(run_dir, overrides or [], telling, trust=trust)
         batch = campaign.ask(count)
         path = output or run_dir / f"batch-{campaign.history().iteration - 1}.csv"
         write_table(batch.to_frame(), path)
-        _out.print(_table(batch.to_frame(), f"{len(batch)} recipes to measure"))
-        _out.print(
+        out.print(frame_table(batch.to_frame(), f"{len(batch)} recipes to measure"))
+        out.print(
             f"written to {path}; fill in the results and give them to: matseek tell {run_dir} FILE", soft_wrap=True
         )
 
@@ -134,45 +147,81 @@ def tell(
     resample: Annotated[
         bool, typer.Option("--resample", help="Interpolate spectra on other wavelengths than the target's.")
     ] = False,
+    trust: Trust = False,
+    debug: Debug = False,
 ) -> None:
     """Take in measured results, and bring the page up to date."""
-    with _told_plainly():
+    with told_plainly(debug=debug) as telling:
         from matseek.desk import read_table
 
-        campaign = _at_the_desk(run_dir, [])
+        campaign = _at_the_desk(run_dir, [], telling, trust=trust)
         campaign.tell(read_table(results), resampling=resample)
         page = campaign.write(run_dir)
-        _show_status(campaign)
-        _out.print(f"open {page.resolve()}", highlight=False, soft_wrap=True)
+        _show_status(run_dir)
+        out.print(f"open {page.resolve()}", highlight=False, soft_wrap=True)
 
 
 @app.command()
 def report(
-    run_dir: Annotated[Path, typer.Argument(help="Folder of the campaign.")],
+    run_dir: RunDir,
     relaxed: Annotated[
         bool,
         typer.Option(
             "--relaxed", help="Relax structures, to see whether one becomes a solution; calls the calculator."
         ),
     ] = False,
+    output: Output = None,
+    trust: Trust = False,
+    debug: Debug = False,
 ) -> None:
-    """Put everything about a campaign into one HTML page that opens from disk."""
-    with _told_plainly():
-        campaign = _at_the_desk(run_dir, [])
+    """Put everything about a campaign into one HTML page that opens from disk; it may be running meanwhile."""
+    with told_plainly(debug=debug) as telling:
         if relaxed:
-            with _out.status("relaxing"):
+            campaign = _at_the_desk(run_dir, [], telling, trust=trust)
+            with out.status("relaxing"):
                 campaign.recognise()
             _show_outcome(campaign)
-        with _out.status("training the models on everything measured, drawing"):
-            page = campaign.write(run_dir)
-        _out.print(f"open {page.resolve()}", highlight=False, soft_wrap=True)
+        record = _recorded(run_dir, telling, trust=trust)
+        with out.status("training the models on everything measured, drawing"), _placed(output or run_dir) as folder:
+            page = record.write(folder)
+        out.print(f"open {page.resolve()}", highlight=False, soft_wrap=True)
 
 
 @app.command()
-def status(run_dir: Annotated[Path, typer.Argument(help="Folder of the campaign.")]) -> None:
-    """Tell how a campaign stands."""
-    with _told_plainly():
-        _show_status(_at_the_desk(run_dir, []))
+def status(run_dir: RunDir, debug: Debug = False) -> None:
+    """Tell how a campaign stands; it may be running meanwhile."""
+    with told_plainly(debug=debug) as telling:
+        _require_campaign(run_dir)
+        telling.log_in(run_dir)
+        _show_status(run_dir)
+
+
+@app.command()
+def watch(
+    run_dir: RunDir,
+    interval: Annotated[float, typer.Option("--interval", "-i", help="Seconds between two looks.")] = 2.0,
+    once: Annotated[bool, typer.Option("--once", help="Look and draw once.")] = False,
+    output: Output = None,
+    trust: Trust = False,
+    debug: Debug = False,
+) -> None:
+    """Watch a campaign until it ends or Ctrl-C: how it stands, and its figures and page after each batch."""
+    with told_plainly(debug=debug) as telling:
+        from matseek import watching
+
+        record = _recorded(run_dir, telling, trust=trust)
+
+        def draw() -> Path:
+            with _placed(output or run_dir) as folder:
+                return record.draw(folder)
+
+        try:
+            page = watching.watch(run_dir / LEDGER, interval, draw, once=once)
+        except KeyboardInterrupt:
+            out.print("no longer watched; the campaign goes on", highlight=False)
+            return
+        if page is not None:
+            out.print(f"open {page.resolve()}", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -180,14 +229,15 @@ def models(
     name: Annotated[
         str | None, typer.Argument(help="Name or path of one, to be told all that it says of itself.")
     ] = None,
+    debug: Debug = False,
 ) -> None:
     """List the trained models that a search may start from (searcher.start=NAME), or show one."""
-    with _told_plainly():
-        with _out.status("loading torch"):
+    with told_plainly(debug=debug):
+        with out.status("loading torch"):
             from matseek.models import zoo
         if name is not None:
             card = zoo.read_card(zoo.find(name))
-            _out.print_json(
+            out.print_json(
                 data={"file": str(card.path), **card.architecture, "units": card.units, "training": card.training}
             )
             return
@@ -198,77 +248,104 @@ def models(
         for card in zoo.models():
             record = (str(card.training.get(key, "-")) for key in told)
             table.add_row(card.name, *record, f"{card.path.stat().st_size / 1e6:.1f}")
-        _out.print(table)
+        out.print(table)
 
 
-def _at_the_desk(run_dir: Path, overrides: Sequence[str]) -> Campaign:
+def _at_the_desk(run_dir: Path, overrides: Sequence[str], telling: Telling, *, trust: bool) -> Campaign:
     """The campaign of a folder; the first ask sets it up."""
-    with _out.status("loading torch and BoTorch"):
-        from matseek.campaign import Campaign
-        from matseek.configuration import recorded_settings, run_settings
+    with out.status("loading torch and BoTorch"):
+        from matseek.configuration import CONFIG, recorded_settings, run_settings
         from matseek.errors import ConfigurationError
 
-        known = (run_dir / "config.yaml").is_file()
-        if known and overrides:
+        if overrides and (run_dir / CONFIG).is_file():
             raise ConfigurationError(
                 f"{run_dir} holds a campaign already, so {list(overrides)} would change it; leave them out, or name "
                 "another folder"
             )
-        settings = run_settings([*overrides, f"run_dir='{run_dir}'"]) if overrides else recorded_settings(run_dir)
-    return _open(Campaign, settings)
+        if overrides:
+            settings = run_settings([*overrides, f"run_dir='{run_dir}'"])
+        else:
+            _require_campaign(run_dir)
+            telling.log_in(run_dir)
+            settings = recorded_settings(run_dir, trust=trust)
+    campaign = _open(settings, telling)
+    if overrides:
+        _keep_config(settings)
+    return campaign
 
 
-def _show_status(campaign: Campaign) -> None:
-    summary = campaign.summary()
-    _out.print(
-        f"{summary['problem']}, {summary['searcher']}: {summary['evaluations']} measured ({summary['failed']} failed), "
-        f"{summary['pending']} to be measured",
-        highlight=False,
-    )
-    if summary["best_value"] is not None:
-        _show_best(campaign)
-    _show_outcome(campaign)
+def _recorded(run_dir: Path, telling: Telling, *, trust: bool) -> Record:
+    """What is known of a folder's campaign, which may be running."""
+    _require_campaign(run_dir)
+    telling.log_in(run_dir)
+    with out.status("loading torch and BoTorch"):
+        from matseek.configuration import recorded_settings
+        from matseek.record import Record
+
+        settings = recorded_settings(run_dir, trust=trust)
+        return Record.read(settings.problem, settings.searcher, run_dir / LEDGER, settings.seed, settings.stop)
 
 
-def _show_outcome(campaign: Campaign) -> None:
-    """Whether the problem is solved, and what speaks against the best."""
-    from matseek.report.page import outcome
-
-    summary = campaign.summary()
-    for sentence in outcome(campaign.problem, summary):
-        _out.print(sentence, highlight=False, markup=False, soft_wrap=True)
-    for warning in summary["warnings"]:
-        _out.print(f"warning: {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+def _require_campaign(run_dir: Path) -> None:
+    """Refuse a folder that holds no campaign, before anything heavy is imported or written."""
+    if not (run_dir / "config.yaml").is_file():
+        raise FileNotFoundError(
+            f"{run_dir} holds no campaign (no config.yaml); name the folder of one, or start one: "
+            f"matseek ask {run_dir} problem=... searcher=..."
+        )
 
 
 @contextmanager
-def _told_plainly() -> Iterator[None]:
-    """Errors that matseek explains end the command with their message; others keep their traceback."""
-    logging.basicConfig(
-        level=logging.WARNING,
-        format="%(message)s",
-        handlers=[RichHandler(console=_err, show_time=False, show_path=False)],
-    )
+def _placed(folder: Path) -> Iterator[Path]:
+    """A folder for the page; where it cannot be written, another may be named."""
     try:
-        yield
-    except KeyboardInterrupt as error:
-        _err.print("stopped; every result so far is written down, and the same command goes on from there")
-        raise typer.Exit(130) from error
-    except (MatseekError, ValueError, OSError, ImportError) as error:
-        _err.print(f"error: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(2) from error
+        yield folder
+    except OSError as error:
+        raise OSError(
+            f"figures and page cannot be written to {folder} ({error}); name another with --output"
+        ) from error
 
 
-def _run(overrides: Sequence[str]) -> None:
-    with _out.status("loading torch and BoTorch"):
-        from matseek.campaign import PAGE, Campaign
+def _show_status(run_dir: Path) -> None:
+    from matseek.evaluation import LedgerReader
+    from matseek.standing import Standing
+
+    now = Standing.of(LedgerReader(run_dir / LEDGER))
+    if now is None:
+        out.print("the campaign has not begun")
+        return
+    counts = f"{now.settled} measured ({now.failed} failed), {now.pending} to be measured"
+    out.print(masked(f"{now.problem}, {now.searcher}: {counts}"), highlight=False, markup=False)
+    if now.best:
+        out.print(table(f"best recipes of {now.problem}", now.columns, now.rows()))
+    _show_sentences(now.outcome(run_dir / "summary.json"), now.warnings)
+
+
+def _show_outcome(record: Record) -> None:
+    """Whether the problem is solved, and what speaks against the best."""
+    summary = record.summary()
+    _show_sentences(summary["outcome"], summary["warnings"])
+
+
+def _show_sentences(sentences: Sequence[str], warnings: Sequence[str]) -> None:
+    for sentence in sentences:
+        out.print(masked(sentence), highlight=False, markup=False, soft_wrap=True)
+    for warning in warnings:
+        out.print(masked(f"warning: {warning}"), style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+
+def _run(overrides: Sequence[str], telling: Telling) -> None:
+    with out.status("loading torch and BoTorch"):
         from matseek.configuration import run_settings
+        from matseek.record import PAGE
 
         settings = run_settings(overrides)
     settings.searcher.check(settings.budget)
     settings.searcher.check_problem(settings.problem)
     settings.problem.require_oracle()
-    campaign = _open(Campaign, settings, settings.tracking)
+    campaign = _open(settings, telling)
+    if campaign.leads:
+        _keep_config(settings)
     done = campaign.leads and campaign.has_ended(settings.budget) and campaign.is_written(settings.run_dir)
     if not done or campaign.place.has_followers:
         with _progress(campaign, settings.budget) as told:
@@ -277,36 +354,42 @@ def _run(overrides: Sequence[str]) -> None:
         return
     page = settings.run_dir / PAGE
     if not done:
-        with _out.status("drawing"):
+        with out.status("drawing"):
             campaign.write(settings.run_dir)
     _show_best(campaign)
     _show_outcome(campaign)
-    _out.print(f"stopped by {(campaign.stopped_by or '').replace('_', ' ')}", highlight=False)
-    _out.print(f"ledger, trace, summary and figures: {settings.run_dir}", highlight=False)
-    _out.print(f"open {page.resolve()}", highlight=False, soft_wrap=True)
+    out.print(f"stopped by {(campaign.stopped_by or '').replace('_', ' ')}", highlight=False)
+    out.print(f"ledger, trace, summary and figures: {settings.run_dir}", highlight=False)
+    out.print(f"open {page.resolve()}", highlight=False, soft_wrap=True)
 
 
-def _open(kind: type[Campaign], settings: RunSettings, tracking: Tracking | None = None) -> Campaign:
+def _open(settings: RunSettings, telling: Telling) -> Campaign:
     """The campaign of a run folder, which is made if it is missing."""
-    from omegaconf import OmegaConf
-
-    from matseek.files import write_text
+    from matseek.campaign import Campaign
 
     settings.run_dir.mkdir(parents=True, exist_ok=True)
-    campaign = kind(
+    telling.log_in(settings.run_dir)
+    return Campaign(
         settings.problem,
         settings.searcher,
-        ledger=settings.run_dir / "ledger.db",
+        ledger=settings.run_dir / LEDGER,
         seed=settings.seed,
         executor=settings.executor,
         stop=settings.stop,
         opening=settings.opening,
-        tracking=tracking,
+        tracking=settings.tracking,
     )
-    config, path = OmegaConf.to_yaml(settings.config), settings.run_dir / "config.yaml"
-    if campaign.leads and not (path.is_file() and path.read_text() == config):
+
+
+def _keep_config(settings: RunSettings) -> None:
+    """Write down how a campaign is set up; a file that says the same is left as it is."""
+    from omegaconf import OmegaConf
+
+    from matseek.configuration import CONFIG
+
+    config, path = OmegaConf.to_yaml(settings.config), settings.run_dir / CONFIG
+    if not (path.is_file() and path.read_text(encoding="utf-8") == config):
         write_text(path, config)
-    return campaign
 
 
 class _Told:
@@ -333,7 +416,7 @@ def _progress(campaign: Campaign, budget: int) -> Iterator[_Told]:
         MofNCompleteColumn(),
         TextColumn("evaluations, best {task.fields[best]}"),
         TimeElapsedColumn(),
-        console=_out,
+        console=out,
     )
     with bar:
         yield _Told(bar, campaign, budget)
@@ -343,20 +426,5 @@ def _show_best(campaign: Campaign) -> None:
     from matseek.report.page import best_recipes
 
     frame = best_recipes(campaign.problem, campaign.ledger.evaluations(), count=5)
-    _out.print(_table(frame.drop(columns=["rank", "batch", "proposer"]), f"best recipes of {campaign.problem.name}"))
-
-
-def _table(frame: pd.DataFrame, title: str) -> Table:
-    table = Table(title=title)
-    for column in frame.columns:
-        # Units go on a line of their own, so that five variables fit a terminal of 80 columns.
-        table.add_column(str(column).replace(" (", "\n("), justify="right")
-    for row in frame.itertuples(index=False):
-        table.add_row(*(_cell(value) for value in row))
-    return table
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return "-" if math.isnan(value) else f"{value:.4g}"
-    return str(value)
+    frame = frame.drop(columns=["rank", "batch", "proposer"])
+    out.print(frame_table(frame, f"best recipes of {campaign.problem.name}"))

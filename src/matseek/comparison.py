@@ -20,17 +20,19 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from matseek import checks
-from matseek.campaign import SUMMARY, TRACE, Campaign
+from matseek.campaign import Campaign
 from matseek.checks import several, whole
-from matseek.configuration import run_settings
+from matseek.configuration import CONFIG, RunSettings, run_settings
 from matseek.errors import ConfigurationError
 from matseek.evaluation import LedgerReader
 from matseek.files import write_text
 from matseek.insight.paired import Run, compared, median_interval
 from matseek.insight.success import SuccessRate
+from matseek.logs import logging_to
 from matseek.models.ranks import ALONE, place_of
 from matseek.problems import Problem
 from matseek.processes import worker_pool
+from matseek.record import SUMMARY, TRACE
 from matseek.report.comparison_page import ComparisonRecord, write_comparison_page
 from matseek.searchers.iterations import iteration_table
 from matseek.secrets import masked
@@ -125,7 +127,7 @@ class Cell:
         Raises:
             ConfigurationError: If it does.
         """
-        path = self.folder / "config.yaml"
+        path = self.folder / CONFIG
         if not path.is_file():
             return
         recorded, asked = (_flat(_plain(config)) for config in (OmegaConf.load(path), self.config))
@@ -430,8 +432,12 @@ def run_cell(overrides: Sequence[str], gpu: str | None = None) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     settings = run_settings(overrides)
-    folder = settings.run_dir
-    folder.mkdir(parents=True, exist_ok=True)
+    settings.run_dir.mkdir(parents=True, exist_ok=True)
+    with logging_to(settings.run_dir):
+        _run_in(settings.run_dir, settings)
+
+
+def _run_in(folder: Path, settings: RunSettings) -> None:
     campaign = Campaign(
         settings.problem,
         settings.searcher,
@@ -442,7 +448,7 @@ def run_cell(overrides: Sequence[str], gpu: str | None = None) -> None:
         opening=settings.opening,
         tracking=settings.tracking and replace(settings.tracking, group=settings.tracking.group or _group(folder)),
     )
-    write_text(folder / "config.yaml", OmegaConf.to_yaml(settings.config))
+    write_text(folder / CONFIG, OmegaConf.to_yaml(settings.config))
     campaign.run(settings.budget)
     campaign.recognise()
     campaign.write_record(folder)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
 
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, InstantiationException
@@ -19,11 +20,31 @@ from omegaconf.errors import OmegaConfBaseException
 
 from matseek.checks import Rule, of, seed, several, shown, text, whole
 from matseek.errors import ConfigurationError, MatseekError
-from matseek.evaluation.executors import Executor
+from matseek.evaluation.executors import Executor, SerialExecutor
 from matseek.insight.stopping import StopCriterion
+from matseek.interpolations import keep_secrets, recordable, unresolved
+from matseek.parts import foreign_targets
 from matseek.problems import Problem
 from matseek.searchers import Searcher
+from matseek.secrets import masked, masked_data
 from matseek.tracking import Tracking
+
+CONFIG = "config.yaml"
+"""In a run folder: how the campaign was set up."""
+
+_NEEDED = ("problem", "searcher", "stop")
+"""What reading a run folder makes."""
+
+_MOST_BYTES, _DEEPEST = 4 * 2**20, 50
+"""Size and nesting of a stored config."""
+
+_OPENING = (
+    yaml.FlowSequenceStartToken,
+    yaml.FlowMappingStartToken,
+    yaml.BlockSequenceStartToken,
+    yaml.BlockMappingStartToken,
+)
+_CLOSING = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +61,7 @@ class RunSettings:
         seed: Seed of the campaign.
         opening: First points that no searcher chooses.
         run_dir: Where results go.
-        config: The composed config, for the record.
+        config: The composed config, for the record: without what was taken from the environment, and without passwords.
     """
 
     problem: Problem
@@ -61,22 +82,79 @@ def config_dir() -> Path:
     return shipped if shipped.is_dir() else Path(__file__).resolve().parents[2] / "configs"
 
 
-def recorded_settings(run_dir: Path) -> RunSettings:
-    """The settings that a run folder's ``config.yaml`` holds.
+def recorded_settings(run_dir: Path, *, trust: bool = False) -> RunSettings:
+    """The settings that a run folder's ``config.yaml`` holds, as far as reading and the laboratory's desk need them.
+
+    The file is data: it may name matseek's own parts and those of installed extensions (:mod:`matseek.parts`), and
+    nothing is read from the environment. How the truth is called and where progress is shown are left out.
+
+    Args:
+        run_dir: The folder.
+        trust: The user's word that whatever the file names may be run, and read from the environment.
 
     Raises:
-        ConfigurationError: If there is no such file, or its values are refused.
+        ConfigurationError: If there is no such file, it asks for more than it may without the user's word, or its
+            values are refused.
     """
-    path = run_dir / "config.yaml"
+    path = run_dir / CONFIG
+    config = _stored(path)
+    with _explained():
+        plain = {group: recordable(config).get(group) for group in _NEEDED}
+        if trust:
+            keep_secrets(config)
+            plain = {group: OmegaConf.to_container(config[group], resolve=True) for group in _NEEDED if group in config}
+        else:
+            _require_trust(path, foreign_targets(plain, config_dir()), "would run")
+            _require_trust(path, unresolved(plain), "would read")
+        made = OmegaConf.create(plain)
+        return RunSettings(
+            problem=_made(made, "problem", Problem),
+            searcher=_made(made, "searcher", Searcher),
+            executor=SerialExecutor(),
+            stop=_criteria(made),
+            tracking=None,
+            budget=_whole(config, "budget", whole(1)),
+            seed=_whole(config, "seed", seed),
+            opening=0 if config.get("opening") is None else _whole(config, "opening", whole()),
+            run_dir=run_dir,
+            config=config,
+        )
+
+
+def _stored(path: Path) -> DictConfig:
+    """What a stored config says, as it is written."""
     if not path.is_file():
         raise ConfigurationError(
-            f"{run_dir} holds no campaign (no config.yaml); name the folder of one, or start one: "
-            f"matseek ask {run_dir} problem=... searcher=..."
+            f"{path.parent} holds no campaign (no {path.name}); name the folder of one, or start one: "
+            f"matseek ask {path.parent} problem=... searcher=..."
         )
-    config = OmegaConf.load(path)
-    assert isinstance(config, DictConfig)
-    with _explained():
-        return _settings(config, run_dir)
+    if path.stat().st_size > _MOST_BYTES:
+        raise ConfigurationError(f"{path} has more than {_MOST_BYTES >> 20} MiB; no configuration is so long")
+    text = path.read_text(encoding="utf-8")
+    try:
+        depth = 0
+        for token in yaml.scan(text):
+            # A file that repeats itself can grow without bound, and matseek writes none.
+            if isinstance(token, yaml.AliasToken):
+                raise ConfigurationError(f"{path} uses aliases (*name) of YAML; write out what they stand for")
+            depth += isinstance(token, _OPENING) - isinstance(token, _CLOSING)
+            if depth > _DEEPEST:
+                raise ConfigurationError(f"{path} is nested more than {_DEEPEST} deep; no configuration is")
+        config = OmegaConf.create(text)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ConfigurationError(f"{path} cannot be read as YAML: {error}") from error
+    if not isinstance(config, DictConfig):
+        raise ConfigurationError(f"{path} holds no settings by name; name the folder of a campaign")
+    return config
+
+
+def _require_trust(path: Path, found: Mapping[str, str], deed: str) -> None:
+    if found:
+        told = ", ".join(f"{what} ({place})" for place, what in found.items())
+        raise ConfigurationError(
+            f"{path} {deed} {masked(told)}. A stored file may name only matseek's own parts and those of installed "
+            "extensions, and nothing of the environment; if you know who wrote it, add --trust"
+        )
 
 
 def run_settings(overrides: Sequence[str]) -> RunSettings:
@@ -95,12 +173,16 @@ def run_settings(overrides: Sequence[str]) -> RunSettings:
             composed = compose("run", overrides=list(overrides), return_hydra_config=True)
         choices = composed.hydra.runtime.choices
         config = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
-        OmegaConf.resolve(config)
         default = f"runs/{choices.problem}-{choices.searcher}-{config.seed}"
         if OmegaConf.is_config(config.run_dir):
             raise ConfigurationError(f"run_dir must be a path, got {config.run_dir}; put quotes around it")
-        config.run_dir = default if config.run_dir is None else str(config.run_dir)
-        return _settings(config, Path(config.run_dir), choices.searcher)
+        if config.run_dir is None:
+            config.run_dir = default
+        record = OmegaConf.create(masked_data(recordable(config)))
+        assert isinstance(record, DictConfig)
+        keep_secrets(config, places_told=("run_dir",))
+        OmegaConf.resolve(config)
+        return _settings(config, record, Path(str(config.run_dir)), choices.searcher)
 
 
 def choices_of(group: str) -> list[str]:
@@ -119,27 +201,32 @@ def _require_choices(overrides: Sequence[str]) -> None:
             )
 
 
-def _settings(config: DictConfig, run_dir: Path, searcher: str | None = None) -> RunSettings:
-    logger, stop = config.get("logger"), config.get("stop") or OmegaConf.create()
+def _criteria(config: DictConfig) -> tuple[StopCriterion, ...]:
+    stop = config.get("stop") or OmegaConf.create()
     if not isinstance(stop, DictConfig):
         raise ConfigurationError(f"stop={shown(stop)} must be criteria by name; choose none, watch, paper or solved")
+    return tuple(_made(stop, str(name), StopCriterion) for name in stop)
+
+
+def _settings(config: DictConfig, record: DictConfig, run_dir: Path, searcher: str) -> RunSettings:
+    logger = config.get("logger")
     # An empty group follows nothing.
     nothing = logger is None or (isinstance(logger, DictConfig) and not logger)
     tracking: Tracking | None = None if nothing else _made(config, "logger", Tracking)
     if tracking is not None:
-        everything = cast("dict[str, Any]", OmegaConf.to_container(config))
+        everything = cast("dict[str, Any]", OmegaConf.to_container(record))
         tracking = replace(tracking, folder=tracking.folder or run_dir, searcher=searcher, config=everything)
     return RunSettings(
         problem=_made(config, "problem", Problem),
         searcher=_made(config, "searcher", Searcher),
         executor=_made(config, "evaluator", Executor),
-        stop=tuple(_made(stop, str(name), StopCriterion) for name in stop),
+        stop=_criteria(config),
         tracking=tracking,
         budget=_whole(config, "budget", whole(1)),
         seed=_whole(config, "seed", seed),
         opening=0 if config.get("opening") is None else _whole(config, "opening", whole()),
         run_dir=run_dir,
-        config=config,
+        config=record,
     )
 
 
@@ -159,14 +246,14 @@ def _made(config: DictConfig, group: str, kind: type) -> Any:  # noqa: ANN401 --
     except InstantiationException as error:
         cause = error.__cause__
         if isinstance(cause, (MatseekError, ValueError, OSError, ImportError)) or _unfit_call(cause):
-            raise ConfigurationError(f"{group}: {cause}") from error
+            raise ConfigurationError(masked(f"{group}: {cause}")) from error
         if cause is None:
-            raise ConfigurationError(f"{group}: {error}") from error
+            raise ConfigurationError(masked(f"{group}: {error}")) from error
         raise
     except (TypeError, ValueError) as error:
         if isinstance(error, TypeError) and not _unfit_call(error):
             raise
-        raise ConfigurationError(f"{group}: {error}") from error
+        raise ConfigurationError(masked(f"{group}: {error}")) from error
 
 
 def _unfit_call(error: BaseException | None) -> bool:
@@ -183,7 +270,7 @@ def _explained() -> Iterator[None]:
     except (HydraException, OmegaConfBaseException) as error:
         known = sorted(str(key) for key in OmegaConf.load(config_dir() / "run.yaml") if key != "defaults")
         groups = sorted(p.name for p in config_dir().iterdir() if p.is_dir())
-        raise ConfigurationError(f"{error}\nsettings are {known}, groups are {groups}") from error
+        raise ConfigurationError(f"{masked(str(error))}\nsettings are {known}, groups are {groups}") from error
 
 
 def _whole(config: DictConfig, key: str, rule: Rule) -> int:

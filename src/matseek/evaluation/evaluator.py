@@ -23,7 +23,7 @@ from matseek.errors import (
 from matseek.evaluation.executors import Call, Caller, Outcome, SerialExecutor
 from matseek.evaluation.history import History
 from matseek.evaluation.interruption import Interruption
-from matseek.evaluation.ledger import Ledger
+from matseek.evaluation.ledger import Ledger, LedgerReader
 from matseek.evaluation.records import Evaluation, Event, Proposal
 from matseek.problems.base import Answer, Measurement, Problem
 from matseek.spaces import Space
@@ -240,7 +240,7 @@ def _folder_kept() -> Iterator[Path]:
         os.chdir(folder)
 
 
-def history_of(problem: Problem, ledger: Ledger, seed: int) -> History:
+def history_of(problem: Problem, ledger: LedgerReader, seed: int) -> History:
     """What a ledger tells a searcher that is asked for the next batch."""
     return History(
         space=problem.space,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -14,14 +14,23 @@ import numpy.typing as npt
 from sqlalchemy import Connection, func, inspect, select
 from sqlalchemy.engine import URL
 
-from matseek.errors import UnknownEvaluationError
+from matseek.errors import LedgerMismatchError, UnknownEvaluationError
 from matseek.evaluation.ledger.address import Address
 from matseek.evaluation.ledger.schema import require_readable, version_of
 from matseek.evaluation.ledger.seen import COLUMNS, Seen
 from matseek.evaluation.ledger.store import Store, store_for_reading
 from matseek.evaluation.ledger.tables import CAMPAIGN, EVALUATIONS, ITERATIONS, PROCESSOR, SESSIONS, THINKING
-from matseek.evaluation.ledger.values import unpack
+from matseek.evaluation.ledger.values import clean, to_strict, unpack
 from matseek.evaluation.records import Evaluation, Event, Status
+from matseek.identity import FINGERPRINT, differing
+
+_LONGEST = 300
+"""Characters of a value in a message; a template has thousands."""
+
+_CODE_DIFFERS = (
+    ". The oracle's code, or a file that it is given, has changed since; where that changes no value, give the oracle "
+    "a method describe() whose text stands for it"
+)
 
 _RESPONSES = 512
 """Responses that are kept in memory; 20 replicates of 421 absorbances have 67 kB."""
@@ -81,6 +90,23 @@ class LedgerReader:
         """Which campaign it holds; None as long as none has been entered."""
         row = self._store.read(lambda connection: connection.execute(select(CAMPAIGN)).first())
         return None if row is None else Identity(row.problem, row.searcher, row.seed)
+
+    def require(self, problem: dict[str, Any], searcher: str, seed: int) -> None:
+        """Make sure that the ledger is a campaign's; the code of its oracle may have changed, since nothing is asked.
+
+        Args:
+            problem: The problem's description.
+            searcher: The searcher's name.
+            seed: The campaign's seed.
+
+        Raises:
+            LedgerMismatchError: If the ledger holds another problem, searcher or seed, or no campaign.
+        """
+        known = self.identity
+        if known is None:
+            raise LedgerMismatchError(f"the ledger {self} holds no campaign yet; run it, or name another ledger")
+        there, here = ({k: v for k, v in each.items() if k != FINGERPRINT} for each in (known.problem, problem))
+        require_same(str(self), replace(known, problem=there), here, searcher, seed)
 
     def evaluations(self, *, iteration: int | None = None, status: Status | None = None) -> tuple[Evaluation, ...]:
         """Evaluations, by number.
@@ -169,3 +195,38 @@ class LedgerReader:
         with self._reading:
             self._seen.take(self._store.read(self._seen.news))
         return self._seen
+
+
+def require_same(ledger: str, known: Identity, problem: dict[str, Any], searcher: str, seed: int) -> None:
+    """Refuse a ledger that holds another campaign.
+
+    Args:
+        ledger: The ledger, for messages.
+        known: The campaign that it holds.
+        problem: The description of the problem that is wanted.
+        searcher: The name of the searcher that is wanted.
+        seed: The seed that is wanted.
+
+    Raises:
+        LedgerMismatchError: If they differ.
+    """
+    there = known.problem
+    keys = differing(to_strict(there), to_strict(problem))
+    if keys:
+        differences = "; ".join(f"{k}: {_short(there.get(k))} there, {_short(problem.get(k))} here" for k in keys)
+        raise LedgerMismatchError(
+            f"the ledger {ledger} belongs to another problem: it holds {there.get('name')!r}, this is "
+            f"{problem.get('name')!r}. Name another ledger, or restore the problem. "
+            f"They differ in {differences}{_CODE_DIFFERS if FINGERPRINT in keys else ''}"
+        )
+    if (known.searcher, known.seed) != (clean(searcher), seed):
+        raise LedgerMismatchError(
+            f"the ledger {ledger} holds the campaign searcher={known.searcher!r} seed={known.seed}, this is "
+            f"searcher={searcher!r} seed={seed}; a ledger holds one campaign: name another ledger"
+        )
+
+
+def _short(value: object) -> str:
+    """A value as text that a message can hold."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -14,12 +14,12 @@ import numpy as np
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from matseek.errors import LedgerError, LedgerMismatchError, UnknownEvaluationError
+from matseek.errors import LedgerError, UnknownEvaluationError
 from matseek.evaluation.ledger import rescue
 from matseek.evaluation.ledger.address import Address
 from matseek.evaluation.ledger.clock import Clock, now
 from matseek.evaluation.ledger.lock import hold_of
-from matseek.evaluation.ledger.reader import LedgerReader
+from matseek.evaluation.ledger.reader import Identity, LedgerReader, require_same
 from matseek.evaluation.ledger.schema import bring_up_to_date
 from matseek.evaluation.ledger.seen import News, Seen
 from matseek.evaluation.ledger.store import store_for_writing
@@ -42,14 +42,6 @@ _RESULT = (
     update(EVALUATIONS)
     .where(EVALUATIONS.c.number == bindparam("which"))
     .values({c.name: bindparam(c.name) for c in EVALUATIONS.c if c.name in _SETTLED})
-)
-
-_LONGEST = 300
-"""Characters of a value in a message; a template has thousands."""
-
-_CODE_DIFFERS = (
-    ". The oracle's code, or a file that it is given, has changed since; where that changes no value, give the oracle "
-    "a method describe() whose text stands for it"
 )
 
 
@@ -156,20 +148,10 @@ class Ledger(LedgerReader):
         mended = keys == [FINGERPRINT] and not self.evaluations(status="done")
         if mended or (not keys and FINGERPRINT in here and FINGERPRINT not in row.problem):
             self._write(lambda connection: connection.execute(update(CAMPAIGN).values(problem=problem)))
-        elif keys:
-            differences = "; ".join(
-                f"{k}: {_short(row.problem.get(k))} there, {_short(problem.get(k))} here" for k in keys
-            )
-            raise LedgerMismatchError(
-                f"the ledger {self} belongs to another problem: it holds {row.problem.get('name')!r}, this is "
-                f"{problem.get('name')!r}. Name another ledger, or restore the problem. "
-                f"They differ in {differences}{_CODE_DIFFERS if FINGERPRINT in keys else ''}"
-            )
-        if (row.searcher, row.seed) != (searcher, seed):
-            raise LedgerMismatchError(
-                f"the ledger {self} holds the campaign searcher={row.searcher!r} seed={row.seed}, this is "
-                f"searcher={searcher!r} seed={seed}; a ledger holds one campaign: name another ledger"
-            )
+            known = Identity(problem, row.searcher, row.seed)
+        else:
+            known = Identity(row.problem, row.searcher, row.seed)
+        require_same(str(self), known, problem, searcher, seed)
         self._take_in_rescued()
 
     def begin_session(self) -> None:
@@ -305,9 +287,3 @@ def _add_events(connection: Connection, iteration: int, events: Sequence[Event])
             for e in events
         )
         connection.execute(insert(EVENTS), list(kept))
-
-
-def _short(value: object) -> str:
-    """A value as text that a message can hold."""
-    text = repr(value)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -1,0 +1,106 @@
+"""What a configuration may make without its author's word: matseek's own parts, and those of installed extensions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import is_dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import get_object
+from omegaconf import OmegaConf
+
+TARGET = "_target_"
+
+_ROOMS = (
+    "diffusion",
+    "evaluation",
+    "insight",
+    "models",
+    "potentials",
+    "problems",
+    "searchers",
+    "spaces",
+    "tracking",
+)
+"""Rooms whose frozen dataclasses are parts: making one only keeps and checks values."""
+
+
+def foreign_targets(config: object, shipped: Path, at: str = "") -> dict[str, str]:
+    """What a config would have run that is no part.
+
+    A part is what a config that comes with matseek names (code of other packages only with the settings that are named
+    there), a frozen dataclass of matseek, or an entry point of an installed package in a group ``matseek.*``, for
+    example ``[project.entry-points."matseek.searchers"]``.
+
+    Args:
+        config: Plain data, without interpolations.
+        shipped: Folder of the configs that come with matseek.
+        at: Dotted name of the config's place.
+
+    Returns:
+        By the dotted name of its place, what each foreign ``_target_`` names.
+    """
+    return {
+        place or "config": str(node[TARGET])
+        for place, node in _nodes(config, at)
+        if TARGET in node and not _is_part(node, shipped)
+    }
+
+
+def _is_part(node: Mapping[str, Any], shipped: Path) -> bool:
+    target = node[TARGET]
+    if not isinstance(target, str):
+        return False
+    known = _shipped(shipped).get(target)
+    if known is not None and (target.startswith("matseek.") or known >= node.keys()):
+        return True
+    return target in _extensions() or (target.startswith("matseek.") and _is_value(target))
+
+
+def _is_value(target: str) -> bool:
+    """Whether a name inside matseek is that of a frozen dataclass, or of nothing, which Hydra will say."""
+    try:
+        found = get_object(target)
+    except Exception:
+        return True
+    if not isinstance(found, type) or not is_dataclass(found):
+        return False
+    package, _, inside = found.__module__.partition(".")
+    frozen: bool = found.__dataclass_params__.frozen  # type: ignore[attr-defined]
+    return frozen and package == "matseek" and inside.partition(".")[0] in _ROOMS
+
+
+@cache
+def _shipped(folder: Path) -> Mapping[str, frozenset[str]]:
+    """What the configs in a folder name, with the settings that they give it."""
+    found: dict[str, frozenset[str]] = {}
+    for path in sorted(folder.rglob("*.yaml")):
+        for _, node in _nodes(OmegaConf.to_container(OmegaConf.load(path)), ""):
+            if TARGET in node:
+                found[node[TARGET]] = found.get(node[TARGET], frozenset()) | node.keys()
+    return found
+
+
+@cache
+def _extensions() -> frozenset[str]:
+    """What installed packages name as parts, as configs spell it."""
+    return frozenset(
+        entry.value.replace(":", ".")
+        for group in entry_points().groups
+        if group.startswith("matseek.")
+        for entry in entry_points(group=group)
+    )
+
+
+def _nodes(config: object, at: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """All mappings inside a config with the dotted names of their places, itself among them."""
+    if isinstance(config, Mapping):
+        yield at, config
+        for key, value in config.items():
+            yield from _nodes(value, f"{at}.{key}" if at else str(key))
+    elif isinstance(config, Sequence) and not isinstance(config, str):
+        for i, value in enumerate(config):
+            yield from _nodes(value, f"{at}[{i}]")

@@ -1,0 +1,100 @@
+"""How a campaign stands, from its ledger alone: no problem is made, nothing is locked, and torch is not needed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from matseek.evaluation import LedgerReader
+from matseek.evaluation.records import Evaluation
+
+STOPPED = "stopped"
+DOUBTED = "doubted"
+"""Events: what ended the campaign, and what speaks against the best structure."""
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """How a campaign stands.
+
+    Args:
+        problem: The problem's name.
+        searcher: The searcher's name.
+        variables: Names of the variables of a recipe with their units; empty for structures.
+        batches: Batches so far.
+        complete: Batches all of whose evaluations have a result.
+        settled: Evaluations with a result, failures among them.
+        failed: Evaluations that failed.
+        pending: Evaluations without a result.
+        best: The best evaluations, best first.
+        warnings: What speaks against the best structure.
+        stopped_by: What ended the campaign; None while it goes on.
+    """
+
+    problem: str
+    searcher: str
+    variables: tuple[str, ...]
+    batches: int
+    complete: int
+    settled: int
+    failed: int
+    pending: int
+    best: tuple[Evaluation, ...]
+    warnings: tuple[str, ...]
+    stopped_by: str | None
+
+    @classmethod
+    def of(cls, ledger: LedgerReader, count: int = 5) -> Standing | None:
+        """The standing of a ledger's campaign; None as long as it holds none.
+
+        Args:
+            ledger: The ledger.
+            count: Most evaluations in :attr:`best`.
+        """
+        identity, evaluations, events = ledger.identity, ledger.evaluations(), ledger.events()
+        if identity is None:
+            return None
+        done = sorted((e for e in evaluations if e.status == "done"), key=lambda e: (e.value, e.number))
+        stops = [e.data for e in events if e.kind == STOPPED]
+        ended = bool(stops) and stops[-1]["evaluations"] == len(evaluations)
+        return cls(
+            problem=str(identity.problem.get("name", "")),
+            searcher=identity.searcher,
+            variables=_labels(identity.problem),
+            batches=ledger.iterations(),
+            complete=ledger.iterations() - len({e.iteration for e in evaluations if e.status == "pending"}),
+            settled=sum(e.status != "pending" for e in evaluations),
+            failed=sum(e.status == "failed" for e in evaluations),
+            pending=sum(e.status == "pending" for e in evaluations),
+            best=tuple(done[:count]),
+            warnings=tuple({e.data["about"]: e.message for e in events if e.kind == DOUBTED}.values()),
+            stopped_by=str(stops[-1]["by"]) if ended else None,
+        )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Heads of :meth:`rows`."""
+        return ("evaluation", *self.variables, "value", "spread")
+
+    def rows(self) -> Iterator[tuple[float, ...]]:
+        """The best evaluations as a table."""
+        for e in self.best:
+            yield (e.number, *(e.point.tolist() if self.variables else ()), e.value, e.spread)
+
+    def outcome(self, summary: Path) -> tuple[str, ...]:
+        """Whether the goal was reached, as a ``summary.json`` says that is about the same results; else nothing."""
+        try:
+            known = json.loads(summary.read_text(encoding="utf-8"))
+            same = (known["evaluations"], known["pending"]) == (self.settled, self.pending)
+            return tuple(str(sentence) for sentence in known["outcome"]) if same else ()
+        except (OSError, ValueError, KeyError, TypeError):
+            return ()
+
+
+def _labels(problem: dict[str, Any]) -> tuple[str, ...]:
+    """Variables with units, as :attr:`matseek.spaces.Variable.label` gives them."""
+    variables = problem.get("space", {}).get("variables", ())
+    return tuple(f"{v['name']} ({v['unit']})" if v.get("unit") else str(v["name"]) for v in variables)
