@@ -172,6 +172,8 @@ def _settings() -> Settings:
     # What W&B has not written when a process is killed is lost; versions before this setting write at once.
     if "x_transaction_log_flush_interval" in wandb.Settings.model_fields:
         settings.x_transaction_log_flush_interval = _UNWRITTEN
+    # The command line would be uploaded, with every password that was typed there.
+    settings.x_disable_meta = True
     return settings
 
 
