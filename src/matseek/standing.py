@@ -57,6 +57,8 @@ class Standing:
         identity, evaluations, events = ledger.identity, ledger.evaluations(), ledger.events()
         if identity is None:
             return None
+        # All from one look: the campaign may write at any moment.
+        batches = {e.iteration for e in evaluations}
         done = sorted((e for e in evaluations if e.status == "done"), key=lambda e: (e.value, e.number))
         stops = [e.data for e in events if e.kind == STOPPED]
         ended = bool(stops) and stops[-1]["evaluations"] == len(evaluations)
@@ -64,8 +66,8 @@ class Standing:
             problem=str(identity.problem.get("name", "")),
             searcher=identity.searcher,
             variables=_labels(identity.problem),
-            batches=ledger.iterations(),
-            complete=ledger.iterations() - len({e.iteration for e in evaluations if e.status == "pending"}),
+            batches=len(batches),
+            complete=len(batches - {e.iteration for e in evaluations if e.status == "pending"}),
             settled=sum(e.status != "pending" for e in evaluations),
             failed=sum(e.status == "failed" for e in evaluations),
             pending=sum(e.status == "pending" for e in evaluations),
