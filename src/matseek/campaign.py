@@ -112,8 +112,11 @@ class Campaign(Record):
             LedgerBusyError: If another process is at work on the ledger.
         """
         self.searcher.check(budget)
-        self.searcher.check_problem(self.problem)
         budget = int(budget)
+        ended = self.leads and self.has_ended(budget)
+        if ended and not self.place.has_followers:
+            return self
+        self.searcher.check_problem(self.problem)
         optional(function("one argument, an Evaluation", 1))("on_evaluation", on_evaluation)
         if self.opening > budget:
             raise BudgetError(
@@ -133,9 +136,6 @@ class Campaign(Record):
             following(self._tracker, budget) as tracker,
             self.executor.opened() as caller,
         ):
-            ended = self.leads and self.has_ended(budget)
-            if ended and not self.place.has_followers:
-                return self
             if not ended:
                 self.ledger.begin_session()
             evaluator = Evaluator(

@@ -341,8 +341,9 @@ def _run(overrides: Sequence[str], telling: Telling) -> None:
 
         settings = run_settings(overrides)
     settings.searcher.check(settings.budget)
-    settings.searcher.check_problem(settings.problem)
-    settings.problem.require_oracle()
+    if not (settings.run_dir / LEDGER).is_file():  # a run that has ended needs neither model nor oracle
+        settings.searcher.check_problem(settings.problem)
+        settings.problem.require_oracle()
     campaign = _open(settings, telling)
     if campaign.leads:
         _keep_config(settings)
