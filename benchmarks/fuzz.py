@@ -26,7 +26,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from functools import partial
@@ -512,6 +512,13 @@ class Counting:
     def __init__(self, executor: Any) -> None:  # noqa: ANN401 -- any executor
         self.executor, self.paid = executor, 0
 
+    @contextmanager
+    def opened(self) -> Iterator[Counting]:
+        """Itself, with the executor opened."""
+        with self.executor.opened() as caller:
+            self.executor = caller
+            yield self
+
     def outcomes(self, calls: Any, go_on: Any) -> Iterator[Any]:  # noqa: ANN401 -- an executor's
         """Those of the executor."""
         for found in self.executor.outcomes(calls, go_on):
@@ -617,15 +624,22 @@ def configuration(rng: random.Random, keys: dict[str, list[str]]) -> tuple[list[
     problem = rng.choice(STRUCTURES if structures else RECIPES)
     searcher = rng.choice(OF_STRUCTURES if structures else OF_RECIPES)
     small = next(more for begin, more in SMALL.items() if searcher.startswith(begin))
+    stops = ["none", "watch", "solved"]
+    if searcher in ("network", "two_step") and problem != "laboratory":
+        stops.append("paper")
     base = [f"problem={problem}", f"searcher={searcher}", f"budget={BUDGET}", "calculator=batched_emt", *small]
     base += [
-        f"stop={rng.choice(('none', 'watch', 'paper', 'solved'))}",
+        f"stop={rng.choice(stops)}",
         f"logger={rng.choice(('none', 'csv', 'wandb'))}",
     ]
     base += [f"evaluator={rng.choice(('serial', 'threads', 'batched') if structures else ('serial', 'threads'))}"]
     if problem != "laboratory" and not structures:
         base.append("problem.droplets=2")
-    known = keys.setdefault(" ".join(base), _keys(base) if " ".join(base) not in keys else [])
+    named = " ".join(base)
+    if named not in keys:
+        Start(base).campaign()  # what is not hostile must be accepted, or every refusal would be the same one
+        keys[named] = _keys(base)
+    known = keys[named]
     changed = [rng.choice(known if rng.random() < 0.9 else MISTAKES) for _ in range(rng.choice((1, 1, 1, 2, 3)))]
     signs = ("", "", "", "", "", "", "++", "+", "~")
     return base, [f"{rng.choice(signs)}{key}={rng.choice(LITERALS)}" for key in changed]
@@ -643,36 +657,53 @@ def _keys(overrides: list[str]) -> list[str]:
     return [key for key in walk(run_settings(overrides).config, "") if not key.endswith("_target_")]
 
 
+@dataclass
+class Start:
+    """A configuration on its way to a campaign; what it has paid for is known wherever it ends."""
+
+    overrides: list[str]
+    counting: Counting | None = None
+
+    @property
+    def paid(self) -> int:
+        """Evaluations."""
+        return 0 if self.counting is None else self.counting.paid
+
+    def campaign(self) -> tuple[Campaign, int | None]:
+        """The campaign, with all that is checked before it runs, and the budget; None where people measure."""
+        settings = run_settings(self.overrides)
+        settings.searcher.check(settings.budget)
+        settings.searcher.check_problem(settings.problem)
+        runs = getattr(settings.problem, "oracle", True) is not None
+        if runs:
+            settings.problem.require_oracle()
+        self.counting = Counting(settings.executor)
+        campaign = Campaign(
+            settings.problem,
+            settings.searcher,
+            seed=settings.seed,
+            executor=self.counting,
+            stop=settings.stop,
+            opening=settings.opening,
+        )
+        return campaign, min(settings.budget, BUDGET) if runs else None
+
+
 def fuzz_configurations(count: int, seed: str, run: float) -> Tally:
     """Compose configs with one to three hostile overrides each; run a share of the accepted for a few evaluations."""
     rng, tally = random.Random(seed), Tally()
     keys: dict[str, list[str]] = {}
     for _ in range(count):
         base, changed = configuration(rng, keys)
-        what, counting, started = " ".join([*base, *changed]), None, False
+        start, started = Start([*base, *changed]), False
+        what = " ".join(start.overrides)
         try:
             with in_time(PATIENCE_S):
-                settings = run_settings([*base, *changed])
-                settings.searcher.check(settings.budget)
-                if not Path(settings.run_dir).is_absolute():
-                    settings = replace(settings, run_dir=Path("run"))
-                runs = getattr(settings.problem, "oracle", True) is not None
-                settings.searcher.check_problem(settings.problem)
-                if runs:
-                    settings.problem.require_oracle()
-                counting = Counting(settings.executor)
-                campaign = Campaign(
-                    settings.problem,
-                    settings.searcher,
-                    seed=settings.seed,
-                    executor=counting,
-                    stop=settings.stop,
-                    opening=settings.opening,
-                )
-            started = runs and rng.random() < run
-            if started:
+                campaign, budget = start.campaign()
+            if budget is not None and rng.random() < run:
+                started = True
                 with in_time(PATIENCE_S):
-                    campaign.run(min(settings.budget, BUDGET))
+                    campaign.run(budget)
             tally.note("accepted and run" if started else "accepted")
         except Hang as error:
             large = any(huge in text for text in changed for huge in ("000000", "1e300"))
@@ -681,8 +712,7 @@ def fuzz_configurations(count: int, seed: str, run: float) -> Tally:
             else:
                 tally.note("hang", what, error)
         except BaseException as error:
-            paid = counting.paid if counting else 0
-            if paid:
+            if start.paid:
                 tally.note("failed after it was paid", what, error)
             elif ours(error):
                 tally.note("refused before paid")
