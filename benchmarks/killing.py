@@ -100,6 +100,7 @@ class Tally:
     not_as_uninterrupted: int = 0
     hung_or_failed: int = 0
     server_restarts: int = 0
+    refused_at_start: int = 0
     messages: list[str] = field(default_factory=list)
 
     @property
@@ -227,11 +228,12 @@ class Attack:
         before, known = self.read(folder), len(witness.calls(folder / "calls.txt"))
         mortal = tally.kills < kills
         pid = begin(self.work(folder), folder)
-        code = None
+        code, disturbed = None, False
         if self.disturb is not None and tally.server_restarts < kills / 5 and rng.random() < 0.5:
             code = ended(pid, float(rng.uniform(0, seconds / 2)))
             if code is None:
                 self.disturb()
+                disturbed = True
                 tally.server_restarts += 1
         if code is None:
             code = ended(pid, float(rng.uniform(0, seconds)) if mortal else PATIENCE)
@@ -239,14 +241,17 @@ class Attack:
             self._kill(pid, folder)
             tally.kills += mortal
             tally.complain("hung_or_failed", f"{folder.name}: a life hung", not mortal)
-        elif code != 0:
-            tally.complain("hung_or_failed", f"{folder.name}: a life ended with exit code {code}")
         after = self.read(folder)
+        # A server that has not answered yet is not waited for: the command says so, and is given again.
+        refused = disturbed and code not in (None, 0) and after == before
+        tally.refused_at_start += refused
+        if code not in (None, 0) and not refused:
+            tally.complain("hung_or_failed", f"{folder.name}: a life ended with exit code {code}")
         tally.complain("lost", f"{folder.name}: {before.keys() - after.keys()}", len(before.keys() - after.keys()))
         changed = sum(after[n] != before[n] for n in before.keys() & after.keys())
         tally.complain("changed", folder.name, changed)
         self._count(folder, known, before, after, killed=code is None)
-        return code is None and mortal
+        return refused or (code is None and mortal)
 
     def _kill(self, pid: int, folder: Path) -> None:
         """Kill a life; the processes that it has started must end with it."""
