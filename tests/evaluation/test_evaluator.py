@@ -72,6 +72,11 @@ def test_a_batch_must_fit_the_budget_and_the_space():
     assert e.problem.oracle.points == []
 
 
+def test_a_searcher_that_proposes_nothing_is_refused():
+    with pytest.raises(ValueError, match="proposed no point"):
+        evaluator(Counting()).ask(lambda history: Proposal(np.empty((0, 2)), ()))
+
+
 def test_a_response_that_nothing_can_read_stops_and_is_kept():
     match = SpectralMatch(np.array([400.0, 500, 600]), np.array([0.0, 1, 0]))
     e = evaluator(lambda X: np.arange(4.0)[None], objective=match)

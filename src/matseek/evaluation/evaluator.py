@@ -269,6 +269,9 @@ def write_down(
     start = time.perf_counter()
     proposal = choose(history)
     seconds = time.perf_counter() - start
+    if not len(proposal.points):
+        # The loop of a searcher that never proposes anything would never end.
+        raise ValueError("the searcher proposed no point; ask() must choose at least one")
     if limit is not None and len(proposal.points) > limit:
         raise _over_budget(len(proposal.points), limit)
     _require_inside(history.after(proposal.events).domain, proposal)
