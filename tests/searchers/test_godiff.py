@@ -14,7 +14,7 @@ from ase.calculators.emt import EMT
 from matseek import Campaign
 from matseek.configuration import run_settings
 from matseek.diffusion import AdaptiveKT, EulerMaruyama, ExponentialKT, LinearSchedule
-from matseek.errors import BudgetError, CheckpointError, OracleError
+from matseek.errors import BudgetError, CheckpointError, ConfigurationError, OracleError
 from matseek.evaluation import ThreadExecutor
 from matseek.insight.stopping import LossLevel
 from matseek.models.training import TrainerSettings
@@ -276,7 +276,7 @@ def test_a_calculator_that_cannot_be_made_is_told_before_anything_is_written():
         raise RuntimeError("no licence")
 
     campaign = Campaign(structures(hopeless), GODiffSearcher(**QUICK), seed=0)
-    with pytest.raises(RuntimeError, match="no licence"):
+    with pytest.raises(ConfigurationError, match="cannot be made.*no licence"):
         campaign.run(16)
     assert len(campaign.ledger.evaluations()) == 0
 
