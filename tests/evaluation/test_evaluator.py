@@ -72,6 +72,15 @@ def test_a_batch_must_fit_the_budget_and_the_space():
     assert e.problem.oracle.points == []
 
 
+def test_a_password_in_an_error_is_not_written_down():
+    def refuses(points):
+        raise ConnectionError("postgresql://lab:hunter2@host/db does not answer")
+
+    paying = evaluator(refuses)
+    paying.ask(uniform(1))
+    assert paying.evaluate_pending()[0].error == "ConnectionError: postgresql://lab:***@host/db does not answer"
+
+
 def test_a_searcher_that_proposes_nothing_is_refused():
     with pytest.raises(ValueError, match="proposed no point"):
         evaluator(Counting()).ask(lambda history: Proposal(np.empty((0, 2)), ()))

@@ -26,6 +26,7 @@ from matseek.evaluation.interruption import Interruption
 from matseek.evaluation.ledger import Ledger, LedgerReader
 from matseek.evaluation.records import Evaluation, Event, Proposal
 from matseek.problems.base import Answer, Measurement, Problem
+from matseek.secrets import masked
 from matseek.spaces import Space
 
 if TYPE_CHECKING:
@@ -293,4 +294,4 @@ def _require_inside(domain: Space, proposal: Proposal) -> None:
 
 
 def _failure(error: BaseException) -> Measurement:
-    return Measurement.failed(told(error), error.response if isinstance(error, ResponseError) else None)
+    return Measurement.failed(masked(told(error)), error.response if isinstance(error, ResponseError) else None)
