@@ -68,7 +68,7 @@ SHORTEST = 15
 CHUNK = 250
 """Tries of one process."""
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 """Seconds after which a try counts as a hang; one takes milliseconds."""
 
 MEMORY_BYTES = 8 * 2**30

@@ -483,7 +483,7 @@ def _own_settings(overrides: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
         try:
             override = parser.parse_override(text)
         except HydraException as error:
-            raise ConfigurationError(str(error)) from error
+            raise ConfigurationError(f"overrides: {text!r} is none ({error}); write KEY=VALUE") from error
         if override.key_or_group in _OWN:
             value = override.value()
             own[override.key_or_group] = [str(v) for v in value] if isinstance(value, list) else value

@@ -59,7 +59,7 @@ def read_csv(path: Path) -> pd.DataFrame:
                 widest, rows = max(widest, len(line)), rows + 1
                 _require_cells(path, rows, widest)
         return _unshielded(pd.read_csv(path, compression=None))
-    except csv.Error as error:
+    except (csv.Error, UnicodeDecodeError, pd.errors.EmptyDataError, pd.errors.ParserError) as error:
         raise ValueError(f"{path} cannot be read as CSV ({error}); save the table again as CSV") from error
 
 

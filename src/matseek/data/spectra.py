@@ -120,7 +120,7 @@ class SpectraDataModule(pl.LightningDataModule):
         rows = one_of(ROWS)("rows", rows)
         holdout = real(0, 0.5, unit="a share of the recipes")("holdout", holdout)
         bootstrap = flag("bootstrap", bootstrap)
-        self.wavelengths = None if wavelengths is None else numbers("wavelengths", wavelengths)
+        self.wavelengths = None if wavelengths is None else numbers("wavelengths", wavelengths).reshape(-1)
         self.members: int = whole(1, 1000)("members", members)
         self.batch_size: int = whole(1)("batch_size", batch_size)
         self.seed: int = checks.seed("seed", seed)

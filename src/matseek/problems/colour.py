@@ -153,14 +153,18 @@ def srgb_from_xyz(xyz: FloatArray) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     return np.asarray(np.clip(encoded, 0.0, 1.0)), np.asarray(clipped, dtype=np.bool_)
 
 
-def lab_from_hex(color: str) -> FloatArray:
+def lab_from_hex(color: str, name: str = "color") -> FloatArray:
     """CIE Lab, shape ``(3,)``, of a screen colour such as ``#1f77b4``.
+
+    Args:
+        color: The colour.
+        name: What the setting is called in messages.
 
     Raises:
         ValueError: If the text is not a colour.
     """
     if not isinstance(color, str) or not re.fullmatch(r"#[0-9a-fA-F]{6}", color):
-        raise ValueError(f"color={shown(color)} is not a colour; write six hexadecimal digits, such as '#3a5fcd'")
+        raise ValueError(f"{name}={shown(color)} is not a colour; write six hexadecimal digits, such as '#3a5fcd'")
     encoded = np.array([int(color[k : k + 2], 16) for k in (1, 3, 5)]) / 255.0
     linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
     xyz = 100.0 * np.linalg.solve(_SRGB_FROM_XYZ, linear)
@@ -194,7 +198,7 @@ class ColourMatch(SpectralObjective):
     ) -> None:
         grid = require_wavelengths(wavelengths)
         weights = tristimulus_weights(grid)
-        lab = lab_from_hex(target) if isinstance(target, str) else numbers("target", target)
+        lab = lab_from_hex(target, "target") if isinstance(target, str) else numbers("target", target)
         if lab.shape != (3,) or not np.all(np.isfinite(lab)) or not 0 <= lab[0] <= 100:
             raise ValueError(
                 f"target={target!r} is no colour; give CIE Lab as three finite numbers with L* from 0 to 100, "

@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
+from matseek import checks
 from matseek.errors import LedgerError
 
 PATIENCE = 60.0
@@ -46,9 +47,12 @@ class Address:
         """
         if location is None:
             return cls(make_url("sqlite://"), None)
-        if not isinstance(location, (str, Path)) or not str(location).strip():
-            raise LedgerError(f"ledger={location!r} is no path and no URL; give one of them")
         text = str(location)
+        try:
+            (checks.text if isinstance(location, str) and "://" in text else checks.path)("ledger", location)
+        except ValueError as error:
+            told = checks.shown(location)
+            raise LedgerError(f"ledger={told} is no path and no URL; give one of them") from error
         if "://" not in text:
             return cls._of_file(URL.create("sqlite", database=text))
         url, patience = _with_patience(_parsed(text), text)
