@@ -74,7 +74,7 @@ class Campaign(Record):
     ) -> None:
         of(Problem, "a problem")("problem", problem)
         of(Searcher, "a searcher")("searcher", searcher)
-        checks.seed("seed", seed)
+        seed = checks.seed("seed", seed)
         self.opening: int = whole()("opening", opening)
         self.executor = SerialExecutor() if executor is None else of(Executor, "an executor")("executor", executor)
         searcher.check_space(problem.space)
