@@ -230,13 +230,13 @@ class Attack:
         pid = begin(self.work(folder), folder)
         code, disturbed = None, False
         if self.disturb is not None and tally.server_restarts < kills / 5 and rng.random() < 0.5:
-            code = ended(pid, float(rng.uniform(0, seconds / 2)))
+            code = ended(pid, float(rng.uniform(0, seconds / 3)))
             if code is None:
                 self.disturb()
                 disturbed = True
                 tally.server_restarts += 1
         if code is None:
-            code = ended(pid, float(rng.uniform(0, seconds)) if mortal else PATIENCE)
+            code = ended(pid, float(rng.uniform(0, seconds / 3)) if mortal else PATIENCE)
         if code is None:
             self._kill(pid, folder)
             tally.kills += mortal

@@ -1,11 +1,13 @@
 """The low-index surfaces of ten metals, turned by random angles, reduced with the BLAS kernels of one processor.
 
-    OPENBLAS_CORETYPE=Haswell python -m tests.kernels [--turns 12]
+    OPENBLAS_CORETYPE=Haswell python -m tests.kernels
 
 prints the kernels that OpenBLAS has loaded and the number of cells.
 """
 
-import argparse
+import os
+import subprocess
+import sys
 from itertools import product
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from ase import build
 
 KERNELS = ("Haswell", "SkylakeX", "Zen", "Prescott")
 NEEDED = {"Haswell": "avx2", "SkylakeX": "avx512f", "Zen": "avx2", "Prescott": "pni"}
+TURNS = 12
 FCC = ("Pt", "Cu", "Ag", "Au", "Pd", "Ni", "Al")
 BCC = ("Fe", "W")
 HCP = ("Ru",)
@@ -23,6 +26,20 @@ def runs_here(kernel):
     """Whether this processor has the instructions of a kernel."""
     info = Path("/proc/cpuinfo")
     return info.is_file() and NEEDED[kernel] in info.read_text().split()
+
+
+def output_under(kernel, module):
+    """What a module prints that is run with the BLAS kernels of a processor."""
+    done = subprocess.run(
+        [sys.executable, "-m", module],
+        env={**os.environ, "OPENBLAS_CORETYPE": kernel},
+        cwd=Path(__file__).resolve().parents[1],
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def surfaces():
@@ -53,13 +70,10 @@ def main():
     from matseek.spaces import Adlayer
     from tests.test_cells import require_shortest
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--turns", type=int, default=12)
-    turns = parser.parse_args().turns
     rng = np.random.default_rng(0)
     cells = 0
     for slab in surfaces():
-        for angle in (0.0, 17.3, *rng.uniform(0.0, 360.0, turns)):
+        for angle in (0.0, 17.3, *rng.uniform(0.0, 360.0, TURNS)):
             turned = slab.copy()
             turned.rotate(angle, "z", rotate_cell=True)
             require_shortest(turned.cell[:2, :2])

@@ -1,32 +1,17 @@
 """What is promised to be equal on every machine is equal under the BLAS kernels of several processors."""
 
 import json
-import os
-import subprocess
-import sys
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.kernels import runs_here
-
-ROOT = Path(__file__).resolve().parents[1]
+from tests.kernels import output_under, runs_here
 
 
 @cache
 def results(kernel):
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.machine_results"],
-        env={**os.environ, "OPENBLAS_CORETYPE": kernel},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(output_under(kernel, "tests.machine_results").splitlines()[-1])
 
 
 @pytest.mark.timeout(240)

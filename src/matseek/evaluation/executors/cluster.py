@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -55,14 +55,9 @@ class DaskExecutor(Opening):
     def __post_init__(self) -> None:
         check(self, workers=WORKERS, timeout_s=SECONDS, address=optional(text))
 
-    @contextmanager
-    def opened(self) -> Iterator[Caller]:
+    def opened(self) -> AbstractContextManager[Caller]:
         """A connection that is made with the first call."""
-        opened = _Connection(self)
-        try:
-            yield opened
-        finally:
-            opened.close()
+        return closing(_Connection(self))
 
 
 class _Connection:

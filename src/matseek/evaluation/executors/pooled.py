@@ -6,7 +6,7 @@ import pickle
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 
 from matseek.checks import check
@@ -64,14 +64,9 @@ class ProcessExecutor(Opening):
     def __post_init__(self) -> None:
         check(self, workers=WORKERS, timeout_s=SECONDS)
 
-    @contextmanager
-    def opened(self) -> Iterator[Caller]:
+    def opened(self) -> AbstractContextManager[Caller]:
         """Processes that start with the first call and end, whatever they are at, with the block."""
-        opened = _Processes(self)
-        try:
-            yield opened
-        finally:
-            opened.close()
+        return closing(_Processes(self))
 
 
 class _Processes:
