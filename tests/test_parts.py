@@ -133,7 +133,14 @@ def test_what_reading_does_not_need_is_not_made(stored, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "value", ["${oc.env:MATSEEK_TEST_KEY}", "${data}", "${oc.decode:${oc.env:MATSEEK_TEST_KEY}}", "${oc.${data}:HOME}"]
+    "value",
+    [
+        "${oc.env:MATSEEK_TEST_KEY}",
+        "${data}",
+        "${oc.decode:${oc.env:MATSEEK_TEST_KEY}}",
+        r"${oc.decode:'\${oc.env:MATSEEK_TEST_KEY}'}",
+        "${oc.${data}:HOME}",
+    ],
 )
 def test_nothing_of_the_environment_is_read_for_a_stored_file(stored, monkeypatch, value):
     monkeypatch.setenv("MATSEEK_TEST_KEY", "opensesame")
@@ -145,19 +152,35 @@ def test_nothing_of_the_environment_is_read_for_a_stored_file(stored, monkeypatc
         assert recorded_settings(folder, trust=True).problem.name == "opensesame"
 
 
+@pytest.mark.parametrize("key", ["seed", "budget", "opening"])
+def test_no_number_of_a_stored_file_is_taken_from_the_environment(stored, monkeypatch, key):
+    monkeypatch.setenv("MATSEEK_TEST_KEY", "12345678")
+    folder = stored(**{key: "${oc.decode:${oc.env:MATSEEK_TEST_KEY}}"})
+    with pytest.raises(ConfigurationError, match=r"would read .*--trust") as refused:
+        recorded_settings(folder)
+    assert "12345678" not in str(refused.value)
+    assert getattr(recorded_settings(folder, trust=True), key) == 12345678
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("a: &x [1]\nb: *x\n", "aliases"),
         ("a: [", "cannot be read as YAML"),
         ("- 1\n", "holds no settings"),
-        ("", "problem"),
+        ("", "holds no settings"),
+        ("5\n", "holds no settings"),
+        ("a: 1\n---\nb: 2\n", "cannot be read as YAML"),
+        ("null: 1\n", "config.yaml holds what is no setting"),
+        ("a: !!set {b, c}\n", "config.yaml holds what is no setting"),
+        ("a: ${.}\n", "config.yaml holds what is no setting"),
+        ("a: \udce9\n", "config.yaml cannot be read as YAML"),
         ("a: " + "[" * 100_000, "nested more than 50 deep"),
         ("problem: !!python/object/apply:os.system [touch ran]\n", "cannot be read as YAML"),
     ],
 )
 def test_files_that_are_no_settings_are_told_as_such(tmp_path, text, message):
-    (tmp_path / "config.yaml").write_text(text)
+    (tmp_path / "config.yaml").write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(ConfigurationError, match=message):
         recorded_settings(tmp_path)
 

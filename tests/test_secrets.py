@@ -1,5 +1,7 @@
+import base64
 import json
 import logging
+import re
 import subprocess
 import sys
 
@@ -7,10 +9,14 @@ import pytest
 from typer.testing import CliRunner
 
 from matseek import secrets
+from matseek.campaign import Campaign
 from matseek.cli import app
 from matseek.configuration import run_settings
 from matseek.logs import LOG, logging_to
+from matseek.problems import RecipeProblem
+from matseek.searchers import LatinHypercube
 from matseek.secrets import keep_secret, masked, masked_data
+from matseek.spaces import Box, Variable
 
 KEY = 'op3n"sesame&<ü>'
 PASSWORD = "pa55:w/ord"
@@ -30,6 +36,16 @@ def _forgotten(monkeypatch):
         ("tcp://host:8786 and http://www.w3.org/2000/svg", "tcp://host:8786 and http://www.w3.org/2000/svg"),
         ("db?password=PASS&ssl=1", "db?password=***&ssl=1"),
         ("host=h password='a b' user=u", "host=h password=*** user=u"),
+        ("postgresql://me@server:PASS@h/db", "postgresql://me@server:***@h/db"),
+        ('postgresql://u:PA"SS@h/db', "postgresql://u:***@h/db"),
+        ("https://ghp_TOKEN@github.com/x", "https://***@github.com/x"),
+        ("postgresql://me@h/db", "postgresql://me@h/db"),
+        ("PGPASSWORD=PASS sslpassword=PASS", "PGPASSWORD=*** sslpassword=***"),
+        ("logger={'password': 'a b', 'n': 5}", "logger={'password': '***', 'n': 5}"),
+        ('{"api_key": "PASS", "clientSecret":"PASS"}', '{"api_key": "***", "clientSecret":"***"}'),
+        ("password: PASS\nseed: 0", "password: ***\nseed: 0"),
+        ("Authorization: Bearer abcdef123", "Authorization: Bearer ***"),
+        ("private_key=PASS&secret_key=PASS", "private_key=***&secret_key=***"),
         ("+calculator.api_key=sk-12 steps=5", "+calculator.api_key=*** steps=5"),
         ("tokens=5, monkey=1", "tokens=5, monkey=1"),
     ],
@@ -44,6 +60,34 @@ def test_known_secrets_are_masked_in_every_spelling():
     for text in (KEY, json.dumps({"a": KEY}), json.dumps({"a": KEY}, ensure_ascii=False), repr(KEY), f"x{KEY}y"):
         assert "sesame" not in masked(text)
     assert masked_data({"a": [KEY, {"password": "short", "n": 5}]}) == {"a": ["***", {"password": "***", "n": 5}]}
+
+
+@pytest.mark.parametrize("value", ["PASS", 12345678, ["PASS"], {"a": "PASS"}])
+@pytest.mark.parametrize("name", ["password", "db.password", "PGPASSWORD", "accessToken", "secret_key", "api_keys"])
+def test_whatever_stands_under_a_secrets_name_is_masked(name, value):
+    assert masked_data({"a": [{name: value}]}) == {"a": [{name: "***"}]}
+
+
+@pytest.mark.timeout(20)
+def test_masking_a_long_text_takes_a_moment():
+    for piece in ("a", "-", "a-", "_token", "x://", "x://u:", ":", "password", "bearer ", "'"):
+        masked(piece * (200_000 // len(piece)))
+
+
+def test_a_page_holds_no_secret_of_an_error_not_even_in_its_table_to_download(tmp_path):
+    def broken(points):
+        raise RuntimeError(f"{{'password': 'opensesame'}} and postgresql://u:{PASSWORD}@h/db and {KEY}")
+
+    keep_secret(KEY)
+    problem = RecipeProblem(Box([Variable("x", 0, 1)]), broken)
+    campaign = Campaign(problem, LatinHypercube(batch_size=2)).run(4)
+    page = campaign.write(tmp_path).read_text()
+    table = base64.b64decode(re.search(r"data:text/csv;charset=utf-8;base64,([^\"]*)", page)[1]).decode()
+    assert "RuntimeError" in page
+    assert "RuntimeError" in table
+    for text in (page, table):
+        assert "sesame" not in text
+        assert "ord@h" not in text
 
 
 @pytest.mark.parametrize("value", ["cpu", "120", "1e-3", "/tmp", ""])

@@ -32,8 +32,8 @@ from matseek.tracking import Tracking
 CONFIG = "config.yaml"
 """In a run folder: how the campaign was set up."""
 
-_NEEDED = ("problem", "searcher", "stop")
-"""What reading a run folder makes."""
+_NEEDED = ("problem", "searcher", "stop", "budget", "seed", "opening")
+"""What reading a run folder needs."""
 
 _MOST_BYTES, _DEEPEST = 4 * 2**20, 50
 """Size and nesting of a stored config."""
@@ -99,10 +99,11 @@ def recorded_settings(run_dir: Path, *, trust: bool = False) -> RunSettings:
     path = run_dir / CONFIG
     config = _stored(path)
     with _explained():
-        plain = {group: recordable(config).get(group) for group in _NEEDED}
+        record = recordable(config)
+        plain = {key: record.get(key) for key in _NEEDED}
         if trust:
             keep_secrets(config)
-            plain = {group: OmegaConf.to_container(config[group], resolve=True) for group in _NEEDED if group in config}
+            plain = {key: _resolved(config.get(key)) for key in _NEEDED}
         else:
             _require_trust(path, foreign_targets(plain, config_dir()), "would run")
             _require_trust(path, unresolved(plain), "would read")
@@ -113,9 +114,9 @@ def recorded_settings(run_dir: Path, *, trust: bool = False) -> RunSettings:
             executor=SerialExecutor(),
             stop=_criteria(made),
             tracking=None,
-            budget=_whole(config, "budget", whole(1)),
-            seed=_whole(config, "seed", seed),
-            opening=0 if config.get("opening") is None else _whole(config, "opening", whole()),
+            budget=_whole(made, "budget", whole(1)),
+            seed=_whole(made, "seed", seed),
+            opening=0 if made.get("opening") is None else _whole(made, "opening", whole()),
             run_dir=run_dir,
             config=config,
         )
@@ -130,9 +131,8 @@ def _stored(path: Path) -> DictConfig:
         )
     if path.stat().st_size > _MOST_BYTES:
         raise ConfigurationError(f"{path} has more than {_MOST_BYTES >> 20} MiB; no configuration is so long")
-    text = path.read_text(encoding="utf-8")
     try:
-        depth = 0
+        text, depth = path.read_text(encoding="utf-8"), 0
         for token in yaml.scan(text):
             # A file that repeats itself can grow without bound, and matseek writes none.
             if isinstance(token, yaml.AliasToken):
@@ -140,12 +140,17 @@ def _stored(path: Path) -> DictConfig:
             depth += isinstance(token, _OPENING) - isinstance(token, _CLOSING)
             if depth > _DEEPEST:
                 raise ConfigurationError(f"{path} is nested more than {_DEEPEST} deep; no configuration is")
-        config = OmegaConf.create(text)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ConfigurationError(f"{path} cannot be read as YAML: {error}") from error
-    if not isinstance(config, DictConfig):
-        raise ConfigurationError(f"{path} holds no settings by name; name the folder of a campaign")
-    return config
+        if not isinstance(yaml.compose(text), yaml.MappingNode):
+            raise ConfigurationError(f"{path} holds no settings by name; name the folder of a campaign")
+        return cast("DictConfig", OmegaConf.create(text))
+    except (yaml.YAMLError, RecursionError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} cannot be read as YAML: {masked(str(error))}") from error
+    except OmegaConfBaseException as error:
+        raise ConfigurationError(f"{path} holds what is no setting: {masked(str(error))}") from error
+
+
+def _resolved(node: Any) -> Any:  # noqa: ANN401 -- plain data
+    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
 
 
 def _require_trust(path: Path, found: Mapping[str, str], deed: str) -> None:

@@ -17,8 +17,8 @@ from matseek.secrets import keep_secret
 
 OPENS = "${"
 
-_HARMLESS = {"oc.select", "oc.decode", "oc.create", "oc.deprecated", "oc.dict.keys", "oc.dict.values"}
-"""Resolvers that look at nothing but the config."""
+_HARMLESS = {"oc.select", "oc.deprecated", "oc.dict.keys", "oc.dict.values"}
+"""Resolvers that look at nothing but the config; ``oc.decode`` and ``oc.create`` evaluate what their text holds."""
 
 
 def recordable(config: DictConfig) -> dict[str, Any]:

@@ -18,11 +18,19 @@ _LEAST = 6
 _LEAST_DIGITS = 8
 """Characters of a secret that is a number."""
 
-_IN_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*://[^\s:/@'\"]*):[^\s'\"]*@")
-_NAMED = re.compile(
-    r"(?i)\b((?:[a-z0-9]+[_-])*(?:password|passwd|pwd|secret|token|api_?key|access_?key)\s*=\s*)(\"[^\"]+\"|'[^']+'|[^\s&;,'\"]+)"
+_IN_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]{0,40}://[^\s:/'\"]{0,200}):\S{0,500}@")
+_ALONE_IN_URL = re.compile(r"(https?://)[^\s:/@'\"]{1,500}@")
+_BEARER = re.compile(r"(?i)\b(bearer\s+)[a-z0-9+/._~\-]{6,}=*")
+_LAST_WORD = (
+    r"(?:passw(?:or)?d|passphrase"
+    r"|(?<![a-z0-9])(?:pwd|secrets?|token|(?:api|access|secret|private)[_\-]?keys?|credentials?)"
+    r"|(?-i:(?<=[a-z])(?:Secret|Token|(?:Api|Access|Secret|Private)Key)))"
 )
-_NAME = re.compile(r"(?i)(?:.*[_\-.])?(?:password|passwd|pwd|secret|token|api_?key|access_?key)")
+"""What the name of a secret ends with."""
+_NAME = re.compile(rf"(?i){_LAST_WORD}\Z")
+_NAMED = re.compile(  # name=value, name: value, "name": "value"
+    rf"(?i)({_LAST_WORD}(?:\s*=\s*|:\s+|(['\"])\s*[:=]\s*))(\"[^\"]+\"|'[^']+'|[^\s&;,'\"()\[\]{{}}]+)"
+)
 
 _known: set[str] = set()
 
@@ -44,17 +52,21 @@ def masked(text: str) -> str:
     for secret in sorted(_known, key=len, reverse=True):
         for spelling in _spellings(secret):
             text = text.replace(spelling, MASK)
-    text = _IN_URL.sub(rf"\1:{MASK}@", text) if "://" in text else text
-    return _NAMED.sub(rf"\1{MASK}", text) if "=" in text else text
+    if "://" in text:
+        text = _ALONE_IN_URL.sub(rf"\1{MASK}@", _IN_URL.sub(rf"\1:{MASK}@", text))
+    return _NAMED.sub(_without_value, _BEARER.sub(rf"\1{MASK}", text))
+
+
+def _without_value(found: re.Match[str]) -> str:
+    """A named value masked; where the name has quotes, as in JSON, the value keeps some."""
+    return f"{found[1]}{found[2] or ''}{MASK}{found[2] or ''}"
 
 
 def masked_data(data: Any) -> Any:  # noqa: ANN401 -- plain data of any kind
     """Plain data (mappings, lists, scalars) without secrets, in its texts and under names such as ``password``."""
     if isinstance(data, Mapping):
         return {
-            masked(k) if isinstance(k, str) else k: (
-                MASK if isinstance(k, str) and isinstance(v, str) and v and _NAME.fullmatch(k) else masked_data(v)
-            )
+            masked(k) if isinstance(k, str) else k: MASK if _is_secret(k, v) else masked_data(v)
             for k, v in data.items()
         }
     if isinstance(data, (list, tuple)):
@@ -62,10 +74,17 @@ def masked_data(data: Any) -> Any:  # noqa: ANN401 -- plain data of any kind
     return masked(data) if isinstance(data, str) else data
 
 
+def _is_secret(name: object, value: object) -> bool:
+    """Whether a value, of whatever type, stands under a name such as ``password``; an empty one is none."""
+    given = value not in (None, "", False, True)
+    return given and isinstance(name, str) and _NAME.search(name) is not None
+
+
 def _spellings(secret: str) -> set[str]:
-    """A secret as it is, and as JSON, HTML, URLs and Python write it."""
+    """A secret as it is, and as JSON, HTML, CSV, URLs and Python write it."""
     return {
         secret,
+        secret.replace('"', '""'),
         json.dumps(secret)[1:-1],
         json.dumps(secret, ensure_ascii=False)[1:-1],
         html.escape(secret),

@@ -7,19 +7,28 @@ import io
 
 import matplotlib as mpl
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
 from matplotlib.figure import Figure
+
+from matseek.secrets import masked
 
 
 def template(name: str) -> Template:
-    """A template of this package; what it is given is escaped, and must be all that it names."""
+    """A template of this package; what it is given is escaped and without secrets, and must be all that it names."""
     environment = Environment(
         loader=PackageLoader("matseek", "report"),
         autoescape=True,
+        finalize=_without_secrets,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     return environment.get_template(name)
+
+
+def _without_secrets(value: object) -> object:
+    """A text as a page tells it; what is HTML already is left as it is."""
+    return masked(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def svg(figure: Figure) -> bytes:

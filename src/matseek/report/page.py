@@ -199,7 +199,7 @@ def write_page(
         proposed=_NO_TABLE if outlook is None else outlook.next_recipes(),
         hints=_hints(problem, summary, ordered),
         everything=_everything(frame),
-        csv=data_uri("text/csv;charset=utf-8", csv_text(frame).encode()),
+        csv=data_uri("text/csv;charset=utf-8", masked(csv_text(frame)).encode()),
     )
     write_text(path, masked(page))
 

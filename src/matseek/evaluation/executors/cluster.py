@@ -25,6 +25,7 @@ from matseek.evaluation.executors.base import (
 from matseek.evaluation.executors.workers import unpickled
 from matseek.evaluation.records import Event
 from matseek.problems.base import Problem
+from matseek.secrets import masked
 
 logger = logging.getLogger(__name__)
 
@@ -105,8 +106,8 @@ class _Connection:
             self._client.register_plugin(plugin, name=self._name)
         except (OSError, ValueError) as error:
             raise ExecutorError(
-                f"the Dask scheduler at address={settings.address} cannot be used ({told(error)}); check that it runs "
-                "and that its version is the one here"
+                masked(f"the Dask scheduler at address={settings.address} cannot be used ({told(error)})")
+                + "; check that it runs and that its version is the one here"
             ) from error
         self._problem = problem
 
@@ -155,7 +156,7 @@ class _Connection:
 
     def _lost(self, error: BaseException) -> ExecutorError:
         return ExecutorError(
-            f"the connection to the Dask scheduler at {self._settings.address or 'this machine'} is lost "
+            f"the connection to the Dask scheduler at {masked(self._settings.address or 'this machine')} is lost "
             f"({type(error).__name__}); all that had finished is written down, and the same command goes on from there"
         )
 
