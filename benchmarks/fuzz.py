@@ -10,7 +10,6 @@ configurations is run for a few evaluations.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import faulthandler
 import logging
 import math
@@ -23,7 +22,7 @@ import tempfile
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -617,32 +616,39 @@ MISTAKES = (
 )
 BUDGET = 8
 
+TRIES_OF_ONE = 20
+"""Hostile configurations for each that works."""
 
-def configuration(rng: random.Random, keys: dict[str, list[str]]) -> tuple[list[str], list[str]]:
-    """Overrides that work, and hostile ones."""
+
+def working(rng: random.Random) -> tuple[list[str], list[str]]:
+    """Overrides of a configuration that works, and the keys that it has.
+
+    Raises:
+        MatseekError: If it does not work: then every refusal would be the same one, and the fuzz in vain.
+    """
     structures = rng.random() < 0.4
     problem = rng.choice(STRUCTURES if structures else RECIPES)
     searcher = rng.choice(OF_STRUCTURES if structures else OF_RECIPES)
-    small = next(more for begin, more in SMALL.items() if searcher.startswith(begin))
     stops = ["none", "watch", "solved"]
     if searcher in ("network", "two_step") and problem != "laboratory":
         stops.append("paper")
-    base = [f"problem={problem}", f"searcher={searcher}", f"budget={BUDGET}", "calculator=batched_emt", *small]
-    base += [
-        f"stop={rng.choice(stops)}",
-        f"logger={rng.choice(('none', 'csv', 'wandb'))}",
+    small = next(more for begin, more in SMALL.items() if searcher.startswith(begin))
+    base = [
+        *(f"problem={problem}", f"searcher={searcher}", f"budget={BUDGET}", "calculator=batched_emt", *small),
+        *(f"stop={rng.choice(stops)}", f"logger={rng.choice(('none', 'csv', 'wandb'))}"),
+        f"evaluator={rng.choice(('serial', 'threads', 'batched') if structures else ('serial', 'threads'))}",
     ]
-    base += [f"evaluator={rng.choice(('serial', 'threads', 'batched') if structures else ('serial', 'threads'))}"]
-    if problem != "laboratory" and not structures:
+    if problem in ("silver", "silver_colour"):
         base.append("problem.droplets=2")
-    named = " ".join(base)
-    if named not in keys:
-        Start(base).campaign()  # what is not hostile must be accepted, or every refusal would be the same one
-        keys[named] = _keys(base)
-    known = keys[named]
-    changed = [rng.choice(known if rng.random() < 0.9 else MISTAKES) for _ in range(rng.choice((1, 1, 1, 2, 3)))]
+    Start(base).campaign()
+    return base, _keys(base)
+
+
+def hostile_overrides(rng: random.Random, keys: Sequence[str]) -> list[str]:
+    """One to three overrides in Hydra's syntax that hardly any configuration can use."""
+    changed = [rng.choice(keys if rng.random() < 0.9 else MISTAKES) for _ in range(rng.choice((1, 1, 1, 2, 3)))]
     signs = ("", "", "", "", "", "", "++", "+", "~")
-    return base, [f"{rng.choice(signs)}{key}={rng.choice(LITERALS)}" for key in changed]
+    return [f"{rng.choice(signs)}{key}={rng.choice(LITERALS)}" for key in changed]
 
 
 def _keys(overrides: list[str]) -> list[str]:
@@ -692,9 +698,10 @@ class Start:
 def fuzz_configurations(count: int, seed: str, run: float) -> Tally:
     """Compose configs with one to three hostile overrides each; run a share of the accepted for a few evaluations."""
     rng, tally = random.Random(seed), Tally()
-    keys: dict[str, list[str]] = {}
+    bases = [working(rng) for _ in range(max(count // TRIES_OF_ONE, 1))]
     for _ in range(count):
-        base, changed = configuration(rng, keys)
+        base, keys = rng.choice(bases)
+        changed = hostile_overrides(rng, keys)
         start, started = Start([*base, *changed]), False
         what = " ".join(start.overrides)
         try:
@@ -728,7 +735,10 @@ def chunk(kind: str, count: int, seed: str, run: float) -> Tally:
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     os.environ["WANDB_MODE"] = "disabled"
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # what is accepted may write
+    with tempfile.TemporaryDirectory() as folder:
+        here = Path(folder, "so", "deep", "that", "no", "relative", "path", "leaves", "it")
+        here.mkdir(parents=True)
+        os.chdir(here)  # what is accepted may write
         return fuzz_constructors(count, seed) if kind == "constructors" else fuzz_configurations(count, seed, run)
 
 

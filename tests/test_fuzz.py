@@ -8,7 +8,9 @@ import matseek
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # what is accepted may write
+    here = tmp_path / "so" / "deep" / "that" / "no" / "path" / "leaves" / "it"
+    here.mkdir(parents=True)
+    monkeypatch.chdir(here)  # what is accepted may write
 
 
 def test_hostile_arguments_are_refused_by_matseek_itself():
@@ -18,9 +20,9 @@ def test_hostile_arguments_are_refused_by_matseek_itself():
 
 
 def test_hostile_configurations_are_refused_before_anything_is_paid():
-    tally = fuzz.fuzz_configurations(60, "11", run=0.5)
+    tally = fuzz.fuzz_configurations(40, "11", run=0.2)
     assert tally.defects == []
-    assert tally.outcomes["refused before paid"] > 30
+    assert tally.outcomes["refused before paid"] > 20
 
 
 def test_the_rule_tells_our_refusals_from_others():

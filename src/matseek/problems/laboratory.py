@@ -66,7 +66,10 @@ def _constraint(settings: Mapping[str, Any]) -> LinearConstraint:
 def _target(file: Path) -> SpectralMatch:
     if not file.is_file():
         raise FileNotFoundError(f"target={str(file)!r} is not a file; give a CSV with wavelength and absorbance")
-    frame = read_csv(file)
+    try:
+        frame = read_csv(file)
+    except ValueError as error:
+        raise ValueError(f"target: {error}") from error
     missing = [c for c in ("wavelength", "absorbance") if c not in frame.columns]
     if missing:
         raise ValueError(f"target={str(file)!r} lacks the columns {missing}; it has {list(frame.columns)}")

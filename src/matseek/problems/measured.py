@@ -59,7 +59,10 @@ class MeasuredDroplets:
         path = checks.path("data", data)
         if not path.is_file():
             raise FileNotFoundError(f"data={str(path)!r} is not a file; give the CSV of measured droplets, data=FILE")
-        frame = read_csv(path)
+        try:
+            frame = read_csv(path)
+        except ValueError as error:
+            raise ValueError(f"data: {error}") from error
         missing = [c for c in (*_COLUMNS, _LOSS) if c not in frame.columns]
         if missing:
             raise ValueError(f"data={str(path)!r} lacks the columns {missing}; it has {list(frame.columns)}")
