@@ -2,6 +2,8 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -49,6 +51,30 @@ class Named:
         return f"times {self.factor}"
 
 
+class Instrument:
+    """Keeps settings, a counter, a clock and a connection."""
+
+    def __init__(self, offset, *, port="a", calls=0):
+        self.offset, self._port, self.calls = offset, port, calls
+        self.began, self.connection, self.tag = time.time(), object(), os.urandom(8)
+
+    def __call__(self, x):
+        self.calls += 1
+        return x + self.offset
+
+    def measure(self, x):
+        return self(x)
+
+
+@dataclass
+class Settings:
+    offset: float
+    calls: int = field(default=0, repr=False)
+
+    def measure(self, x):
+        return x + self.offset
+
+
 def test_installed_code_has_its_name_alone():
     for function in (EMT, partial(EMT, asap_cutoff=True), np.sin, os.getcwd, Named(2)):
         assert fingerprint(function) == {}
@@ -67,6 +93,12 @@ def test_installed_code_has_its_name_alone():
         (partial(closing(1), 3), partial(closing(2), 3)),
         (lambda x: [x + 1 for _ in range(2)], lambda x: [x + 2 for _ in range(2)]),
         (lambda x: x in {"a", "b"}, lambda x: x in {"a", "c"}),
+        (Instrument(1), Instrument(2)),
+        (Instrument(1, port="a"), Instrument(1, port="b")),
+        (Instrument(1).measure, Instrument(2).measure),
+        (Settings(1).measure, Settings(2).measure),
+        (Named(1).__call__, Named(2).__call__),
+        (partial(Instrument(1).measure), partial(Instrument(2).measure)),
     ],
 )
 def test_other_code_is_told_apart(a, b):
@@ -101,6 +133,18 @@ def test_what_may_change_while_a_campaign_runs_does_not_count():
     counting(1)
     assert (calls, seen) == (1, [1])
     assert fingerprint(counting) == before
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (Instrument(1), Instrument(1, calls=5)),
+        (Instrument(1).measure, Instrument(1).measure),
+        (Settings(1).measure, Settings(1, calls=5).measure),
+    ],
+)
+def test_counters_clocks_and_connections_are_no_settings(a, b):
+    assert fingerprint(a) == fingerprint(b)
 
 
 def test_the_content_of_files_counts_not_their_age(tmp_path):

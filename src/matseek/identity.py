@@ -4,6 +4,10 @@ Code counts where it is the user's own: of installed packages, and of matseek, t
 numbers, names of variables and the folder of a module do not count. With the code of a function goes that of the user's
 functions and classes that it names, its defaults, and what it closes over or reads from its module, as far as that is
 plain unchanging data (numbers, texts, paths and tuples of them): lists and dicts may change while a campaign runs.
+
+Of an object, also of one whose method is given, the settings count: attributes that are named as parameters of its
+constructor, with or without a leading underscore, and that no other method assigns. Counters, clocks and connections
+are none.
 """
 
 from __future__ import annotations
@@ -26,6 +30,9 @@ _INSTALLED = tuple(
     {str(Path(__file__).parent), *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))}
 )
 _PLAIN = (str, bytes, int, float, complex, bool, type(None), PurePath)
+_MAKING = ("__init__", "__post_init__", "__new__", "__setstate__")
+"""Methods that make an object."""
+
 _SAME_CODE = f"{sys.implementation.cache_tag}:"
 """Bytecode can be compared within one version of Python only."""
 
@@ -99,22 +106,55 @@ def _parts(value: object, seen: set[int], *, data: bool = False) -> Iterator[str
     elif id(value) not in seen and not callable(getattr(value, "describe", None)):
         seen.add(id(value))
         if isinstance(value, MethodType):
-            yield from _parts(value.__func__, seen)
-            yield from _parts(value.__self__, seen)
+            yield from _method_parts(value, seen)
         elif isinstance(value, FunctionType):
             if _own(value):
                 yield from _function_parts(value, seen)
         elif isinstance(value, type):
-            own = [base for base in value.__mro__ if not _installed(base.__module__)]
-            for member in (vars(base).get(name) for base in own for name in sorted(vars(base))):
+            for _, member in _members(value):
+                yield from _parts(member, seen)
+        elif callable(value):
+            yield from _object_parts(value, seen)
+
+
+def _method_parts(method: MethodType, seen: set[int]) -> Iterator[str | Path]:
+    owner = method.__self__
+    describe = getattr(owner, "describe", None)
+    if callable(describe):
+        yield str(describe())
+    else:
+        yield from _parts(method.__func__, seen)
+        yield from _parts(owner, seen) if isinstance(owner, type) else _object_parts(owner, seen)
+
+
+def _object_parts(value: object, seen: set[int]) -> Iterator[str | Path]:
+    kind = type(value)
+    yield from _parts(kind, seen)
+    settings = () if _installed(kind.__module__) else _settings(kind)
+    names = [f.name for f in fields(value)] if is_dataclass(value) else sorted(getattr(value, "__dict__", ()))
+    for name in names:
+        yield from _parts(getattr(value, name), seen, data=name in settings)
+
+
+def _members(kind: type) -> Iterator[tuple[str, FunctionType]]:
+    """Functions of a class, and of those that it is derived from, that are the user's own."""
+    for base in kind.__mro__:
+        if not _installed(base.__module__):
+            for name, member in sorted(vars(base).items()):
                 inner = getattr(member, "__func__", getattr(member, "fget", member))
                 if isinstance(inner, FunctionType):
-                    yield from _parts(inner, seen)
-        elif callable(value):
-            yield from _parts(type(value), seen)
-            names = [f.name for f in fields(value)] if is_dataclass(value) else sorted(getattr(value, "__dict__", ()))
-            for name in names:
-                yield from _parts(getattr(value, name), seen)
+                    yield name, inner
+
+
+def _settings(kind: type) -> frozenset[str]:
+    """Names of attributes that keep, as long as an object lives, what its constructor was given."""
+    if is_dataclass(kind):
+        given = {f.name for f in fields(kind) if f.init and f.repr}
+    else:
+        code = getattr(kind.__init__, "__code__", None)
+        names = () if code is None else code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+        given = {f"{underscore}{name}" for name in names for underscore in ("", "_")}
+    return frozenset(given).difference(*(_assigned(f.__code__) for name, f in _members(kind) if name not in _MAKING))
 
 
 def _function_parts(function: FunctionType, seen: set[int]) -> Iterator[str | Path]:
@@ -162,6 +202,13 @@ def _constant(value: object) -> str:
     if isinstance(value, frozenset):  # in an order that differs from process to process
         return repr(sorted(map(_constant, value)))
     return repr([_constant(v) for v in value]) if isinstance(value, tuple) else repr(value)
+
+
+@lru_cache(maxsize=1024)
+def _assigned(code: CodeType) -> frozenset[str]:
+    """Attributes that code, and the functions in it, assign."""
+    inner = [_assigned(c) for c in code.co_consts if isinstance(c, CodeType)]
+    return frozenset(str(i.argval) for i in get_instructions(code) if i.opname == "STORE_ATTR").union(*inner)
 
 
 @lru_cache(maxsize=1024)

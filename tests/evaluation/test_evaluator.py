@@ -1,6 +1,8 @@
 import os
 import signal
+import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -301,6 +303,42 @@ def test_an_oracle_that_changes_the_folder_or_its_last_answer_changes_nothing(tm
     for before, after in zip(asked, found, strict=True):
         np.testing.assert_array_equal(before.point, after.point)
         np.testing.assert_array_equal(after.response, np.full((1, 3), before.point[0])[0])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize(("end", "code"), [(lambda: None, 0), (lambda: sys.exit(7), 1), (lambda: {}["a"], 1)])
+def test_a_process_that_an_oracle_forks_does_not_go_on_with_the_campaign(tmp_path, end, code):
+    def oracle(points):
+        with calls.open("a") as file:
+            file.write("call\n")
+        child = os.fork()
+        if child:
+            codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        else:
+            end()
+        return points[:, 0]
+
+    calls, codes = tmp_path / "calls", []
+    e = evaluator(oracle)
+    e.ask(uniform(2))
+    me = os.getpid()
+    try:
+        found = e.evaluate_pending()
+    finally:
+        if os.getpid() != me:
+            os._exit(99)
+    assert [f.status for f in found] == ["done", "done"]
+    assert codes == [code, code]
+    assert calls.read_text() == "call\ncall\n"
+
+
+def test_a_ledger_takes_an_oracle_again_whose_arguments_are_objects():
+    def oracle(instrument, function, points):
+        return function(points)
+
+    a, b = (RecipeProblem(SPACE, partial(oracle, object(), lambda X: X[:, 0])).describe() for _ in range(2))
+    assert a == b
 
 
 def campaigns(ledger, *factors):

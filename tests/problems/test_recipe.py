@@ -50,6 +50,12 @@ def test_no_finite_value_is_a_failed_measurement(box, answer):
     assert np.isnan(m.value)
 
 
+def test_what_is_masked_was_not_measured(box):
+    assert "no finite value" in measure(box, lambda X: np.ma.masked_array([1.0], mask=[True])).error
+    m = measure(box, lambda X: np.ma.masked_array([[1.0, 2.0, 9.0]], mask=[[False, False, True]]))
+    np.testing.assert_array_equal(m.replicates, [1, 2, np.nan])
+
+
 @pytest.mark.parametrize("answer", [1.0, np.ones((2, 3)), np.ones((1, 2, 3)), "text", [["a"]], None, [[1, 2], [3]]])
 def test_other_shapes_are_refused(box, answer):
     with pytest.raises(ResponseError):

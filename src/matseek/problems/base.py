@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass
 from functools import partial
@@ -55,11 +57,22 @@ Answer = Measurement | BaseException
 
 
 def answer_of(call: Callable[[], Measurement]) -> Answer:
-    """The measurement of a call, or whatever it raises: also SystemExit, since an oracle that gives up has failed."""
+    """The measurement of a call, or whatever it raises: also SystemExit, since an oracle that gives up has failed.
+
+    A process that the call has forked, and that comes back here, ends: it must not go on with the campaign as well.
+    """
+    here = os.getpid()
+    answer: Answer
     try:
-        return call()
+        answer = call()
     except BaseException as error:
-        return error
+        answer = error
+    if os.getpid() != here:
+        if isinstance(answer, Exception):
+            logger.error("a process that the oracle had forked raised an exception", exc_info=answer)
+        # Without cleaning up, which is the parent's affair.
+        os._exit(int(isinstance(answer, BaseException) and getattr(answer, "code", 1) not in (None, 0)))
+    return answer
 
 
 @runtime_checkable
@@ -152,10 +165,17 @@ def callable_name(function: Callable[..., Any]) -> str:
         return str(describe())
     if isinstance(function, partial):
         name = callable_name(function.func)
-        return f"{name} with {function.args} {function.keywords}" if function.args or function.keywords else name
+        if not (function.args or function.keywords):
+            return name
+        return f"{name} with {_without_addresses(f'{function.args} {function.keywords}')}"
     if is_dataclass(function):
-        return repr(function)
+        return _without_addresses(repr(function))
     return str(getattr(function, "__qualname__", type(function).__qualname__))
+
+
+def _without_addresses(text: str) -> str:
+    """The repr of objects without their places in memory, which differ from process to process."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", text)
 
 
 def fingerprinted(description: dict[str, Any], function: Callable[..., Any] | None) -> dict[str, Any]:

@@ -199,6 +199,8 @@ def _as_floats(answer: npt.ArrayLike) -> npt.NDArray[np.floating[Any]]:
     try:
         # A tensor with gradients refuses to become an array.
         array = np.asarray(answer.detach() if isinstance(answer, torch.Tensor) else answer)
+        if isinstance(answer, np.ma.MaskedArray):  # what is masked was not measured
+            array = np.where(np.ma.getmaskarray(answer), np.nan, array)
         if np.iscomplexobj(array):
             raise TypeError("complex numbers")
         # A copy: an oracle may write its next answer where this one is.

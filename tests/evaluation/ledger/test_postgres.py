@@ -103,6 +103,12 @@ def test_two_schemas_of_a_database_are_two_ledgers(server, database):
         pass
 
 
+def test_a_schema_that_does_not_exist_is_told(server, database):
+    with pytest.raises(LedgerError, match=r"names a schema .* does not have; make it with CREATE SCHEMA") as caught:
+        Ledger(server.url(database, options="-csearch_path=nowhere"))
+    assert not isinstance(caught.value, LedgerBusyError)
+
+
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 def test_a_server_that_is_restarted_under_an_idle_ledger(server, database, mode):
     ledger = opened(server.url(database))
@@ -249,9 +255,10 @@ def test_a_ledger_of_version_1_is_brought_up_to_date(server, database):
     assert [e.message for e in again.events()] == ["why"]
 
 
-def test_a_database_that_cannot_hold_every_text_is_refused(server):
-    database = server.database("ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
-    with pytest.raises(LedgerError, match=r"holds text as LATIN1.*createdb --encoding=UTF8"):
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_a_database_that_cannot_hold_every_text_is_refused(server, encoding):
+    database = server.database(f"ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0")
+    with pytest.raises(LedgerError, match=rf"holds text as {encoding}.*createdb --encoding=UTF8"):
         Ledger(server.url(database))
 
 

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy import Connection, inspect, select, text, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from matseek.errors import LedgerBusyError
+from matseek.errors import LedgerBusyError, LedgerError
 from matseek.evaluation.ledger.address import Address
 from matseek.evaluation.ledger.store import Store
 from matseek.evaluation.ledger.tables import LEDGER
@@ -196,6 +196,12 @@ class AdvisoryLock(Hold):
         except BaseException:
             connection.close()
             raise
+        if taken is None:
+            connection.close()
+            raise LedgerError(
+                f"the ledger {self.store.address} names a schema (search_path) that its database does not have; make "
+                "it with CREATE SCHEMA, or name another"
+            )
         if taken:
             self._connection = connection
         else:

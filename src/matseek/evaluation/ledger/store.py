@@ -38,14 +38,15 @@ _LOST = ("08", "57P", "53300")
 _UNKNOWN = -1
 """Instead of a transaction's number, on servers that do not tell it."""
 
-_KEEPALIVE = {
+_SETTINGS = {
+    "client_encoding": "utf8",
     "connect_timeout": "10",
     "keepalives_idle": "30",
     "keepalives_interval": "10",
     "keepalives_count": "3",
     "tcp_user_timeout": "30000",
 }
-"""libpq's settings: a connection that hangs is noticed within a minute; the URL may say otherwise."""
+"""libpq's: text is text on any server, and a connection that hangs is noticed in a minute; the URL may say otherwise."""
 
 _REMEDIES = {
     "readonly": "make it writable or name another ledger",
@@ -174,7 +175,7 @@ class Server(Store):
     remedy = "check that the server runs, and the URL's host, database and rights"
 
     def __init__(self, address: Address, **options: Any) -> None:  # noqa: ANN401 -- SQLAlchemy's own
-        settings: dict[str, Any] = {"connect_args": _timeouts(address), "pool_pre_ping": True}
+        settings: dict[str, Any] = {"connect_args": _settings(address), "pool_pre_ping": True}
         super().__init__(address, _engine(address.url, **settings).execution_options(**options))
         self.aside = _engine(address.url, **settings, poolclass=NullPool, isolation_level="AUTOCOMMIT")
         self._postgres = address.url.get_backend_name() == "postgresql"
@@ -248,11 +249,11 @@ class _Commit(Generic[T]):
         return bool(status == "committed")
 
 
-def _timeouts(address: Address) -> dict[str, str]:
+def _settings(address: Address) -> dict[str, str]:
     url = address.url
     if url.get_driver_name() not in ("psycopg", "psycopg2"):
         return {}
-    return {key: value for key, value in _KEEPALIVE.items() if key not in url.query}
+    return {key: value for key, value in _SETTINGS.items() if key not in url.query}
 
 
 def _is_lost(error: DBAPIError) -> bool:
