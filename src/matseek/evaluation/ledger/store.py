@@ -46,7 +46,7 @@ _SETTINGS = {
     "keepalives_count": "3",
     "tcp_user_timeout": "30000",
 }
-"""libpq's: text is text on any server, and a connection that hangs is noticed in a minute; the URL may say otherwise."""
+"""libpq's: any server's text is text, and a connection that hangs is noticed in a minute; the URL may say otherwise."""
 
 _REMEDIES = {
     "readonly": "make it writable or name another ledger",
