@@ -106,6 +106,23 @@ def test_other_code_is_told_apart(a, b):
     assert differing({"fingerprint": fingerprint(a)}, {"fingerprint": fingerprint(b)}) == ["fingerprint"]
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("return helper(x) + 2", "'Doc.'\n    return helper(x) + 2  # comment"),
+        ("y = helper(x)\n    print(y, 2)", "'Doc.'\n\n    z = helper(x)\n    print(z, 2)"),
+        ("def g(): return 2\n    return g()", "def g():\n        'Doc.'\n        return 2\n    return g()"),
+    ],
+)
+def test_docstrings_comments_and_names_of_variables_do_not_count(before, after):
+    def of(body):
+        namespace = {"helper": len, "__name__": "notebook"}
+        exec(compile(f"def f(x):\n    {body}", "cell", "exec"), namespace)
+        return fingerprint(namespace["f"])
+
+    assert of(before) == of(after) != of(after.replace("2", "3"))
+
+
 def test_what_code_reads_counts(monkeypatch):
     before = fingerprint(scaled)
     with monkeypatch.context() as changed:

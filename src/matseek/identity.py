@@ -1,9 +1,10 @@
 """What tells two callables apart that have the same name: their code, and the files that they are given.
 
 Code counts where it is the user's own: of installed packages, and of matseek, the name alone does. Comments, line
-numbers, names of variables and the folder of a module do not count. With the code of a function goes that of the user's
-functions and classes that it names, its defaults, and what it closes over or reads from its module, as far as that is
-plain unchanging data (numbers, texts, paths and tuples of them): lists and dicts may change while a campaign runs.
+numbers, docstrings, names of variables and the folder of a module do not count. With the code of a function goes that
+of the user's functions and classes that it names, its defaults, and what it closes over or reads from its module, as
+far as that is plain unchanging data (numbers, texts, paths and tuples of them): lists and dicts may change while a
+campaign runs.
 
 Of an object, also of one whose method is given, the settings count: attributes that are named as parameters of its
 constructor, with or without a leading underscore, and that no other method assigns. Counters, clocks and connections
@@ -17,7 +18,7 @@ import sys
 import sysconfig
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from dis import get_instructions
+from dis import get_instructions, hasconst
 from functools import lru_cache, partial
 from pathlib import Path, PurePath
 from types import CodeType, FunctionType, MethodType
@@ -151,7 +152,7 @@ def _settings(kind: type) -> frozenset[str]:
     if is_dataclass(kind):
         given = {f.name for f in fields(kind) if f.init and f.repr}
     else:
-        code = getattr(kind.__init__, "__code__", None)
+        code = getattr(getattr(kind, "__init__", None), "__code__", None)
         names = () if code is None else code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
         given = {f"{underscore}{name}" for name in names for underscore in ("", "_")}
     return frozenset(given).difference(*(_assigned(f.__code__) for name, f in _members(kind) if name not in _MAKING))
@@ -159,7 +160,7 @@ def _settings(kind: type) -> frozenset[str]:
 
 def _function_parts(function: FunctionType, seen: set[int]) -> Iterator[str | Path]:
     code = function.__code__
-    yield _code_text(code, function.__doc__)
+    yield _code_text(code)
     named, rebound = _names(code)
     cells = zip(code.co_freevars, function.__closure__ or (), strict=True)
     closed = {name: cell.cell_contents for name, cell in cells if _filled(cell)}
@@ -191,9 +192,10 @@ def _filled(cell: Any) -> bool:  # noqa: ANN401 -- the type of cells has no name
 
 
 @lru_cache(maxsize=1024)
-def _code_text(code: CodeType, doc: str | None = None) -> str:
-    constants = [c for c in code.co_consts if c is None or c != doc]
-    return repr((code.co_code.hex(), code.co_names, code.co_freevars, [_constant(c) for c in constants]))
+def _code_text(code: CodeType) -> str:
+    # Constants where they are used: docstrings are none, and shift the numbers of the others.
+    steps = [(i.opcode, _constant(i.argval) if i.opcode in hasconst else i.arg) for i in get_instructions(code)]
+    return repr((steps, code.co_names, code.co_freevars))
 
 
 def _constant(value: object) -> str:

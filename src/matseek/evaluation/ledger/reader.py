@@ -28,8 +28,8 @@ _LONGEST = 300
 """Characters of a value in a message; a template has thousands."""
 
 _CODE_DIFFERS = (
-    ". The oracle's code, or a file that it is given, has changed since; where that changes no value, give the oracle "
-    "a method describe() whose text stands for it"
+    ". Its code, a value that it reads, or a file that it is given, has changed since; where that changes no measured "
+    "value, let it say itself what it is, by a method or attribute describe = lambda: {name!r}"
 )
 
 _RESPONSES = 512
@@ -213,11 +213,13 @@ def require_same(ledger: str, known: Identity, problem: dict[str, Any], searcher
     there = known.problem
     keys = differing(to_strict(there), to_strict(problem))
     if keys:
+        name = there.get("oracle", there.get("calculator"))
+        remedy = _CODE_DIFFERS.format(name=name) if FINGERPRINT in keys else ""
         differences = "; ".join(f"{k}: {_short(there.get(k))} there, {_short(problem.get(k))} here" for k in keys)
         raise LedgerMismatchError(
             f"the ledger {ledger} belongs to another problem: it holds {there.get('name')!r}, this is "
             f"{problem.get('name')!r}. Name another ledger, or restore the problem. "
-            f"They differ in {differences}{_CODE_DIFFERS if FINGERPRINT in keys else ''}"
+            f"They differ in {differences}{remedy}"
         )
     if (known.searcher, known.seed) != (clean(searcher), seed):
         raise LedgerMismatchError(
