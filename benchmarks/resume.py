@@ -13,17 +13,18 @@ import argparse
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from benchmarks.killing import recorded
 from benchmarks.results_io import write
 
 SEARCHERS = ("godiff", "godiff_ffg", "godiff_transfer")
@@ -37,6 +38,18 @@ SETTINGS = (
     f"budget={BUDGET}",
     "seed=0",
 )
+
+
+def recorded(run_dir: Path) -> dict[int, tuple[str, float]]:
+    """Point and value of every evaluation with a result, by number, read without the package."""
+    path = run_dir / "ledger.db"
+    if not path.exists():
+        return {}
+    with closing(sqlite3.connect(path)) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'evaluations'").fetchall():
+            return {}
+        rows = connection.execute("SELECT number, point, value FROM evaluations WHERE status = 'done'")
+        return {number: (point, value) for number, point, value in rows}
 
 
 def start(searcher: str, run_dir: Path) -> subprocess.Popen[bytes]:
@@ -81,7 +94,7 @@ def same(a: Any, b: Any) -> bool:  # noqa: ANN401 -- whatever a checkpoint holds
 
 def compared(killed: Path, whole: Path) -> dict[str, bool]:
     """What agrees to the last bit."""
-    lives = [{number: row[:2] for number, row in recorded(folder).items()} for folder in (killed, whole)]
+    lives = [recorded(folder) for folder in (killed, whole)]
     states = [torch.load(folder / "ledger.ckpt", weights_only=True) for folder in (killed, whole)]
     keys = ("state_dict", "optimizer_states", "epoch", "global_step", "ReplayDataModule")
     models = [(folder / "ledger.safetensors").read_bytes() for folder in (killed, whole)]

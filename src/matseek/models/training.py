@@ -112,7 +112,7 @@ class TrainerSettings:
         except (MisconfigurationException, RuntimeError, ValueError, ImportError, AssertionError) as error:
             told = ", ".join(f"{k}={getattr(self, k)}" for k in ("accelerator", "devices", "strategy", "precision"))
             raise ConfigurationError(
-                f"training cannot begin here with trainer settings {told}: {str(error).rstrip('.')}; take "
+                f"training cannot begin here with trainer settings {told}: {str(error).rstrip('.!')}; take "
                 "trainer=cpu, or settings that this machine has"
             ) from error
 
