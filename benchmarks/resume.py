@@ -28,7 +28,7 @@ import torch
 from benchmarks.results_io import write
 
 SEARCHERS = ("godiff", "godiff_ffg", "godiff_transfer")
-BUDGET = 96
+BUDGET = 64
 SETTINGS = (
     "problem=platinum_adatom",
     "searcher.samples=8",
@@ -68,15 +68,16 @@ def kill(searcher: str, run_dir: Path, kills: int, rng: np.random.Generator) -> 
         progress = int(rng.integers(0, 2 * BUDGET // kills))
         target = min(before + progress, BUDGET)
         while process.poll() is None and len(recorded(run_dir)) < target:
-            time.sleep(0.01)
+            time.sleep(0.05)
         deadline = time.monotonic() + float(rng.uniform(0, 1.5))
         while process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.01)
+            time.sleep(0.05)
         if process.poll() is not None:
             break  # it has ended; what is left is to start it once more
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         done += 1
+        print(f"{searcher}: killed {done} times, {len(recorded(run_dir))} evaluations", flush=True)
     start(searcher, run_dir).wait()
     return done
 
