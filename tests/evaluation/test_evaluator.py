@@ -1,4 +1,5 @@
 import ast
+import asyncio
 import os
 import signal
 import sys
@@ -150,6 +151,7 @@ FAULTS = [
     (lambda: SystemExit(3), "SystemExit: 3"),
     (lambda: GeneratorExit("mine"), "GeneratorExit: mine"),
     (lambda: StopIteration("mine"), "StopIteration: mine"),
+    (lambda: asyncio.CancelledError("mine"), "CancelledError: mine"),
 ]
 
 

@@ -185,6 +185,34 @@ def test_a_calculator_that_takes_one_at_a_time_is_called_so_and_never_twice():
     assert seen == [(0, 1, False), (1, 2, False), (2, 3, True), (3, 4, False)]
 
 
+class Emptying(BatchedEMT):
+    """Takes the structures out of the list that it is given."""
+
+    def compute_many(self, structures):
+        found = list(super().compute_many(structures))
+        structures.clear()
+        return found
+
+
+def test_a_calculator_may_change_the_list_that_it_is_given():
+    _, calls = adatoms(Emptying)
+    outcomes = dict(BatchExecutor(size=4).outcomes(calls))
+    assert [outcomes[k].value for k in range(4)] == pytest.approx([call().value for call in calls])
+
+
+class Pairs(BatchedEMT):
+    """Gives pairs."""
+
+    def compute_many(self, structures):
+        return [(found.energy, found.forces) for found in super().compute_many(structures)]
+
+
+def test_results_of_another_kind_are_told_at_once():
+    for _, outcome in BatchExecutor(size=4).outcomes(adatoms(Pairs)[1]):
+        assert isinstance(outcome, ResponseError)
+        assert "must give an EnergyAndForces" in str(outcome)
+
+
 class Miscounting(BatchedEMT):
     """Gives one result too few or too many."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from asyncio import CancelledError
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_FAILURES = (Exception, SystemExit, KeyboardInterrupt, GeneratorExit)
+_FAILURES = (Exception, SystemExit, KeyboardInterrupt, GeneratorExit, CancelledError)
 """What an oracle raises when it fails. Any other BaseException is made to end a program, and does: its point waits."""
 
 

@@ -212,6 +212,7 @@ class StructureProblem:
     def _together(self, points: FloatArray) -> list[Answer] | None:
         """Answers of one call for all; None where there is no such call, or it gives none."""
         structures = [self.space.atoms(point) for point in points]
+        sizes = [len(atoms) for atoms in structures]  # before a calculator can change the list
         try:
             with CALCULATORS.lent(self.calculator) as calculator:
                 if not isinstance(calculator, BatchedCalculator):
@@ -231,11 +232,16 @@ class StructureProblem:
                 "it must give one for each, in order"
             )
             return [wrong] * len(points)
-        sizes = [len(atoms) for atoms in structures]
         return [answer_of(partial(self._read, f, size)) for f, size in zip(found, sizes, strict=True)]
 
     def _read(self, found: EnergyAndForces, atoms: int) -> Measurement:
-        return self._measurement(found.energy, found.forces, atoms)
+        try:
+            energy, forces = found.energy, found.forces
+        except AttributeError as error:
+            raise ResponseError(
+                f"compute_many gave {reprlib.repr(found)} for a structure; it must give an EnergyAndForces"
+            ) from error
+        return self._measurement(energy, forces, atoms)
 
     def _measurement(self, energy: object, all_forces: object, atoms: int) -> Measurement:
         """What is kept of a call: the energy, and the forces on the free atoms.
