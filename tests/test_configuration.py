@@ -99,6 +99,7 @@ def test_the_papers_experiment_is_a_diff():
             r"problm.*\s*.*groups are \['calculator', 'effort', 'evaluator', 'experiment', 'logger', 'problem',",
         ),
         (["run_dir=[a]"], "run_dir must be a path"),
+        (["run_dir=''"], "run_dir must be a path"),
         (["problem=silver_measured"], "add data=FILE"),
         (["problem=silver_measured", "data=nowhere.csv"], "data='nowhere.csv' is not a file"),
         (["nonsense"], "nonsense"),

@@ -185,6 +185,15 @@ def test_files_that_are_no_settings_are_told_as_such(tmp_path, text, message):
         recorded_settings(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["it's", "a\\'b", "${x}", "\\${oc.env:HOME}", "a=b [c] {d}", "dollar$, 100 %"])
+def test_a_folder_may_have_any_name(monkeypatch, tmp_path, name):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["ask", name, "problem=laboratory", "searcher=lhs", "-n", "1"])
+    assert result.exit_code == 0, result.output
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+    assert recorded_settings(tmp_path / name).seed == 0
+
+
 def test_the_users_own_target_on_the_command_line_is_the_users_word():
     overrides = ["problem=platinum_heptamer", "calculator._target_=ase.calculators.lj.LennardJones"]
     assert run_settings(overrides).problem.calculator.func.__name__ == "LennardJones"

@@ -1,3 +1,4 @@
+import io
 import resource
 import zipfile
 
@@ -83,6 +84,56 @@ def test_what_is_no_workbook_is_refused(tmp_path, content):
     (tmp_path / "t.xlsx").write_bytes(content)
     with pytest.raises(ValueError, match="cannot be read as a workbook"):
         read_xlsx(tmp_path / "t.xlsx")
+
+
+def _patched(content, part, old, new):
+    """A workbook with a part changed."""
+    patched = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as given, zipfile.ZipFile(patched, "w") as archive:
+        for name in given.namelist():
+            text = given.read(name)
+            archive.writestr(name, text.replace(old, new) if part in name else text)
+    return patched.getvalue()
+
+
+@pytest.fixture
+def sheet():
+    workbook, content = openpyxl.Workbook(), io.BytesIO()
+    workbook.active.append(["evaluation", "value"])
+    workbook.active.append([1, 0.5])
+    workbook.save(content)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"<v>0.5</v>", b"<v>1e400</v>"),
+        (b"<v>0.5</v>", b"<v>abc</v>"),
+        (b'r="A1"', b'r="ZZZZ1"'),
+        (b'<row r="2"', b'<row r="abc"'),
+    ],
+)
+def test_a_workbook_with_a_broken_cell_is_refused_by_its_name(tmp_path, sheet, old, new):
+    broken = _patched(sheet, "sheet1", old, new)
+    assert broken != sheet
+    (tmp_path / "t.xlsx").write_bytes(broken)
+    with pytest.raises(ValueError, match=r"t\.xlsx cannot be read as a workbook"):
+        read_xlsx(tmp_path / "t.xlsx")
+
+
+def test_an_encrypted_workbook_and_one_that_begins_with_a_chart_are_refused_by_their_name(tmp_path, sheet):
+    encrypted = bytearray(sheet)
+    place = -1
+    while (place := encrypted.find(b"PK\x01\x02", place + 1)) >= 0:
+        encrypted[place + 8] |= 1
+    (tmp_path / "t.xlsx").write_bytes(encrypted)
+    workbook = openpyxl.Workbook()
+    workbook.create_chartsheet(index=0)
+    workbook.save(tmp_path / "chart.xlsx")
+    for name in ("t.xlsx", "chart.xlsx"):
+        with pytest.raises(ValueError, match=f"{name} cannot be read as a workbook"):
+            read_xlsx(tmp_path / name)
 
 
 def test_a_table_without_rows_or_columns_is_written():

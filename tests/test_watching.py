@@ -52,6 +52,7 @@ def test_a_running_campaign_is_read_without_its_lock_and_its_folder_left_alone(i
     assert "QAgNO3" in told["status"]
     assert "The goal, a" in told["status"]
     assert "6 measured (0 failed), 0 to be measured; ended by budget" in told["watch"]
+    assert "open" in told["watch"].split(), "on a line of its own"
     assert (tmp_path / "elsewhere" / "report.html").is_file()
     assert {p.name for p in (tmp_path / "watched").iterdir()} == {"report.html", "figures"}
 

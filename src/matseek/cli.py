@@ -254,7 +254,7 @@ def models(
 def _at_the_desk(run_dir: Path, overrides: Sequence[str], telling: Telling, *, trust: bool) -> Campaign:
     """The campaign of a folder; the first ask sets it up."""
     with out.status("loading torch and BoTorch"):
-        from matseek.configuration import CONFIG, recorded_settings, run_settings
+        from matseek.configuration import CONFIG, quoted, recorded_settings, run_settings
         from matseek.errors import ConfigurationError
 
         if overrides and (run_dir / CONFIG).is_file():
@@ -263,7 +263,7 @@ def _at_the_desk(run_dir: Path, overrides: Sequence[str], telling: Telling, *, t
                 "another folder"
             )
         if overrides:
-            settings = run_settings([*overrides, f"run_dir='{run_dir}'"])
+            settings = run_settings([*overrides, f"run_dir={quoted(run_dir)}"])
         else:
             _require_campaign(run_dir)
             telling.log_in(run_dir)

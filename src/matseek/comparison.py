@@ -22,7 +22,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from matseek import checks
 from matseek.campaign import Campaign
 from matseek.checks import several, whole
-from matseek.configuration import CONFIG, RunSettings, run_settings
+from matseek.configuration import CONFIG, RunSettings, quoted, run_settings
 from matseek.errors import ConfigurationError
 from matseek.evaluation import LedgerReader
 from matseek.files import write_text
@@ -272,7 +272,7 @@ class Comparison:
 
     def _cell(self, searcher: str, seed: int, overrides: Sequence[str], config: DictConfig) -> Cell:
         folder = self.folder / searcher / str(seed)
-        return Cell(searcher, seed, (*overrides, f"seed={seed}", f"run_dir='{folder}'"), folder, config)
+        return Cell(searcher, seed, (*overrides, f"seed={seed}", f"run_dir={quoted(folder)}"), folder, config)
 
     def _owner(self, override: str) -> str | None:
         """The searcher whose own setting an override is; None where it is every cell's."""

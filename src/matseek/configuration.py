@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import Any, cast
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException, InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -179,15 +181,22 @@ def run_settings(overrides: Sequence[str]) -> RunSettings:
         choices = composed.hydra.runtime.choices
         config = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
         default = f"runs/{choices.problem}-{choices.searcher}-{config.seed}"
-        if OmegaConf.is_config(config.run_dir):
-            raise ConfigurationError(f"run_dir must be a path, got {config.run_dir}; put quotes around it")
+        if OmegaConf.is_config(config.run_dir) or not str(config.run_dir).strip():
+            raise ConfigurationError(f"run_dir must be a path, got {shown(config.run_dir)}; put quotes around it")
         if config.run_dir is None:
             config.run_dir = default
+        run_dir = Path(str(config.run_dir))  # before it is resolved: a name may look like an interpolation
         record = OmegaConf.create(masked_data(recordable(config)))
         assert isinstance(record, DictConfig)
         keep_secrets(config, places_told=("run_dir",))
         OmegaConf.resolve(config)
-        return _settings(config, record, Path(str(config.run_dir)), choices.searcher)
+        return _settings(config, record, run_dir, choices.searcher)
+
+
+def quoted(text: object) -> str:
+    """A text as the value of an override, whatever quotes and interpolations are in it."""
+    plain = re.sub(r"(\\*)\$\{", r"\1\1\\${", str(text))
+    return QuotedString(plain, Quote.single).with_quotes()
 
 
 def choices_of(group: str) -> list[str]:

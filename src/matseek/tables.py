@@ -6,7 +6,6 @@ import csv
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from xml.etree.ElementTree import ParseError
 
 import pandas as pd
 
@@ -23,6 +22,10 @@ _RUN = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uf
 
 _SHIELD = "'"
 """Put before such a text, it makes spreadsheet programs show the text; :func:`read_csv` takes it away again."""
+
+
+class _TooLargeError(ValueError):
+    """A table is larger than any laboratory's."""
 
 
 def csv_text(frame: pd.DataFrame, float_format: str | None = None) -> str:
@@ -81,7 +84,9 @@ def read_xlsx(path: Path) -> pd.DataFrame:
                 widest = max(widest, len(row))
                 _require_cells(path, rows, widest)
             return _unshielded(pd.read_excel(workbook))
-    except (zipfile.BadZipFile, KeyError, IndexError, ParseError) as error:
+    except (OSError, _TooLargeError):
+        raise
+    except Exception as error:  # readers of workbooks fail in as many ways as there are broken ones
         raise ValueError(f"{path} cannot be read as a workbook ({error}); save the table again as XLSX") from error
 
 
@@ -94,7 +99,7 @@ def _require_cells(path: Path, rows: int, columns: int) -> None:
 
 def _require(condition: bool, path: Path, told: str) -> None:
     if not condition:
-        raise ValueError(
+        raise _TooLargeError(
             f"{path} {told}; a table of results is far smaller: remove what stands far from it, or give it in parts"
         )
 

@@ -32,16 +32,20 @@ def watch(ledger: Path, interval: float, draw: Callable[[], Path], *, once: bool
     if not 0 < interval < float("inf"):
         raise ValueError(f"interval={interval!r} must be a positive number of seconds")
     reader, drawn, page = LedgerReader(ledger), 0, None
-    with Live(console=out, auto_refresh=False) as live:
-        while True:
-            now = Standing.of(reader)
-            live.update(_shown(now), refresh=True)
-            ended = now is not None and now.stopped_by is not None
-            if now is not None and now.settled and (now.complete > drawn or once):
-                page, drawn = draw(), now.complete
-            if once or ended:
-                return page
-            time.sleep(interval)
+    try:
+        with Live(console=out, auto_refresh=False) as live:
+            while True:
+                now = Standing.of(reader)
+                live.update(_shown(now), refresh=True)
+                ended = now is not None and now.stopped_by is not None
+                if now is not None and now.settled and (now.complete > drawn or once):
+                    page, drawn = draw(), now.complete
+                if once or ended:
+                    return page
+                time.sleep(interval)
+    finally:
+        if not out.is_terminal:  # there, rich leaves the last line open
+            out.line()
 
 
 def _shown(now: Standing | None) -> Table | str:
