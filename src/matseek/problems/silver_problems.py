@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from matseek.checks import flag, text
-from matseek.problems.colour import ColourMatch
+from matseek.problems.colour import ColourMatch, lab_from_hex
 from matseek.problems.measured import DropletEmulator, MeasuredDroplets
 from matseek.problems.recipe import RecipeProblem
 from matseek.problems.silver import WAVELENGTHS, SilverLaboratory, silver_target
@@ -63,7 +63,7 @@ def silver_colour(color: str, droplets: int = 20, success_below: float | None = 
     Raises:
         ValueError: If the text is no colour.
     """
-    objective = ColourMatch(WAVELENGTHS, text("color", color))
+    objective = ColourMatch(WAVELENGTHS, lab_from_hex(text("color", color)))
     laboratory = SilverLaboratory(droplets=droplets)
     return RecipeProblem(
         silver_space(), laboratory, objective, name="silver_colour", success_below=success_below, axes=_PAPER_AXES
