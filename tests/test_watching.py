@@ -66,6 +66,19 @@ def test_a_page_that_cannot_be_written_may_go_elsewhere(invoke, tmp_path):
     assert "--output" in output
 
 
+@pytest.mark.parametrize("damage", [b"", b'{"evaluations": 6, "st', b"\xff", b"[]", b"{}"])
+def test_a_damaged_summary_is_written_anew_by_the_same_command(invoke, tmp_path, damage):
+    assert invoke("run", *SMALL, "run_dir=out")[0] == 0
+    summary, config = tmp_path / "out" / "summary.json", tmp_path / "out" / "config.yaml"
+    whole = summary.read_bytes(), config.read_bytes()
+    summary.write_bytes(damage)
+    config.write_bytes(damage)
+    (tmp_path / "out" / "report.html").touch()
+    code, output = invoke("run", *SMALL, "run_dir=out")
+    assert code == 0, output
+    assert (summary.read_bytes(), config.read_bytes()) == whole
+
+
 def test_what_is_told_is_what_the_campaign_knows(tmp_path, problem):
     campaign = Campaign(problem, LatinHypercube(batch_size=4), ledger=tmp_path / "l.db", seed=3).run(8)
     now = Standing.of(LedgerReader(tmp_path / "l.db"), count=2)

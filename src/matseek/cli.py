@@ -389,7 +389,7 @@ def _keep_config(settings: RunSettings) -> None:
     from matseek.configuration import CONFIG
 
     config, path = OmegaConf.to_yaml(settings.config), settings.run_dir / CONFIG
-    if not (path.is_file() and path.read_text(encoding="utf-8") == config):
+    if not (path.is_file() and path.read_bytes() == config.encode()):
         write_text(path, config)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,6 +35,7 @@ from matseek.record import SUMMARY, TRACE
 from matseek.report.comparison_page import ComparisonRecord, write_comparison_page
 from matseek.searchers.iterations import iteration_table
 from matseek.secrets import masked
+from matseek.standing import stored_summary
 from matseek.tables import write_csv
 
 logger = logging.getLogger(__name__)
@@ -83,12 +83,11 @@ class Cell:
 
     def summary(self) -> dict[str, Any] | None:
         """What its campaign came to; None while it has neither spent the budget that is asked nor been stopped."""
-        path = self.folder / SUMMARY
-        if not path.is_file():
+        found = stored_summary(self.folder / SUMMARY)
+        if not found.get("stopped_by"):
             return None
-        found: dict[str, Any] = json.loads(path.read_text())
         spent = found["evaluations"] >= self.config.budget
-        return found if found["stopped_by"] and (spent or found["stopped_by"] != "budget") else None
+        return found if spent or found["stopped_by"] != "budget" else None
 
     @property
     def complete(self) -> bool:

@@ -32,7 +32,7 @@ from matseek.searchers.iterations import ITERATED, iteration_table
 from matseek.searchers.network import TRAINED
 from matseek.searchers.relaxation import RELAXED
 from matseek.secrets import masked_data
-from matseek.standing import STOPPED
+from matseek.standing import STOPPED, stored_summary
 from matseek.tables import write_csv
 
 RECOGNISED = "recognised"
@@ -265,9 +265,9 @@ class Record:
         summary, page = Path(run_dir) / SUMMARY, Path(run_dir) / PAGE
         if not summary.is_file() or not page.is_file() or page.stat().st_mtime_ns < summary.stat().st_mtime_ns:
             return False
-        told = json.loads(summary.read_text())
+        told = stored_summary(summary)
         finished = sum(e.status != "pending" for e in self.ledger.evaluations())
-        return bool(told["evaluations"] == finished and told["stopped_by"] == self.stopped_by)
+        return told.get("evaluations") == finished and told.get("stopped_by") == self.stopped_by
 
     def write_record(self, run_dir: str | Path) -> dict[str, Any]:
         """Write ``trace.csv`` and ``summary.json``, which need no drawing.

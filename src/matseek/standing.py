@@ -88,12 +88,19 @@ class Standing:
 
     def outcome(self, summary: Path) -> tuple[str, ...]:
         """Whether the goal was reached, as a ``summary.json`` says that is about the same results; else nothing."""
-        try:
-            known = json.loads(summary.read_text(encoding="utf-8"))
-            same = (known["evaluations"], known["pending"]) == (self.settled, self.pending)
-            return tuple(str(sentence) for sentence in known["outcome"]) if same else ()
-        except (OSError, ValueError, KeyError, TypeError):
-            return ()
+        known = stored_summary(summary)
+        same = (known.get("evaluations"), known.get("pending")) == (self.settled, self.pending)
+        sentences = known.get("outcome")
+        return tuple(map(str, sentences)) if same and isinstance(sentences, list) else ()
+
+
+def stored_summary(path: Path) -> dict[str, Any]:
+    """What a ``summary.json`` says; nothing where there is none, or it was damaged: it can be written anew."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _labels(problem: dict[str, Any]) -> tuple[str, ...]:
