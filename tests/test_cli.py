@@ -1,9 +1,12 @@
+import io
 import json
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from matseek.cli import app
+from matseek.terminal import table
 
 SMALL = ["problem=silver", "problem.droplets=2", "searcher.batch_size=5", "budget=15", "seed=1"]
 
@@ -131,3 +134,20 @@ def test_structures_tell_raw_and_relaxed_success_and_the_wall(invoke):
 
 def _told(result):
     return result.exit_code, " ".join(result.output.split())
+
+
+def test_no_head_of_a_table_is_cut_off_on_a_narrow_terminal():
+    heads = [
+        "searcher",
+        "seeds",
+        "successes",
+        "success low",
+        "success high",
+        "mean evaluations",
+        "an_unbroken_long_name",
+    ]
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(table("silver", heads, [["random", 2, 0, 0.1, 0.2, 0.3, 0.4]]))
+    drawn = console.export_text()
+    assert "…" not in drawn
+    assert {"low", "high"} <= set(drawn.split())

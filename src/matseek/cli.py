@@ -94,7 +94,8 @@ def compare(
             bar.update(task, completed=len(comparison.cells) - len(failures), now="-")
         page = comparison.write()
         told = ["searcher", "seeds", "successes", "success_low", "success_high", "mean_evaluations_to_success"]
-        out.print(frame_table(comparison.table()[[*told, "median_best_value"]], comparison.problem.name))
+        shown = comparison.table()[[*told, "median_best_value"]].rename(columns=lambda name: name.replace("_", " "))
+        out.print(frame_table(shown, comparison.problem.name))
         out.print(f"{comparison.folder / TABLE}; open {page.resolve()}", highlight=False, soft_wrap=True)
         for name, message in failures.items():
             fail(f"failed: {name}: {message}")

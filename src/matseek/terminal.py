@@ -101,8 +101,8 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Iterable[object]]) 
     """A table for the terminal."""
     drawn = Table(title=masked(title))
     for column in columns:
-        # Units go on a line of their own, so that five variables fit a terminal of 80 columns.
-        drawn.add_column(column.replace(" (", "\n("), justify="right")
+        # Units go on a line of their own, so that five variables fit a terminal of 80 columns; long names are folded.
+        drawn.add_column(column.replace(" (", "\n("), justify="right", overflow="fold")
     for row in rows:
         drawn.add_row(*(_cell(value) for value in row))
     return drawn
