@@ -130,7 +130,7 @@ class LinearConstraint:
             self, "constraint: ", coefficients=of(Mapping, "coefficients by variable name"), lower=_bound, upper=_bound
         )
         coefficients = {
-            text("a variable's name", name): _SIZED(f"constraint: the coefficient of {name!r}", value)
+            text("a variable's name", name): _SIZED(f"constraint: coefficients[{name!r}]", value)
             for name, value in self.coefficients.items()
         }
         if not any(abs(value) > 1 / _LARGEST for value in coefficients.values()):
