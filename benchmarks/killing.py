@@ -235,7 +235,7 @@ class Attack:
                 self.disturb()
                 disturbed = True
                 tally.server_restarts += 1
-        if code is None and mortal and rng.random() < 2 / 3:
+        if code is None and mortal and tally.kind != "tell" and rng.random() < 2 / 3:
             # Most kills come after the first call of a life: where there is something to lose.
             calls = folder / "calls.txt"
             size = calls.stat().st_size if calls.is_file() else 0
