@@ -56,7 +56,8 @@ def start(searcher: str, run_dir: Path) -> subprocess.Popen[bytes]:
     """One life of the campaign."""
     matseek = str(Path(sys.executable).with_name("matseek"))
     command = [matseek, "run", f"searcher={searcher}", *SETTINGS, f"run_dir='{run_dir}'"]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def kill(searcher: str, run_dir: Path, kills: int, rng: np.random.Generator) -> int:
