@@ -201,3 +201,8 @@ def test_another_problems_checkpoint_is_refused(space):
 def test_bad_settings_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         Training(**options)
+
+
+def test_a_mapping_that_holds_no_box_is_refused():
+    with pytest.raises(ValueError, match=r"space=\{1: 'b'\} must be a Box"):
+        SpectrumNet(space={1: "b"})

@@ -22,6 +22,7 @@ from matseek.diffusion import EulerMaruyama, LinearSchedule
 from matseek.evaluation import Ledger, ThreadExecutor
 from matseek.insight.stopping import LossLevel
 from matseek.models import Training
+from matseek.models.ranks import Place
 from matseek.problems import RecipeProblem, StructureProblem
 from matseek.searchers import GODiffSearcher, LatinHypercube, NetworkSearcher, NetworkSettings
 from matseek.spaces import Adlayer
@@ -282,10 +283,11 @@ def test_a_ledger_in_memory_needs_a_folder_for_what_is_logged(problem):
         Campaign(problem, LatinHypercube(3), tracking=CSVTracking())
 
 
-def test_only_the_leading_process_logs(tmp_path, problem, monkeypatch):
-    monkeypatch.setenv("RANK", "1")
+@pytest.mark.parametrize("rank", [0, 1])
+def test_only_the_leading_process_logs(tmp_path, problem, monkeypatch, rank):
+    monkeypatch.setattr("matseek.campaign.place_of", lambda processes: Place(rank=rank, size=2))
     Campaign(problem, LatinHypercube(3), tmp_path / "ledger.db", tracking=CSVTracking()).run(3)
-    assert not (tmp_path / "csv").exists()
+    assert (tmp_path / "csv").exists() == (rank == 0)
 
 
 def test_online_where_there_is_a_key_and_where_it_is_wished(monkeypatch, tmp_path):

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from matseek import checks
-from matseek.checks import numbers, of, real, several, whole
+from matseek.checks import numbers, of, real, several, shown, whole
 from matseek.data import EnsembleBatch
 from matseek.files import replacing
 from matseek.models.periodic import embed
@@ -270,11 +270,14 @@ def _plain(space: Box) -> dict[str, Any]:
 
 
 def _box(plain: Mapping[str, Any]) -> Box:
-    variables = [
-        Variable(**{**v, "hardware": v["hardware"] and (v["hardware"][0], v["hardware"][1])})
-        for v in plain["variables"]
-    ]
-    return Box(variables, [LinearConstraint(**c) for c in plain["constraints"]])
+    try:
+        variables = [
+            Variable(**{**v, "hardware": v["hardware"] and (v["hardware"][0], v["hardware"][1])})
+            for v in plain["variables"]
+        ]
+        return Box(variables, [LinearConstraint(**c) for c in plain["constraints"]])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"space={shown(plain)} must be a Box, or what a network's file holds of one") from error
 
 
 def _without_windows(space: Box) -> list[str]:
