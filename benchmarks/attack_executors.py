@@ -259,7 +259,11 @@ def main() -> None:
                 rows.append(ATTACKS[name](Path(folder), place))
             print(name, place, rows[-1], flush=True)
         found[name] = {"rounds": len(rows), "ok": sum(row["ok"] for row in rows), "each": rows}
-    print(write("attack_executors", {"command": "python -m benchmarks.attack_executors", "attacks": found}))
+    head = {
+        "command": ".venv/bin/python -W ignore -m benchmarks.attack_executors",
+        "goal": "no finished call lost or repeated, nothing left running, in every round",
+    }
+    print(write("attack_executors", {**head, "attacks": found}))
     if any(part["ok"] < part["rounds"] for part in found.values()):
         raise SystemExit(1)
 

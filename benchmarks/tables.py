@@ -81,6 +81,35 @@ def kernels(report: dict[str, Any]) -> str:
     return markdown(["OPENBLAS_CORETYPE", "passed", "failed", "skipped"], rows)
 
 
+def resume(report: dict[str, Any]) -> str:
+    """Runs of GO-Diff that were killed and resumed."""
+    rows = [[f"`{n}`", r["kills"], "yes" if all(r["same"].values()) else "no"] for n, r in report["searchers"].items()]
+    return markdown(["searcher", "kills", "points, values, weights and optimiser equal to the last bit"], rows)
+
+
+def fuzz(report: dict[str, Any]) -> str:
+    """What hostile settings come to."""
+    rows = []
+    for kind in ("constructors", "configurations"):
+        outcomes = report[kind]["outcomes"]
+        rows.append([kind, report[kind]["tries"], *(outcomes.get(name, 0) for name in ("accepted and run",))])
+        rows[-1].append(len(report[kind]["defects"]))
+    return markdown(
+        ["tries of", "tries", "accepted and run to the end", "raw errors, hangs, or paid for nothing"], rows
+    )
+
+
+def ledger_speed(report: dict[str, Any]) -> str:
+    """CPU seconds of random search, one evaluation a batch."""
+    rows = [[n, f"{r['cpu_s']:.1f}", f"{r['wall_s']:.0f}"] for n, r in report["budgets"].items()]
+    return markdown(["evaluations", "CPU s", "wall s"], rows)
+
+
+def attack_executors(report: dict[str, Any]) -> str:
+    """Attacks on executors."""
+    return markdown(["attack", "rounds", "passed"], [[n, r["rounds"], r["ok"]] for n, r in report["attacks"].items()])
+
+
 def gp_scaling(report: dict[str, Any]) -> str:
     """CPU seconds of a batch with many observations."""
     rows = [[row["observations"], f"{row['cpu_seconds']:.1f}"] for row in report["rows"]]
@@ -339,7 +368,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     f.__name__: f
     for f in (
         *(asking, finding, two_step, grid, attribution, laboratory, constraints),
-        *(killing, killing_server, kernels, gp_scaling),
+        *(killing, killing_server, kernels, gp_scaling, resume, fuzz, ledger_speed, attack_executors),
         *(comparison, heptamer, islands, minima, adatom, sensitivity, scaling),
         *(emt_speed, mace_batch, painn_speed, painn_fidelity),
     )
