@@ -91,12 +91,11 @@ def fuzz(report: dict[str, Any]) -> str:
     """What hostile settings come to."""
     rows = []
     for kind in ("constructors", "configurations"):
-        outcomes = report[kind]["outcomes"]
-        rows.append([kind, report[kind]["tries"], *(outcomes.get(name, 0) for name in ("accepted and run",))])
-        rows[-1].append(len(report[kind]["defects"]))
-    return markdown(
-        ["tries of", "tries", "accepted and run to the end", "raw errors, hangs, or paid for nothing"], rows
-    )
+        found = report[kind]
+        refused = sum(count for name, count in found["outcomes"].items() if name.startswith("refused"))
+        run = found["outcomes"].get("accepted and run", 0)
+        rows.append([kind, found["tries"], refused, run, len(found["defects"])])
+    return markdown(["tries of", "tries", "refused", "accepted and run", "raw errors, hangs or paid for nothing"], rows)
 
 
 def ledger_speed(report: dict[str, Any]) -> str:
