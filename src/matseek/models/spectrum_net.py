@@ -171,7 +171,7 @@ class SpectrumNet(pl.LightningModule):
         Returns:
             Absorbances or values of each member, shape ``(k, n, m)``.
         """
-        rows = torch.as_tensor(self.space.as_points(points), dtype=torch.float32, device=self.device)
+        rows = torch.tensor(self.space.as_points(points), dtype=torch.float32, device=self.device)
         with torch.no_grad():
             chunks = [self(chunk).cpu() for chunk in torch.split(rows, _ROWS_AT_ONCE)]
         return torch.cat(chunks, dim=1).numpy().astype(np.float64)

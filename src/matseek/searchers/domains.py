@@ -188,9 +188,7 @@ class StructureDomain(Domain):
 
     def tensor(self, points: FloatArray) -> Tensor:
         """Positions, shape ``(m, n, 3)``."""
-        return self.manifold.wrap(
-            torch.as_tensor(points, dtype=torch.float64).reshape(len(points), *self.manifold.shape)
-        )
+        return self.manifold.wrap(torch.tensor(points, dtype=torch.float64).reshape(len(points), *self.manifold.shape))
 
     def points(self, x: Tensor) -> FloatArray:
         """Positions in a row, shape ``(m, 3 n)``."""
