@@ -158,6 +158,7 @@ def test_what_the_machine_has_no_place_for_is_refused_before_the_opening_is_paid
     if torch.cuda.is_available():
         pytest.skip("about a machine without a GPU")
     put(monkeypatch, {**variables, **({"RANK": "0"} if variables else {})})
+    monkeypatch.setattr(sys, "argv", [__file__])  # a script that can be started again, whoever runs the tests
     searcher = GODiffSearcher(**QUICK, trainer=TrainerSettings(**settings))
     campaign = Campaign(structures(), searcher, tmp_path / "c.db", opening=4)
     with pytest.raises(ConfigurationError, match=message):

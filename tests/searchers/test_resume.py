@@ -144,6 +144,7 @@ def test_a_finished_run_that_is_started_again_does_nothing(tmp_path, monkeypatch
         (subprocess, "Popen"),
     ):
         kill_at(monkeypatch, owner, name, 1, "before")
+    monkeypatch.setattr(sys, "argv", [__file__])  # a script that can be started again, whoever runs the tests
     settings = TrainerSettings(accelerator="cpu", devices=devices)
     searcher = GODiffSearcher(**{**SEARCHER.__dict__, "trainer": settings})
     campaign(tmp_path, searcher, stop=stop).run(BUDGET)
