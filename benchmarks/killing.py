@@ -237,13 +237,16 @@ class Attack:
                 self.disturb()
                 disturbed = True
                 tally.server_restarts += 1
-        if code is None and mortal and tally.kind != "tell" and rng.random() < 2 / 3:
+        longest = seconds / 4
+        if tally.kind == "tell":
+            longest = seconds  # it makes no calls
+        elif code is None and mortal and rng.random() < 2 / 3:
             # Most kills come after the first call of a life: where there is something to lose.
             calls = folder / "calls.txt"
             size = calls.stat().st_size if calls.is_file() else 0
             code = ended(pid, seconds, lambda: calls.is_file() and calls.stat().st_size > size)
         if code is None:
-            code = ended(pid, float(rng.uniform(0, seconds / 4)) if mortal else PATIENCE)
+            code = ended(pid, float(rng.uniform(0, longest)) if mortal else PATIENCE)
         if code is None:
             self._kill(pid, folder)
             tally.kills += mortal
