@@ -244,7 +244,7 @@ class Attack:
             # Most kills come after the first call of a life: where there is something to lose.
             calls = folder / "calls.txt"
             size = calls.stat().st_size if calls.is_file() else 0
-            code = ended(pid, seconds, lambda: calls.is_file() and calls.stat().st_size > size)
+            code = ended(pid, longest, lambda: calls.is_file() and calls.stat().st_size > size)
         if code is None:
             code = ended(pid, float(rng.uniform(0, longest)) if mortal else PATIENCE)
         if code is None:
