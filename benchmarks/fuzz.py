@@ -409,7 +409,8 @@ class Tally:
             where = traceback.extract_tb(error.__traceback__)[-1]
             told = f"{type(error).__name__}: {error}"[:300].encode("utf-8", "replace").decode()
             what = what.encode("utf-8", "replace").decode()
-            found = {"outcome": outcome, "what": what[:500], "error": told, "where": f"{os.path.relpath(where.filename)}:{where.lineno}"}
+            place = f"{os.path.relpath(where.filename)}:{where.lineno}"
+            found = {"outcome": outcome, "what": what[:500], "error": told, "where": place}
             self.defects.append(found)
 
 
