@@ -75,7 +75,8 @@ CAMPAIGNS: dict[str, list[str]] = {
 TOLD = ["problem=laboratory", "searcher.batch_size=12"]
 """Overrides of the campaign that is asked and told."""
 
-COMPARED = [*_SILVER, "searchers=[random,bayesian]", "seeds=2", "workers=2", "budget=20", "stop=none"]
+# Without common first points: calls are told apart by their points.
+COMPARED = [*_SILVER, "searchers=[random,bayesian]", "seeds=2", "workers=2", "budget=20", "stop=none", "opening=0"]
 WORKERS = {"compare": 2}
 """Processes that evaluate at once, where there are several."""
 
@@ -270,7 +271,9 @@ class Attack:
             workers = psutil.Process(pid).children(recursive=True)
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-        _, left = psutil.wait_procs(workers, timeout=5)
+        psutil.wait_procs(workers, timeout=5)
+        # A process that has ended and waits to be reaped by init does nothing any more.
+        left = [w for w in workers if w.is_running() and w.status() != psutil.STATUS_ZOMBIE]
         for process in left:
             process.kill()
         self.tally.complain("hung_or_failed", f"{folder.name}: workers outlived their parent by 5 s", len(left))
