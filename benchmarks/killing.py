@@ -44,6 +44,9 @@ Rows = dict[str, tuple[str, float | None, str]]
 PATIENCE = 600.0
 """Seconds after which a life that nobody kills counts as hung."""
 
+OUTLIVED = 20.0
+"""Seconds in which workers must end after their parent."""
+
 _SILVER = ["problem._target_=benchmarks.witness.silver"]
 _ADATOM = ["problem=platinum_adatom", "problem._target_=benchmarks.witness.platinum_adatom"]
 
@@ -271,12 +274,14 @@ class Attack:
             workers = psutil.Process(pid).children(recursive=True)
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-        psutil.wait_procs(workers, timeout=5)
+        # Workers that are still importing this module end when they are through with it.
+        psutil.wait_procs(workers, timeout=OUTLIVED)
         # A process that has ended and waits to be reaped by init does nothing any more.
         left = [w for w in workers if w.is_running() and w.status() != psutil.STATUS_ZOMBIE]
         for process in left:
             process.kill()
-        self.tally.complain("hung_or_failed", f"{folder.name}: workers outlived their parent by 5 s", len(left))
+        message = f"{folder.name}: workers outlived their parent by {OUTLIVED:g} s"
+        self.tally.complain("hung_or_failed", message, len(left))
 
     def _count(self, folder: Path, known: int, before: Rows, after: Rows, *, killed: bool) -> None:
         """Compare the oracle's own calls of a life with what the ledgers hold."""
