@@ -109,19 +109,7 @@ def recorded_settings(run_dir: Path, *, trust: bool = False) -> RunSettings:
         else:
             _require_trust(path, foreign_targets(plain, config_dir()), "would run")
             _require_trust(path, unresolved(plain), "would read")
-        made = OmegaConf.create(plain)
-        return RunSettings(
-            problem=_made(made, "problem", Problem),
-            searcher=_made(made, "searcher", Searcher),
-            executor=SerialExecutor(),
-            stop=_criteria(made),
-            tracking=None,
-            budget=_whole(made, "budget", whole(1)),
-            seed=_whole(made, "seed", seed),
-            opening=0 if made.get("opening") is None else _whole(made, "opening", whole()),
-            run_dir=run_dir,
-            config=config,
-        )
+        return _made_settings(OmegaConf.create(plain), SerialExecutor(), None, run_dir, config)
 
 
 def _stored(path: Path) -> DictConfig:
@@ -230,10 +218,17 @@ def _settings(config: DictConfig, record: DictConfig, run_dir: Path, searcher: s
     if tracking is not None:
         everything = cast("dict[str, Any]", OmegaConf.to_container(record))
         tracking = replace(tracking, folder=tracking.folder or run_dir, searcher=searcher, config=everything)
+    return _made_settings(config, _made(config, "evaluator", Executor), tracking, run_dir, record)
+
+
+def _made_settings(
+    config: DictConfig, executor: Executor, tracking: Tracking | None, run_dir: Path, record: DictConfig
+) -> RunSettings:
+    """The settings whose problem, searcher and stop criteria a config names."""
     return RunSettings(
         problem=_made(config, "problem", Problem),
         searcher=_made(config, "searcher", Searcher),
-        executor=_made(config, "evaluator", Executor),
+        executor=executor,
         stop=_criteria(config),
         tracking=tracking,
         budget=_whole(config, "budget", whole(1)),
