@@ -29,8 +29,8 @@ from skopt import Optimizer
 
 from benchmarks.results_io import write
 from matseek import Campaign
-from matseek.evaluation import History
-from matseek.problems.silver_problems import silver
+from matseek.core.history import History
+from matseek.library.silver_problems import silver
 from matseek.searchers import BayesianSearcher, LatinHypercube
 
 BATCH = 15

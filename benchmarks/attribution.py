@@ -18,10 +18,10 @@ from scipy.stats import spearmanr
 
 from benchmarks.results_io import write
 from matseek.insight.attribution import Attribution, brute_force_shapley, explain
-from matseek.models import GaussianProcess
-from matseek.problems.silver import SilverLaboratory
-from matseek.problems.silver_problems import silver
+from matseek.library.silver import SilverLaboratory
+from matseek.library.silver_problems import silver
 from matseek.spaces import Box
+from matseek.surrogates.gp import GaussianProcess
 
 FloatArray = npt.NDArray[np.float64]
 

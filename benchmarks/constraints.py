@@ -11,8 +11,8 @@ import numpy as np
 
 from benchmarks.results_io import write
 from matseek import Campaign
+from matseek.library.silver_problems import silver_space
 from matseek.problems import RecipeProblem
-from matseek.problems.silver_problems import silver_space
 from matseek.searchers import BayesianSearcher
 
 BATCH, BATCHES, SEEDS = 20, 5, 10

@@ -20,10 +20,12 @@ import torch
 
 from benchmarks.results_io import DROPLETS, RESULTS, ROOT, write
 from matseek import Campaign
-from matseek.evaluation import History, Proposal
+from matseek.core.history import History
+from matseek.core.records import Proposal
+from matseek.core.searcher import BatchSearcher
+from matseek.library.silver_problems import silver, silver_measured
 from matseek.problems import RecipeProblem
-from matseek.problems.silver_problems import silver, silver_measured
-from matseek.searchers import BatchSearcher, BayesianSearcher, RandomSearcher
+from matseek.searchers import BayesianSearcher, RandomSearcher
 
 COUNTS = (30, 60, 90, 120)
 OURS, RANDOM, PEER = "local_penalization", "random", "botorch_sequential_qlogei"

@@ -48,16 +48,17 @@ from matseek.campaign import Campaign
 from matseek.comparison import Comparison
 from matseek.configuration import run_settings
 from matseek.errors import MatseekError
+from matseek.godiff import atomic_score, painn, score_matching
 from matseek.insight import stopping
-from matseek.models import atomic_score, painn, score_matching
-from matseek.models.gp import GaussianProcess
-from matseek.models.training import TrainerSettings
+from matseek.library import measured, platinum, silver, silver_problems
 from matseek.potentials import BatchedEMT
 from matseek.potentials.mace import MACE
-from matseek.problems import calculators, laboratory, measured, motifs, platinum, silver, silver_problems
+from matseek.problems import calculators, laboratory, motifs
 from matseek.searchers.relaxation import RandomStructureSearch
+from matseek.surrogates.gp import GaussianProcess
 from matseek.tracking import settings as tracking
 from matseek.tracking.wandb import WandbTracking
+from matseek.training.trainer import TrainerSettings
 
 SOURCE = str(Path(matseek.__file__).parent)
 

@@ -19,10 +19,11 @@ import numpy as np
 import torch
 
 from benchmarks.results_io import write
-from matseek.evaluation import Evaluation, History
-from matseek.models.gp import MOST_OBSERVATIONS
-from matseek.problems.silver_problems import silver_space
+from matseek.core.history import History
+from matseek.core.records import Evaluation
+from matseek.library.silver_problems import silver_space
 from matseek.searchers import BayesianSearcher
+from matseek.surrogates.gp import MOST_OBSERVATIONS
 
 BATCH, REPLICATES = 15, 20
 CENTRE = np.array([0.3, 0.5, 0.2, 0.4, 0.6])

@@ -46,9 +46,9 @@ def seconds_of(work: Callable[[], Any]) -> tuple[float, Any]:
 def history_and_searcher() -> tuple[Any, Any]:
     """105 measured conditions, and a searcher with one network of the paper's sizes."""
     from matseek import Campaign
-    from matseek.models import Training
-    from matseek.problems.silver_problems import silver
+    from matseek.library.silver_problems import silver
     from matseek.searchers import LatinHypercube, NetworkSearcher
+    from matseek.surrogates.training import Training
 
     history = Campaign(silver(), LatinHypercube(), seed=0).run(105).history()
     return history, NetworkSearcher(levels=LEVELS, chunk=CHUNK, kappa=0.0, training=Training(members=1, holdout=0.0))
@@ -58,12 +58,12 @@ def measure_grid() -> dict[str, Any]:
     """All 20^5 spectra and losses, then the feasible ones and the gradient search for the same network."""
     import torch
 
-    from matseek.insight.learning import fit_network
     from matseek.searchers.network import best_of_grid, lower_confidence_bound
     from matseek.spaces import Box
+    from matseek.surrogates.learning import Network
 
     history, searcher = history_and_searcher()
-    net = fit_network(history, searcher.training)
+    net = Network(searcher.training).fit(history).net
     window = history.window
     before = peak_megabytes()
     score = lower_confidence_bound(net, window, history.objective, searcher.kappa)
@@ -101,13 +101,13 @@ def measure_wall() -> dict[str, Any]:
     """All 20^5 spectra and losses by the clock on the wall, with two threads; nothing else should run meanwhile."""
     import torch
 
-    from matseek.insight.learning import fit_network
     from matseek.searchers.network import best_of_grid, lower_confidence_bound
     from matseek.spaces import Box
+    from matseek.surrogates.learning import Network
 
     torch.set_num_threads(2)
     history, searcher = history_and_searcher()
-    net = fit_network(history, searcher.training)
+    net = Network(searcher.training).fit(history).net
     score = lower_confidence_bound(net, history.window, history.objective, searcher.kappa)
     start = time.perf_counter()
     best_of_grid(score, Box(history.window.variables), LEVELS, CHUNK, keep=100_000)
@@ -116,10 +116,10 @@ def measure_wall() -> dict[str, Any]:
 
 def measure_loop() -> dict[str, Any]:
     """Seconds per point of the network's own predict and the objective."""
-    from matseek.insight.learning import fit_network
+    from matseek.surrogates.learning import Network
 
     history, searcher = history_and_searcher()
-    net = fit_network(history, searcher.training)
+    net = Network(searcher.training).fit(history).net
     points = history.window.sample_uniform(POINTS, np.random.default_rng(0))
 
     def loop() -> None:

@@ -24,7 +24,7 @@ from scipy.stats import qmc, sobol_indices, uniform
 from sklearn.ensemble import RandomForestRegressor
 
 from benchmarks.results_io import DATA, ROOT, write
-from matseek.problems.silver import COLUMNS, WAVELENGTHS, SilverKinetics, SilverLaboratory, silver_target
+from matseek.library.silver import COLUMNS, WAVELENGTHS, SilverKinetics, SilverLaboratory, silver_target
 from matseek.problems.spectra import SpectralMatch
 
 FloatArray = npt.NDArray[np.float64]

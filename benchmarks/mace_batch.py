@@ -27,9 +27,9 @@ import torch
 from tests.potentials.models import small_mace
 
 from benchmarks.results_io import write
+from matseek.library.platinum import platinum_heptamer
 from matseek.potentials.mace import MACE
 from matseek.potentials.mace_file import mace_imported
-from matseek.problems.platinum import platinum_heptamer
 
 BATCHES = (1, 2, 4, 8)
 ALLOCATORS = {

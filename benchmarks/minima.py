@@ -25,8 +25,8 @@ from ase.io import write as write_atoms
 
 import matseek.problems
 from benchmarks.results_io import RESULTS, write
+from matseek.library.islands import island_space
 from matseek.potentials import BatchedEMT
-from matseek.problems.islands import island_space
 from matseek.problems.motifs import Relaxation, bond_graph, free_indices
 from matseek.spaces import Adlayer
 
@@ -117,7 +117,7 @@ def main() -> None:
         lowest = min(c["lowest"][0] for c in mine)
         energies = sorted({e for c in mine for e in c["lowest"]})
         distinct = [e for k, e in enumerate(energies) if k == 0 or e - energies[k - 1] > TOLERANCE]
-        from matseek.problems.islands import putative_minimum
+        from matseek.library.islands import putative_minimum
 
         known = putative_minimum(name)
         rows.append(

@@ -23,8 +23,8 @@ from ase.constraints import FixAtoms
 from ase.optimize import FIRE
 
 from benchmarks.results_io import write
-from matseek.data.graphs import AtomicSystem
-from matseek.models.atomic_score import AtomicScore, FullScore, TemplateScore
+from matseek.godiff.atomic_score import AtomicScore, FullScore, TemplateScore
+from matseek.godiff.graphs import AtomicSystem
 
 FREE, BATCH, LEARNING_RATE = 7, 16, 1e-3
 SIGMAS = (0.01, 1.0)

@@ -53,7 +53,7 @@ def system_and_positions(name: str, batch: int) -> tuple[Any, torch.Tensor]:
     import numpy as np
     from ase.build import fcc111, surface
 
-    from matseek.data.graphs import AtomicSystem
+    from matseek.godiff.graphs import AtomicSystem
 
     rng = np.random.default_rng(0)
     if name == "stepped":
@@ -73,7 +73,7 @@ def system_and_positions(name: str, batch: int) -> tuple[Any, torch.Tensor]:
 
 def write_graphs(folder: Path) -> None:
     """The full graphs of every system and batch size, for SchNetPack."""
-    from matseek.models.atomic_score import FullScore
+    from matseek.godiff.atomic_score import FullScore
 
     for name, training in BATCH.items():
         for batch in (training, SAMPLES):
@@ -139,7 +139,7 @@ def measure(contender: str, name: str, work: str, graphs: Path) -> dict[str, Any
         positions = torch.zeros(batch, n, 3)
         sampling = forward
     else:
-        from matseek.models.atomic_score import FullScore, TemplateScore
+        from matseek.godiff.atomic_score import FullScore, TemplateScore
 
         network = {"template": TemplateScore, "full": FullScore}[contender](FEATURES, BLOCKS, CUTOFF, GAUSSIANS)
         system, positions = system_and_positions(name, batch)

@@ -22,10 +22,10 @@ import torch
 
 from benchmarks.results_io import RESULTS, write
 from matseek import Campaign
-from matseek.insight.foresight import foresee
-from matseek.insight.learning import fit_network
-from matseek.problems.silver_problems import silver
+from matseek.insight.holdout import holdout_predictions
+from matseek.library.silver_problems import silver
 from matseek.searchers import Stage, TwoStepSearcher
+from matseek.surrogates.learning import Network
 
 RUNS, BATCH = 9, 15
 CELLS = RESULTS / "two_step_cells.json"
@@ -58,8 +58,8 @@ def accuracy(campaign: Campaign, searcher: TwoStepSearcher) -> list[dict[str, fl
     """Cosine and mean squared error on each run's conditions, foreseen by a network of the runs before."""
     history, rows = campaign.history(), []
     for k in range(2, RUNS + 1):
-        net = fit_network(history.until(k - 1), searcher.network.training)
-        seen = foresee(net, [e for e in history.done if e.iteration == k])
+        net = Network(searcher.network.training).fit(history.until(k - 1))
+        seen = holdout_predictions(net, [e for e in history.done if e.iteration == k])
         rows.append(
             {
                 "run": k,

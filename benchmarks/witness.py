@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from ase.calculators.emt import EMT
 
-from matseek.problems import RecipeProblem, StructureProblem, platinum
-from matseek.problems.silver_problems import silver as embedded_silver
+from matseek.library import platinum
+from matseek.library.silver_problems import silver as embedded_silver
+from matseek.problems import RecipeProblem, StructureProblem
 
 VARIABLE = "MATSEEK_WITNESS"
 

@@ -1,6 +1,6 @@
 """Calibrate the kinetic constants of the embedded silver laboratory on measured losses.
 
-Fits `matseek.problems.silver.SilverKinetics` so that the noiseless losses of the simulator agree, in rank and
+Fits `matseek.library.silver.SilverKinetics` so that the noiseless losses of the simulator agree, in rank and
 in value, with the medians of the measured conditions (`agnp_droplets.csv`); prints the constants to paste
 into the class, what rounding costs, and the rank correlation on conditions held out of the fit. Seeded: the
 same call prints the same.
@@ -22,7 +22,7 @@ import pandas as pd
 from scipy.optimize import differential_evolution, minimize
 from scipy.stats import spearmanr
 
-from matseek.problems.silver import WAVELENGTHS, SilverKinetics, SilverLaboratory, silver_target
+from matseek.library.silver import WAVELENGTHS, SilverKinetics, SilverLaboratory, silver_target
 from matseek.problems.spectra import SpectralMatch
 
 FloatArray = npt.NDArray[np.float64]

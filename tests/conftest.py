@@ -6,10 +6,10 @@ import pytest
 import torch
 from hypothesis import settings
 
-from matseek.models import Training
 from matseek.problems import RecipeProblem, SpectralMatch
 from matseek.searchers import NetworkSearcher, Stage, TwoStepSearcher
 from matseek.spaces import Box, LinearConstraint, Variable
+from matseek.surrogates.training import Training
 
 # Timings vary on a busy machine; the properties themselves are what counts.
 settings.register_profile("matseek", deadline=None, max_examples=25)

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from ase.calculators.emt import EMT
 
+from matseek.library.platinum import platinum_adatom
 from matseek.problems import RecipeProblem
-from matseek.problems.platinum import platinum_adatom
 from matseek.spaces import Box, Variable
 
 

@@ -10,8 +10,8 @@ import json
 import numpy as np
 
 from matseek import Campaign
-from matseek.problems.platinum import platinum_heptamer
-from matseek.problems.silver_problems import silver
+from matseek.library.platinum import platinum_heptamer
+from matseek.library.silver_problems import silver
 from matseek.searchers import LatinHypercube, RandomSearcher, RandomStructureSearch
 
 

@@ -14,18 +14,21 @@ FLOORS = [
     {"cli"},
     {"watching"},
     {"terminal"},
-    {"comparison", "configuration", "desk"},
+    {"comparison", "desk"},
+    {"configuration"},
     {"interpolations", "parts"},
     {"campaign"},
     {"record"},
     {"tracking"},
     {"searchers", "report"},
-    {"standing"},
-    {"evaluation", "insight"},
-    {"models", "data", "problems"},
-    {"acquisition", "diffusion", "potentials", "spaces"},
-    {"tables"},
-    {"cells", "checks", "errors", "files", "identity", "logs", "processes", "secrets"},
+    {"godiff", "library", "standing"},
+    {"evaluation", "insight", "surrogates"},
+    {"problems"},
+    {"acquisition", "diffusion", "potentials", "spaces", "training"},
+    {"core"},
+    {"geometry", "tables", "plugins"},
+    {"deprecation"},
+    {"checks", "errors", "files", "identity", "logs", "processes", "secrets"},
 ]
 HEIGHT = {room: -floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
@@ -68,6 +71,80 @@ def test_no_room_imports_from_above():
 def test_no_two_rooms_import_each_other():
     graph = nx.DiGraph([(a, b) for a, b, _ in imports()])
     assert list(nx.simple_cycles(graph)) == []
+
+
+def module_of(path):
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def test_no_two_modules_import_each_other():
+    """Also where an import stands inside a function, or is for type checkers only; names of a package are its modules'."""
+    paths = {module_of(path): path for path in PACKAGE.rglob("*.py")}
+    graph = nx.DiGraph()
+    for module, path in paths.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("matseek"):
+                continue
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                target = inner if inner in paths else node.module
+                # A package's __init__ only names what its modules define.
+                if target in paths and paths[target].name != "__init__.py" and target != module:
+                    graph.add_edge(module, target)
+    assert [sorted(circle) for circle in nx.strongly_connected_components(graph) if len(circle) > 1] == []
+
+
+def test_the_contracts_name_nothing_concrete():
+    below = {"checks", "errors", "identity", "geometry"}
+    wrong = [f"{path.name} imports {b}" for a, b, path in imports() if a == "core" and b not in below]
+    assert wrong == []
+
+
+CONCRETE = {
+    "Box": "spaces",
+    "Adlayer": "spaces",
+    "AtomChart": "spaces",
+    "RecipeProblem": "problems",
+    "StructureProblem": "problems",
+    "SpectralMatch": "problems",
+    "ColourMatch": "problems",
+    "SpectralObjective": "problems",
+    "BayesianSearcher": "searchers",
+    "NetworkSearcher": "searchers",
+    "GODiffSearcher": "godiff",
+    "BatchSearcher": "core",
+    "BoxSpace": "core",
+    "StructureSpace": "core",
+    "GaussianProcess": "surrogates",
+    "SpectrumNet": "surrogates",
+    "FittedNetwork": "surrogates",
+}
+
+
+def test_no_room_but_its_own_asks_for_a_class():
+    wrong = []
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "isinstance":
+                named = {n.id for n in ast.walk(node.args[1]) if isinstance(n, ast.Name)}
+                wrong += [f"{path.name}: {kind}" for kind in named & CONCRETE.keys() if CONCRETE[kind] != room_of(path)]
+    assert wrong == []
+
+
+NAMES = {"random", "lhs", "bayesian", "network", "two_step", "rss", "godiff", "godiff_ffg", "godiff_transfer", "gp"}
+
+
+def test_no_room_but_its_own_names_a_searcher_or_a_model():
+    """A part is asked for its label; strings of other meaning (the seed's word "random") are none."""
+    wrong = []
+    for path in PACKAGE.rglob("*.py"):
+        if room_of(path) in {"searchers", "godiff", "surrogates", "parts"}:  # parts names rooms
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and node.value in NAMES:
+                wrong.append(f"{path.relative_to(PACKAGE)}:{node.lineno} {node.value}")
+    assert wrong == []
 
 
 @pytest.mark.parametrize(("a", "b"), [("spaces", "problems"), ("acquisition", "searchers"), ("report", "campaign")])

@@ -7,9 +7,10 @@ from omegaconf import OmegaConf
 
 from matseek.configuration import config_dir, run_settings
 from matseek.errors import ConfigurationError
+from matseek.godiff.searcher import GODiffSearcher
 from matseek.potentials import BatchedEMT
 from matseek.problems import StructureProblem
-from matseek.searchers import BayesianSearcher, GODiffSearcher, Widening
+from matseek.searchers import BayesianSearcher, Widening
 
 GROUPS = ["problem", "searcher", "calculator", "evaluator", "stop", "trainer", "logger", "experiment"]
 CHOICES = [(g, p.stem) for g in GROUPS for p in sorted((config_dir() / g).glob("*.yaml"))]

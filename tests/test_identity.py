@@ -12,8 +12,8 @@ import pytest
 from ase.calculators.emt import EMT
 
 from matseek.identity import differing, fingerprint
+from matseek.library.silver_problems import silver
 from matseek.problems import RecipeProblem
-from matseek.problems.silver_problems import silver
 from matseek.spaces import Box, Variable
 
 FACTOR = 2.0

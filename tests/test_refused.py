@@ -10,11 +10,11 @@ from matseek.campaign import Campaign
 from matseek.cli import app
 from matseek.configuration import run_settings
 from matseek.errors import BudgetError, ConfigurationError, LedgerError
-from matseek.models import Training
 from matseek.problems import RecipeProblem, StructureProblem
 from matseek.searchers import NetworkSearcher, RandomSearcher
 from matseek.spaces import Adlayer, Box, Variable
 from matseek.spaces.box import RESERVED
+from matseek.surrogates.training import Training
 
 
 @pytest.fixture(scope="module")

@@ -11,27 +11,26 @@ import pandas as pd
 
 from matseek import checks
 from matseek.checks import function, of, optional, whole
+from matseek.core.history import History
+from matseek.core.problem import Laboratory, Problem
+from matseek.core.records import JUDGED, OPENING, RECOGNISED, RELAXED, Evaluation, Event
+from matseek.core.searcher import Searcher, open_with
 from matseek.errors import BudgetError, LedgerMismatchError
-from matseek.evaluation import Evaluation, Evaluator, Event, History, Ledger
+from matseek.evaluation import Evaluator, Ledger
 from matseek.evaluation.batch import Batch, read_results
 from matseek.evaluation.evaluator import write_down
 from matseek.evaluation.executors import Executor, SerialExecutor
 from matseek.evaluation.ledger import sqlite_path
+from matseek.godiff.zoo import SUFFIX
 from matseek.insight.plausibility import doubts
 from matseek.insight.stopping import Figures, StopCriterion
-from matseek.models.ranks import end_with_parent, place_of
-from matseek.models.zoo import SUFFIX
-from matseek.problems import Problem, RecipeProblem, StructureProblem
-from matseek.problems.structure import passes
-from matseek.record import FIGURES, JUDGED, RECOGNISED, Record, checked_criteria, plain, save_figures
+from matseek.record import FIGURES, Record, checked_criteria, plain, save_figures
 from matseek.report.figures import problem_figures
-from matseek.searchers import BatchSearcher, Searcher
-from matseek.searchers.opening import OPENING, open_with
-from matseek.searchers.relaxation import RELAXED, relaxations
+from matseek.searchers.relaxation import relaxations
 from matseek.secrets import masked_data
-from matseek.spaces import Box
 from matseek.standing import DOUBTED, STOPPED
-from matseek.tracking import Label, Outcome, Tracker, Tracking, following, outcome_of
+from matseek.tracking import CampaignOutcome, Label, Tracker, Tracking, following, outcome_of
+from matseek.training.ranks import end_with_parent, place_of
 
 logger = logging.getLogger(__name__)
 
@@ -195,23 +194,19 @@ class Campaign(Record):
         Raises:
             ValueError: If the searcher cannot wait for a laboratory.
         """
-        searcher = self.searcher
-        if not isinstance(self.problem, RecipeProblem):
-            raise ValueError(f"problem {self.problem.name!r} is evaluated by its calculator; use run()")
-        if not isinstance(searcher, BatchSearcher):
-            raise ValueError(f"searcher {searcher.name!r} cannot be asked for batches; use run()")
+        laboratory = self._laboratory()
+        searcher = self.searcher.as_batch_searcher()
+        if searcher is None:
+            raise ValueError(f"searcher {self.searcher.name!r} cannot be asked for batches; use run()")
         if self.opening:
             raise ValueError(f"opening={self.opening} belongs to run(); leave it out to ask for batches")
         n = optional(whole(1, _MOST_ASKED))("n", n)
-        space = self.problem.space
-        if not isinstance(space, Box):
-            raise ValueError(f"problem {self.problem.name!r} is evaluated by its calculator; use run()")
         searcher.check_problem(self.problem)
         with self.ledger.locked():
             history = self.history()
             count = searcher.size(history) if n is None else n
             asked = write_down(self.ledger, history, partial(searcher.ask, count))
-        return Batch.of(space, asked)
+        return Batch.of(laboratory.space, asked)
 
     def tell(self, results: Batch | pd.DataFrame, *, resampling: bool = False) -> None:
         """Write down results of points that were asked; all of them or, if one is wrong, none.
@@ -228,12 +223,22 @@ class Campaign(Record):
             UnknownEvaluationError: If a result belongs to nothing that was asked.
             ResponseError: If a response has the wrong shape or wavelengths.
         """
-        if not isinstance(self.problem, RecipeProblem):
-            raise ValueError(f"problem {self.problem.name!r} is evaluated by its calculator; use run()")
+        laboratory = self._laboratory()
         with self.ledger.locked():
             evaluations = self.ledger.evaluations()
-            self.ledger.record(read_results(results, self.problem, evaluations, resampling=resampling))
+            self.ledger.record(read_results(results, laboratory, evaluations, resampling=resampling))
             self._conclude()
+
+    def _laboratory(self) -> Laboratory:
+        """The problem as one whose results are told.
+
+        Raises:
+            ValueError: If it is measured by itself alone.
+        """
+        laboratory = self.problem.as_laboratory()
+        if laboratory is None:
+            raise ValueError(f"problem {self.problem.name!r} is evaluated by its calculator; use run()")
+        return laboratory
 
     def _judge(self, history: History) -> StopCriterion | None:
         """Measure the last run where that is missing; gives the criterion that ends the campaign, if one does."""
@@ -242,9 +247,9 @@ class Campaign(Record):
             return None
         recorded = self.judgements()
         for criterion in self.stop:
-            if criterion.applies(self.searcher.learners) and run not in recorded.get(criterion.name, {}):
-                before = self.understanding(run - 1) if run > 1 else None
-                figures = criterion.measure(self.understanding(run), before)
+            if criterion.applies(self.searcher.surrogates) and run not in recorded.get(criterion.name, {}):
+                before = self.models(run - 1) if run > 1 else None
+                figures = criterion.measure(self.models(run), before)
                 self.ledger.note(_judgement(criterion, run, figures))
                 recorded.setdefault(criterion.name, {})[run] = figures
         met = (c for c in self.stop if c.met([f for _, f in sorted(recorded.get(c.name, {}).items())]))
@@ -282,8 +287,8 @@ class Campaign(Record):
         Its relaxations call the calculator, and are no evaluations; the record says how many calls they took. Of what a
         searcher relaxed itself, only the end of each relaxation is looked at: the rest leads there.
         """
-        problem = self.problem
-        if not isinstance(problem, StructureProblem) or problem.relaxed_success is None:
+        problem = self.problem.as_structures()
+        if problem is None or not problem.recognises:
             return
         evaluations = self.ledger.evaluations()
         seen = len(evaluations)
@@ -292,16 +297,12 @@ class Campaign(Record):
             return
         walks = relaxations(evaluations, self._events(RELAXED)) or [(e,) for e in evaluations]
         lasts = ((walk[0].number, [e for e in walk if e.status == "done"][-1:]) for walk in walks)
-        before = getattr(problem.relaxed_success, "calls", 0)
+        before = problem.recognition_calls
         number = next(
-            (
-                begun
-                for begun, last in lasts
-                if last and passes(problem.relaxed_success, problem.space.atoms(last[0].point), last[0].value)
-            ),
+            (begun for begun, last in lasts if last and problem.recognised(last[0].point, last[0].value)),
             None,
         )
-        calls = getattr(problem.relaxed_success, "calls", 0) - before
+        calls = problem.recognition_calls - before
         told = "no structure relaxes to a success" if number is None else f"evaluation {number} relaxes to a success"
         data = {"evaluation": number, "looked_at": seen, "calls": calls}
         self.ledger.note(Event(RECOGNISED, f"{told}; {calls} calls to find out, which are no evaluations", data))
@@ -328,15 +329,17 @@ class Campaign(Record):
         if self._tracker is not None:
             self._tracker.show(lambda: self._outcome(Path(run_dir)))
 
-    def _outcome(self, folder: Path) -> Outcome:
+    def _outcome(self, folder: Path) -> CampaignOutcome:
         evaluations = self.ledger.evaluations()
         if not (folder / FIGURES).is_dir():
             save_figures(problem_figures(self.problem, evaluations), folder / FIGURES)
         models = [] if self._checkpoint is None else [self._checkpoint, self._checkpoint.with_suffix(SUFFIX)]
-        net = self.understanding().network
-        if net is not None:
-            models.append(folder / "network.ckpt")
-            net.save(models[-1])
+        fitted = self.models()
+        for surrogate in self.searcher.surrogates:
+            model = fitted.fitted(surrogate.name)
+            if model is not None and model.suffix is not None:
+                models.append(folder / f"{surrogate.name}{model.suffix}")
+                model.save(models[-1])
         return outcome_of(self.problem, self.ledger, self.summary(), self.to_frame(), models, folder)
 
 

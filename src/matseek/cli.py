@@ -26,7 +26,7 @@ from matseek.terminal import Telling, fail, frame_table, out, table, told_plainl
 if TYPE_CHECKING:
     from matseek.campaign import Campaign
     from matseek.configuration import RunSettings
-    from matseek.evaluation import Evaluation
+    from matseek.core.records import Evaluation
     from matseek.record import Record
 
 app = typer.Typer(
@@ -235,7 +235,7 @@ def models(
     """List the trained models that a search may start from (searcher.start=NAME), or show one."""
     with told_plainly(debug=debug):
         with out.status("loading torch"):
-            from matseek.models import zoo
+            from matseek.godiff import zoo
         if name is not None:
             card = zoo.read_card(zoo.find(name))
             out.print_json(

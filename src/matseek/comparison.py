@@ -22,21 +22,22 @@ from matseek import checks
 from matseek.campaign import Campaign
 from matseek.checks import several, whole
 from matseek.configuration import CONFIG, RunSettings, quoted, run_settings
+from matseek.core.problem import Problem
 from matseek.errors import ConfigurationError
 from matseek.evaluation import LedgerReader
 from matseek.files import write_text
+from matseek.insight.convergence import iteration_table
 from matseek.insight.paired import Run, compared, median_interval
 from matseek.insight.success import SuccessRate
 from matseek.logs import logging_to
-from matseek.models.ranks import ALONE, place_of
-from matseek.problems import Problem
+from matseek.parts import with_current_names
 from matseek.processes import worker_pool
 from matseek.record import SUMMARY, TRACE
 from matseek.report.comparison_page import ComparisonRecord, write_comparison_page
-from matseek.searchers.iterations import iteration_table
 from matseek.secrets import masked
 from matseek.standing import stored_summary
 from matseek.tables import write_csv
+from matseek.training.ranks import ALONE, place_of
 
 logger = logging.getLogger(__name__)
 
@@ -129,7 +130,7 @@ class Cell:
         path = self.folder / CONFIG
         if not path.is_file():
             return
-        recorded, asked = (_flat(_plain(config)) for config in (OmegaConf.load(path), self.config))
+        recorded, asked = (_flat(with_current_names(_plain(c))) for c in (OmegaConf.load(path), self.config))
         recorded["opening"] = recorded.get("opening") or 0  # earlier versions had none
         differ = sorted(key for key in {*recorded, *asked} if recorded.get(key) != asked.get(key))
         # A larger budget goes on with what is there.

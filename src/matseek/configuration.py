@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import yaml
 from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException, InstantiationException
@@ -21,18 +22,22 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from matseek.checks import Rule, of, seed, several, shown, text, whole
+from matseek.core.problem import Problem
+from matseek.core.searcher import Searcher
 from matseek.errors import ConfigurationError, MatseekError
 from matseek.evaluation.executors import Executor, SerialExecutor
 from matseek.insight.stopping import StopCriterion
 from matseek.interpolations import keep_secrets, recordable, unresolved
-from matseek.parts import foreign_targets
-from matseek.problems import Problem
-from matseek.searchers import Searcher
+from matseek.parts import TARGET, foreign_targets, with_current_names
+from matseek.plugins import CONFIGS, POTENTIALS, PROBLEMS, SEARCHERS, offered
 from matseek.secrets import masked, masked_data
 from matseek.tracking import Tracking
 
 CONFIG = "config.yaml"
 """In a run folder: how the campaign was set up."""
+
+_GROUPS = {"problem": PROBLEMS, "searcher": SEARCHERS, "calculator": POTENTIALS}
+"""By Hydra group, the entry points whose parts it offers."""
 
 _NEEDED = ("problem", "searcher", "stop", "budget", "seed", "opening")
 """What reading a run folder needs."""
@@ -132,7 +137,7 @@ def _stored(path: Path) -> DictConfig:
                 raise ConfigurationError(f"{path} is nested more than {_DEEPEST} deep; no configuration is")
         if not isinstance(yaml.compose(text), yaml.MappingNode):
             raise ConfigurationError(f"{path} holds no settings by name; name the folder of a campaign")
-        return cast("DictConfig", OmegaConf.create(text))
+        return cast("DictConfig", OmegaConf.create(with_current_names(OmegaConf.to_container(OmegaConf.create(text)))))
     except (yaml.YAMLError, RecursionError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} cannot be read as YAML: {masked(str(error))}") from error
     except OmegaConfBaseException as error:
@@ -163,9 +168,10 @@ def run_settings(overrides: Sequence[str]) -> RunSettings:
     """
     several(text)("overrides", overrides)
     with _explained():
+        _offer_plugins()
         _require_choices(overrides)
         with initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
-            composed = compose("run", overrides=list(overrides), return_hydra_config=True)
+            composed = compose("run", overrides=[*_search_path(), *overrides], return_hydra_config=True)
         choices = composed.hydra.runtime.choices
         config = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
         default = f"runs/{choices.problem}-{choices.searcher}-{config.seed}"
@@ -188,8 +194,32 @@ def quoted(text: object) -> str:
 
 
 def choices_of(group: str) -> list[str]:
-    """Names of the configs of a group; none where there is no such group."""
-    return sorted(path.stem for path in (config_dir() / group).glob("*.yaml"))
+    """Names of the configs of a group, those of installed packages among them; none where there is no such group."""
+    written = _written(group)
+    return sorted(written | offered(_GROUPS[group]).keys() if group in _GROUPS else written)
+
+
+def _written(group: str) -> set[str]:
+    """Names of the configs of a group that are files, of matseek and of installed packages."""
+    folders = [config_dir(), *(Path(str(files(point.value))) for point in offered(CONFIGS).values())]
+    return {path.stem for folder in folders for path in (folder / group).glob("*.yaml")}
+
+
+def _search_path() -> list[str]:
+    """The override that lets Hydra search the config folders of installed packages."""
+    packages = [f"pkg://{point.value}" for point in offered(CONFIGS).values()]
+    return [f"hydra.searchpath=[{','.join(packages)}]"] if packages else []
+
+
+def _offer_plugins() -> None:
+    """Let Hydra know the parts of installed packages that have no config file: with the defaults of their own."""
+    store = ConfigStore.instance()
+    for group, name in _GROUPS.items():
+        written = _written(group)
+        for point in offered(name).values():
+            if point.name not in written:
+                partial = {"_partial_": True} if group == "calculator" else {}
+                store.store(point.name, {TARGET: point.value.replace(":", "."), **partial}, group=group)
 
 
 def _require_choices(overrides: Sequence[str]) -> None:

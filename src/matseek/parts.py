@@ -5,27 +5,44 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from hydra.utils import get_object
 from omegaconf import OmegaConf
 
+from matseek.deprecation import current_name
+from matseek.plugins import targets
+
 TARGET = "_target_"
 
 _ROOMS = (
     "diffusion",
     "evaluation",
+    "godiff",
     "insight",
-    "models",
+    "library",
     "potentials",
     "problems",
     "searchers",
     "spaces",
+    "surrogates",
     "tracking",
+    "training",
 )
 """Rooms whose frozen dataclasses are parts: making one only keeps and checks values."""
+
+
+def with_current_names(config: object) -> Any:  # noqa: ANN401 -- plain data
+    """Plain data whose ``_target_``s are today's names, see :mod:`matseek.deprecation`."""
+    if isinstance(config, Mapping):
+        return {
+            key: current_name(value) if key == TARGET and isinstance(value, str) else with_current_names(value)
+            for key, value in config.items()
+        }
+    if isinstance(config, Sequence) and not isinstance(config, str):
+        return [with_current_names(value) for value in config]
+    return config
 
 
 def foreign_targets(config: object, shipped: Path, at: str = "") -> dict[str, str]:
@@ -57,7 +74,7 @@ def _is_part(node: Mapping[str, Any], shipped: Path) -> bool:
     known = _shipped(shipped).get(target)
     if known is not None and (target.startswith("matseek.") or known >= node.keys()):
         return True
-    return target in _extensions() or (target.startswith("matseek.") and _is_value(target))
+    return target in targets() or (target.startswith("matseek.") and _is_value(target))
 
 
 def _is_value(target: str) -> bool:
@@ -82,17 +99,6 @@ def _shipped(folder: Path) -> Mapping[str, frozenset[str]]:
             if TARGET in node:
                 found[node[TARGET]] = found.get(node[TARGET], frozenset()) | node.keys()
     return found
-
-
-@cache
-def _extensions() -> frozenset[str]:
-    """What installed packages name as parts, as configs spell it."""
-    return frozenset(
-        entry.value.replace(":", ".")
-        for group in entry_points().groups
-        if group.startswith("matseek.")
-        for entry in entry_points(group=group)
-    )
 
 
 def _nodes(config: object, at: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -13,35 +13,28 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from matseek.checks import of, several
+from matseek.core.history import History
+from matseek.core.problem import Problem, solves
+from matseek.core.records import JUDGED, RECOGNISED, Evaluation, Event
+from matseek.core.searcher import Searcher
 from matseek.errors import UnknownEvaluationError
-from matseek.evaluation import Evaluation, Event, History, LedgerReader
+from matseek.evaluation import LedgerReader
 from matseek.evaluation.evaluator import history_of
 from matseek.files import replacing, write_text
-from matseek.insight.convergence import best_so_far
+from matseek.insight.convergence import best_so_far, iteration_table
+from matseek.insight.fitted_models import FittedModels
 from matseek.insight.plausibility import plausibility
 from matseek.insight.stopping import StopCriterion
-from matseek.insight.understanding import Understanding
-from matseek.problems import Problem, RecipeProblem, StructureProblem
-from matseek.problems.base import solves
 from matseek.report.figures import iterations_of_searchers, problem_figures
 from matseek.report.outlook import Outlook
 from matseek.report.page import outcome, write_page
 from matseek.report.structure_files import write_structures
-from matseek.searchers import BatchSearcher, Searcher
-from matseek.searchers.iterations import ITERATED, iteration_table
-from matseek.searchers.network import TRAINED
-from matseek.searchers.relaxation import RELAXED
 from matseek.secrets import masked_data
 from matseek.standing import STOPPED, stored_summary
 from matseek.tables import write_csv
 
-RECOGNISED = "recognised"
-JUDGED = "judged"
 SUMMARY, TRACE, FIGURES, PAGE = "summary.json", "trace.csv", "figures", "report.html"
 """In a run folder: the campaign in numbers, its evaluations, the folder of its pictures, and its page."""
-
-RECORDS = (JUDGED, ITERATED, RELAXED, TRAINED, RECOGNISED)
-"""Events for programs and figures; people read the others."""
 
 
 class Record:
@@ -63,7 +56,7 @@ class Record:
         self.ledger = ledger
         self.seed = seed
         self.stop = tuple(stop)
-        self._understood: dict[int, Understanding] = {}
+        self._fitted: dict[int, FittedModels] = {}
 
     @classmethod
     def read(
@@ -88,7 +81,7 @@ class Record:
         """Everything so far."""
         return history_of(self.problem, self.ledger, self.seed)
 
-    def understanding(self, run: int | None = None) -> Understanding:
+    def models(self, run: int | None = None) -> FittedModels:
         """What the searcher's models make of everything until a run; they are trained when first looked at.
 
         Args:
@@ -96,11 +89,11 @@ class Record:
         """
         history = self.history()
         run = history.iteration - 1 if run is None else run
-        if run not in self._understood:
+        if run not in self._fitted:
             # Models are heavy: those of the last two runs are all that a verdict needs.
-            kept = {k: u for k, u in self._understood.items() if k == run - 1}
-            self._understood = {**kept, run: Understanding(history.until(run), self.searcher.learners, self.problem)}
-        return self._understood[run]
+            kept = {k: u for k, u in self._fitted.items() if k == run - 1}
+            self._fitted = {**kept, run: FittedModels(history.until(run), self.searcher.surrogates, self.problem)}
+        return self._fitted[run]
 
     def judgements(self) -> dict[str, dict[int, dict[str, float]]]:
         """What the stop criteria measured: by criterion and run, NaN where there was nothing to measure."""
@@ -196,7 +189,7 @@ class Record:
             "seconds_thinking": self.ledger.seconds_thinking(),
             "stopped_by": self.stopped_by,
             "criteria": {name: plain(runs) for name, runs in self.judgements().items()},
-            "events": [e.message for e in self.ledger.events() if e.kind not in RECORDS],
+            "events": [e.message for e in self.ledger.events() if not e.for_programs],
         }
         return found | {"outcome": outcome(self.problem, found)}
 
@@ -217,15 +210,16 @@ class Record:
     def outlook(self) -> Outlook | None:
         """What the models say after the last run; None for a searcher without models, or before the first result."""
         history, searcher = self.history(), self.searcher
-        if not isinstance(self.problem, RecipeProblem) or not searcher.learners.names or not history.done:
+        if not self.problem.space.readable or not searcher.surrogates or not history.done:
             return None
         run = history.done[-1].iteration
-        before = self.understanding(run - 1) if run > 1 else None
+        before = self.models(run - 1) if run > 1 else None
         proposal = None
-        if isinstance(searcher, BatchSearcher) and not len(history.pending):
-            proposal = searcher.ask(searcher.size(history), history)
+        asked = searcher.as_batch_searcher()
+        if asked is not None and not len(history.pending):
+            proposal = asked.choose(asked.size(history), history)
         return Outlook(
-            self.problem, history.evaluations, self.understanding(run), before, self.judgements(), self.stop, proposal
+            self.problem, history.evaluations, self.models(run), before, self.judgements(), self.stop, proposal
         )
 
     def write(self, run_dir: str | Path) -> Path:
@@ -253,8 +247,9 @@ class Record:
         frame, evaluations, outlook = self.to_frame(), self.ledger.evaluations(), self.outlook()
         figures = self._figures(outlook)
         save_figures(figures, folder / FIGURES)
-        if isinstance(self.problem, StructureProblem):
-            write_structures(self.problem, evaluations, folder)
+        structures = self.problem.as_structures()
+        if structures is not None:
+            write_structures(structures, evaluations, folder)
             frame = frame.drop(columns=list(self.problem.space.labels))
         page = folder / PAGE
         write_page(page, self.problem, self.summary(), evaluations, frame, figures, outlook)
@@ -306,5 +301,5 @@ def checked_criteria(stop: Sequence[StopCriterion], problem: Problem, searcher: 
     if len(set(names)) < len(names):
         raise ValueError(f"stop has the criteria {names}; give each at most once")
     for criterion in stop:
-        criterion.require(searcher.learners, spectra=getattr(problem, "objective", None) is not None)
+        criterion.require(searcher.surrogates, spectra=problem.objective is not None)
     return tuple(stop)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from matseek.core.records import Evaluation
 from matseek.evaluation import LedgerReader
-from matseek.evaluation.records import Evaluation
 
 STOPPED = "stopped"
 DOUBTED = "doubted"

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from matseek.acquisition import Surrogate
-from matseek.models import GaussianProcess
+from matseek.surrogates.gp import GaussianProcess
 from tests.conftest import bowl
 
 

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from matseek.core.records import Proposal
 from matseek.errors import BudgetError, LedgerMismatchError, OracleError, ResponseError
-from matseek.evaluation import Evaluator, Ledger, Proposal, SerialExecutor, ThreadExecutor
+from matseek.evaluation import Evaluator, Ledger, SerialExecutor, ThreadExecutor
 from matseek.problems import RecipeProblem, SpectralMatch
 from matseek.spaces import Box, Variable
 from tests.conftest import Counting

@@ -10,12 +10,13 @@ import pytest
 from ase.build import fcc111
 from ase.calculators.emt import EMT
 
+from matseek.core.problem import Measurement
 from matseek.errors import ExecutorError, ResponseError
 from matseek.evaluation import BatchExecutor, DaskExecutor, ProcessExecutor, SerialExecutor, ThreadExecutor
 from matseek.evaluation.executors import Call, always
 from matseek.evaluation.executors.cluster import ASKED_AGAIN
 from matseek.potentials import BatchedEMT
-from matseek.problems import Measurement, RecipeProblem, StructureProblem
+from matseek.problems import RecipeProblem, StructureProblem
 from matseek.spaces import Adlayer, Box, Variable
 from tests.evaluation.clusters import Cluster
 from tests.evaluation.oracles import CRASH, EXIT, HANG, ODD, QUIT, RAISE, VALUE, WAIT, Slow, begun, calls_of, problem_in

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matseek.insight.attribution import brute_force_shapley, explain, in_units, shapley_values
-from matseek.problems.silver import SilverLaboratory
-from matseek.problems.silver_problems import silver
+from matseek.library.silver import SilverLaboratory
+from matseek.library.silver_problems import silver
 
 RNG = np.random.default_rng(0)
 EXACT = 1e-5  # captum adds up in single precision

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
+from matseek.godiff.fields import learnt_score
 from matseek.insight.landscape import energy_landscape
+from matseek.library.platinum import platinum_adatom, platinum_heptamer
 from matseek.potentials.emt import BatchedEMT
-from matseek.problems.platinum import platinum_adatom, platinum_heptamer
 from matseek.report.figures import energy_and_score
-from matseek.searchers import learnt_score
 
 
 @pytest.fixture(scope="module")

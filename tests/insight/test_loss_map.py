@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from matseek.insight.loss_map import loss_map, map_similarity
-from matseek.problems.silver_problems import silver_space
+from matseek.library.silver_problems import silver_space
 from matseek.spaces import Box, LinearConstraint, Variable
 
 SPACE = silver_space()

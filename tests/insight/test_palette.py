@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from matseek.insight.palette import colour_map, reachable_palette, transmitted_colours
-from matseek.problems.silver import WAVELENGTHS, SilverLaboratory
-from matseek.problems.silver_problems import silver_space
+from matseek.library.silver import WAVELENGTHS, SilverLaboratory
+from matseek.library.silver_problems import silver_space
 
 SPACE = silver_space()
 

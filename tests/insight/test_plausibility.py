@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ase.build import fcc111
 
-from matseek.evaluation import Evaluation
+from matseek.core.records import Evaluation
 from matseek.insight.plausibility import at_least_distance, doubts, on_walls, plausibility
 from matseek.spaces import Adlayer, Box, Variable
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from matseek import Campaign
-from matseek.insight.foresight import foresee
-from matseek.insight.learning import Learners, fit_network
+from matseek.insight.holdout import holdout_predictions
 from matseek.insight.loss_map import map_similarity
 from matseek.insight.stopping import Accuracy, LossLevel, MapStability, Solved
 from matseek.searchers import BayesianSearcher, LatinHypercube
+from matseek.surrogates.learning import Network
 from tests.conftest import QUICK
 
 ALL = (LossLevel(), MapStability("gp"), MapStability("network"), Accuracy())
@@ -25,7 +25,7 @@ def test_every_run_is_measured_by_every_criterion(spectral_problem, quick_two_st
         assert found["loss_level"][run]["best_of_run"] == frame[frame["iteration"] == run]["value"].min()
     for model in ("gp", "network"):
         assert math.isnan(found[f"{model}_stability"][1]["similarity"]), "the first run has no map before it"
-        maps = [campaign.understanding(run).map(model) for run in (2, 3)]
+        maps = [campaign.models(run).map(model) for run in (2, 3)]
         assert found[f"{model}_stability"][3]["similarity"] == pytest.approx(map_similarity(*maps), abs=1e-6)
     assert math.isnan(found["accuracy"][1]["cosine"])
     assert campaign.summary()["criteria"]["accuracy"][1]["cosine"] is None
@@ -35,16 +35,19 @@ def test_every_run_is_measured_by_every_criterion(spectral_problem, quick_two_st
 def test_accuracy_is_that_of_a_network_that_was_not_taught_the_run(spectral_problem, quick_two_step):
     campaign = Campaign(spectral_problem, quick_two_step, stop=[Accuracy()]).run(18)
     history = campaign.history()
-    ignorant = fit_network(history.until(2), QUICK)
+    ignorant = Network(QUICK).fit(history.until(2))
     mine = [e for e in history.done if e.iteration == 3]
     assert campaign.judgements()["accuracy"][3] == {
-        "cosine": pytest.approx(np.median(foresee(ignorant, mine).cosines)),
-        "least_cosine": pytest.approx(foresee(ignorant, mine).cosines.min()),
-        "mse": pytest.approx(np.median(foresee(ignorant, mine).squared_errors)),
+        "cosine": pytest.approx(np.median(holdout_predictions(ignorant, mine).cosines)),
+        "least_cosine": pytest.approx(holdout_predictions(ignorant, mine).cosines.min()),
+        "mse": pytest.approx(np.median(holdout_predictions(ignorant, mine).squared_errors)),
         "conditions": 6,
     }
-    taught = fit_network(history, QUICK)
-    assert foresee(taught, mine).squared_errors.mean() < foresee(ignorant, mine).squared_errors.mean()
+    taught = Network(QUICK).fit(history)
+    assert (
+        holdout_predictions(taught, mine).squared_errors.mean()
+        < holdout_predictions(ignorant, mine).squared_errors.mean()
+    )
 
 
 @pytest.mark.parametrize(
@@ -151,7 +154,7 @@ def test_a_failed_run_has_nothing_to_measure(box):
     assert math.isnan(found["loss_level"][2]["best"])
     assert math.isnan(found["gp_stability"][2]["similarity"])
     assert campaign.stopped_by == "budget"
-    assert Learners().names == ()
+    assert LatinHypercube().surrogates == ()
 
 
 def test_a_solved_problem_ends_the_campaign_after_the_run_that_solved_it(problem):

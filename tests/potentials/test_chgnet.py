@@ -3,10 +3,10 @@ import pytest
 from ase import Atoms
 from ase.build import bulk, fcc111
 
-from matseek.potentials import BatchedCalculator
+from matseek.core.potential import BatchedCalculator
+from matseek.library.platinum import platinum_adatom
 from matseek.potentials.chgnet import CHGNet
 from matseek.problems import StructureProblem
-from matseek.problems.platinum import platinum_adatom
 from matseek.spaces import Adlayer
 from tests.potentials.optional import optional
 

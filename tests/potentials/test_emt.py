@@ -10,9 +10,10 @@ from ase.optimize import BFGS
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from matseek.potentials import BatchedCalculator, BatchedEMT
+from matseek.core.potential import BatchedCalculator
+from matseek.library.platinum import platinum_heptamer
+from matseek.potentials import BatchedEMT
 from matseek.potentials.emt import CUTOFF, ELEMENTS
-from matseek.problems.platinum import platinum_heptamer
 
 OURS = BatchedEMT()
 

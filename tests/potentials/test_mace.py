@@ -6,8 +6,8 @@ import torch
 from ase.build import bulk, fcc111
 
 from matseek.configuration import run_settings
+from matseek.core.potential import BatchedCalculator
 from matseek.errors import ModelFileError
-from matseek.potentials import BatchedCalculator
 from matseek.potentials.mace import MACE
 from matseek.potentials.mace_file import mace_imported
 from tests.potentials.models import small_mace

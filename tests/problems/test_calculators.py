@@ -11,8 +11,8 @@ from ase.build import fcc111
 from ase.calculators.calculator import Calculator, FileIOCalculator, all_changes
 from ase.calculators.emt import EMT
 
+from matseek.core.potential import EnergyAndForces
 from matseek.errors import ResponseError
-from matseek.potentials.base import EnergyAndForces
 from matseek.problems import StructureProblem
 from matseek.problems.calculators import Calculators
 from matseek.spaces import Adlayer

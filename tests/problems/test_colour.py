@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from matseek import Campaign
+from matseek.core.problem import Objective
 from matseek.errors import ResponseError
 from matseek.insight.palette import transmitted_colours
-from matseek.models import Training
+from matseek.library.silver import WAVELENGTHS, SilverLaboratory
+from matseek.library.silver_problems import silver_colour, silver_space
 from matseek.problems import ColourMatch, RecipeProblem, SpectralMatch
-from matseek.problems.base import Objective
 from matseek.problems.colour import lab_from_hex, lab_from_xyz, tristimulus_weights, xyz_from_lab
-from matseek.problems.silver import WAVELENGTHS, SilverLaboratory
-from matseek.problems.silver_problems import silver_colour, silver_space
 from matseek.searchers import NetworkSearcher
+from matseek.surrogates.training import Training
 
 COARSE = np.linspace(380, 800, 43)
 

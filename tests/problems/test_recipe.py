@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from matseek.core.problem import Problem
 from matseek.errors import ResponseError
 from matseek.problems import RecipeProblem, SpectralMatch
-from matseek.problems.base import Problem
 
 RNG = np.random.default_rng(0)
 WAVELENGTHS = np.linspace(400, 700, 7)

@@ -11,10 +11,11 @@ from ase.calculators.emt import EMT
 from ase.neighborlist import neighbor_list
 
 from matseek import Campaign
+from matseek.core.problem import Problem
 from matseek.errors import OracleError
 from matseek.evaluation.executors import ProcessExecutor, ThreadExecutor
 from matseek.potentials import BatchedEMT
-from matseek.problems import Problem, StructureProblem
+from matseek.problems import StructureProblem
 from matseek.searchers import RandomSearcher
 from matseek.spaces import Adlayer, Box, Variable
 

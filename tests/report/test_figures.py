@@ -11,7 +11,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 import matseek.report
-from matseek.evaluation import Evaluation
+from matseek.core.records import Evaluation
 from matseek.problems import RecipeProblem, SpectralMatch
 from matseek.report import batches, convergence, recipe_figures, recipes, spectra
 from matseek.report.figures.house import looks_of

@@ -63,7 +63,10 @@ def labels_of(figure):
     return [t.get_text() for legend in figure.legends for t in legend.get_texts()]
 
 
-MAPS = {"gp": loss_map(bowl, SPACE, resolution=6), "network": loss_map(tilted, SPACE, resolution=6)}
+MAPS = {
+    "Gaussian process": loss_map(bowl, SPACE, "Qseed", "QAgNO3", resolution=6),
+    "network": loss_map(tilted, SPACE, "Qseed", "QAgNO3", resolution=6),
+}
 
 
 def test_loss_maps_share_a_scale_and_star_the_optimum():
@@ -79,7 +82,7 @@ def test_loss_maps_share_a_scale_and_star_the_optimum():
         np.testing.assert_allclose(dots(ax)["optimum"], drawn.optimum[None, :2])
         assert f"optimum {drawn.least:.3f}" in ax.texts[0].get_text()
         assert "Qtot" in ax.texts[0].get_text()
-    assert np.isnan(MAPS["gp"].losses).any(), "the infeasible corner"
+    assert np.isnan(MAPS["Gaussian process"].losses).any(), "the infeasible corner"
     assert (gp.get_xlabel().strip(), gp.get_ylabel()) == ("Qseed (%)", "QAgNO3 (%)")
     assert "least over the other variables" in bar.get_ylabel()
 
@@ -95,7 +98,7 @@ def test_loss_maps_of_one_model_without_points_and_of_nothing_known():
 
 
 def test_stability_by_run_and_model():
-    figure = draw(stability({"gp": {3: 0.98, 2: 0.9, 4: np.nan}, "network": {4: 0.95}}, level=0.97))
+    figure = draw(stability({"Gaussian process": {3: 0.98, 2: 0.9, 4: np.nan}, "network": {4: 0.95}}, level=0.97))
     lines = {str(x.get_label()): x for x in figure.axes[0].lines}
     assert list(lines["Gaussian process"].get_xdata()) == [2, 3]
     assert list(lines["Gaussian process"].get_ydata()) == [0.9, 0.98]
@@ -111,14 +114,17 @@ def test_stability_of_nothing_says_so(nothing):
 
 def attributions():
     background = SPACE.sample_uniform(5, np.random.default_rng(1))
-    return {name: shapley_values(f, POINTS, background, names=NAMES) for name, f in (("gp", bowl), ("network", tilted))}
+    return {
+        name: shapley_values(f, POINTS, background, names=NAMES)
+        for name, f in (("Gaussian process", bowl), ("network", tilted))
+    }
 
 
 def test_attribution_bars_with_errors_strongest_first():
     found = attributions()
     figure = draw(attribution(found, SPACE))
     ax = figure.axes[0]
-    order = [NAMES.index(name) for name in found["gp"].ranking]
+    order = [NAMES.index(name) for name in found["Gaussian process"].ranking]
     assert [t.get_text() for t in ax.get_yticklabels()] == [SPACE.labels[k] for k in order]
     assert ax.yaxis_inverted()
     bars = [c for c in ax.containers if hasattr(c, "patches")]
@@ -155,7 +161,7 @@ def test_attributions_of_the_other_kind_are_refused():
     with pytest.raises(ValueError, match="42 wavelengths"):
         spectrum_attribution(whole, SPACE, WAVELENGTHS[1:])
     with pytest.raises(ValueError, match="43 wavelengths"):
-        spectrum_attribution(attributions()["gp"], SPACE, WAVELENGTHS)
+        spectrum_attribution(attributions()["Gaussian process"], SPACE, WAVELENGTHS)
 
 
 def test_a_spectrum_that_nothing_changes_is_drawn():

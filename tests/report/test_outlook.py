@@ -28,7 +28,13 @@ def campaign(spectral_problem, quick_two_step):
 def test_a_page_tells_what_was_understood(campaign, tmp_path):
     page = campaign.write(tmp_path).read_text()
     assert {p.stem for p in (tmp_path / "figures").iterdir()} >= UNDERSTOOD - {"stability"}
-    for title in ("What was tried", "What is best", "What to run next", "Whom to believe", "When to stop"):
+    for title in (
+        "What was tried",
+        "What is best",
+        "What to run next",
+        "How far the models can be trusted",
+        "When to stop",
+    ):
         assert f"<h2>{title}</h2>" in page
     assert page.index("What to run next") < page.index("What was tried")
     assert "http" not in page.replace("http-equiv", "")
@@ -44,15 +50,16 @@ def test_the_next_recipes_are_those_that_asking_gives(campaign):
     assert campaign.outlook().next_recipes()["rows"] == [], "what is asked waits for results first"
 
 
-def test_believing_counts_the_runs_and_names_the_better_one(campaign):
-    (sentence, trust, agreement) = campaign.outlook().whom_to_believe()
+def test_trust_counts_the_batches_and_names_the_better_one(campaign):
+    (sentence, trust, agreement) = campaign.outlook().model_trust()
     frame = campaign.to_frame()
     shared = frame[frame["iteration"] > 1]
     least = shared.pivot_table(index="iteration", columns="proposer", values="value", aggfunc="min")
-    assert f"{int((least['network'] < least['bayesian']).sum())} of 2 times" in sentence
+    won = int((least["network"] < least["bayesian"]).sum())
+    assert f"Bayesian {2 - won}, network {won} of 2" in sentence
     medians = shared.groupby("proposer")["value"].median()
-    better = "the network" if medians["network"] < medians["bayesian"] else "Bayesian optimisation"
-    assert f"the typical proposal of {better} is" in sentence
+    better = "network" if medians["network"] < medians["bayesian"] else "Bayesian"
+    assert f"the typical proposal is best from {better}" in sentence
     assert f"{campaign.judgements()['accuracy'][3]['cosine']:.4f}" in trust
     assert "loss maps" in agreement
 
@@ -69,7 +76,7 @@ def test_stopping_is_told_criterion_by_criterion(spectral_problem, quick_two_ste
 def test_a_searcher_without_models_has_no_outlook(problem, tmp_path):
     campaign = Campaign(problem, LatinHypercube(4)).run(4)
     assert campaign.outlook() is None
-    assert "Whom to believe" not in campaign.write(tmp_path).read_text()
+    assert "How far the models can be trusted" not in campaign.write(tmp_path).read_text()
 
 
 def test_values_without_spectra_are_mapped_and_explained(problem, tmp_path):

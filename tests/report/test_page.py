@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from matseek import Campaign
-from matseek.evaluation import Evaluation
+from matseek.core.records import Evaluation
 from matseek.problems import RecipeProblem, SpectralMatch
 from matseek.report import best_recipes, recipe_figures, write_page
 from matseek.searchers import LatinHypercube

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from matseek.problems.platinum import platinum_adatom
+from matseek.library.platinum import platinum_adatom
 from matseek.report import structure_view
 
 

@@ -5,14 +5,16 @@ import pytest
 import torch
 
 from matseek import Campaign
+from matseek.core.history import History
+from matseek.core.records import Event
 from matseek.errors import ResponseError
-from matseek.evaluation import Event, History
-from matseek.insight.learning import fit_network
-from matseek.models import SpectrumNet, Training
 from matseek.problems import RecipeProblem, SpectralMatch
 from matseek.searchers import LatinHypercube, NetworkSearcher, RandomSearcher
 from matseek.searchers.network import best_of_grid, lower_confidence_bound
 from matseek.spaces import Box, LinearConstraint, Variable
+from matseek.surrogates.learning import Network
+from matseek.surrogates.spectrum_net import SpectrumNet
+from matseek.surrogates.training import Training
 from tests.conftest import Counting
 
 WAVELENGTHS = np.linspace(400, 700, 12)
@@ -76,7 +78,7 @@ def test_proposals_are_better_than_what_they_learnt_from(spectral):
 
 def test_the_ascent_is_at_least_as_good_as_the_grid(history):
     searcher = NetworkSearcher(**SETTINGS)
-    net = fit_network(history, searcher.training)
+    net = Network(searcher.training).fit(history).net
     window = history.window
     score = lower_confidence_bound(net, window, history.objective, searcher.kappa)
     points, values = best_of_grid(score, window, levels=9, chunk=100, keep=50)

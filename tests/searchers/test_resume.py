@@ -14,17 +14,19 @@ import torch
 from ase.calculators.emt import EMT
 
 from matseek import Campaign
-from matseek.data.replay import ReplayBuffer
 from matseek.diffusion import AdaptiveKT, EulerMaruyama, LinearSchedule
 from matseek.errors import CheckpointError, LedgerError, TrainingError
 from matseek.evaluation import Ledger, LedgerReader
+from matseek.godiff import searcher as godiff
+from matseek.godiff.replay import ReplayBuffer
+from matseek.godiff.score_matching import ScoreMatching
+from matseek.godiff.searcher import GODiffSearcher
+from matseek.godiff.steering import Renoising, SurrogateRelaxation
 from matseek.insight.stopping import LossLevel
-from matseek.models import training
-from matseek.models.score_matching import ScoreMatching
-from matseek.models.training import TrainerSettings
-from matseek.searchers import GODiffSearcher, Renoising, SurrogateRelaxation, godiff
+from matseek.surrogates import training
+from matseek.training.trainer import TrainerSettings
 from tests.conftest import ROOT
-from tests.searchers.test_godiff import QUICK, structures
+from tests.godiff.test_searcher import QUICK, structures
 
 BUDGET = 13
 SEARCHER = GODiffSearcher(
@@ -202,9 +204,9 @@ def test_a_checkpoint_of_other_settings_is_told_by_what_differs(tmp_path, other,
 
 SCRIPT = """
 import sys, torch
-from tests.searchers.test_godiff import QUICK, structures
+from tests.godiff.test_searcher import QUICK, structures
 from matseek import Campaign
-from matseek.models.training import TrainerSettings
+from matseek.training.trainer import TrainerSettings
 from matseek.searchers import GODiffSearcher
 
 torch.set_num_threads(1)

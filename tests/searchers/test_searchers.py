@@ -142,9 +142,9 @@ def test_failures_are_kept_away_from():
 
 
 def test_the_record_says_when_the_model_learns_from_a_part(problem, monkeypatch):
-    for module in ("matseek.searchers.bayesian", "matseek.models.gp"):
+    for module in ("matseek.searchers.bayesian", "matseek.surrogates.gp"):
         monkeypatch.setattr(f"{module}.MOST_OBSERVATIONS", 12)
-    monkeypatch.setattr("matseek.models.gp.representative.__defaults__", (12,))
+    monkeypatch.setattr("matseek.surrogates.gp.representative.__defaults__", (12,))
     campaign = Campaign(problem, BayesianSearcher(batch_size=6)).run(budget=30)
     told = [event for event in campaign.ledger.events() if event.kind == SUBSET]
     assert [event.data["observations"] for event in told] == [18]

@@ -3,9 +3,9 @@ import pytest
 
 from matseek import Campaign
 from matseek.configuration import run_settings
-from matseek.models import Training
 from matseek.problems import RecipeProblem
 from matseek.searchers import BayesianSearcher, NetworkSearcher, Stage, TwoStepSearcher
+from matseek.surrogates.training import Training
 
 NETWORK = NetworkSearcher(training=Training(members=2, hidden=(16,), epochs=20, learning_rate=1e-2), starts=8, least=4)
 SCHEDULE = (Stage(1, ("lhs",)), Stage(2, ("bayesian",)), Stage(3, ("bayesian", "network")))

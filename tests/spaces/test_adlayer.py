@@ -15,8 +15,9 @@ from ase.neighborlist import neighbor_list
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from matseek.core.space import Space
 from matseek.errors import InfeasibleSpaceError
-from matseek.spaces import Adlayer, Box, Space, Variable
+from matseek.spaces import Adlayer, Box, Variable
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ from ase.build import fcc111
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from matseek.problems.platinum import stepped_platinum
-from matseek.spaces import Adlayer, AtomChart, Box, Variable, chart_of
+from matseek.library.platinum import stepped_platinum
+from matseek.spaces import Adlayer, AtomChart, Box, Variable
 
 SPACES = {
     "stepped": Adlayer(stepped_platinum(), "Pt", z=(0.0, 4.0)),
@@ -20,7 +20,7 @@ SPACES = {
 @given(seed=st.integers(0, 2**32 - 1))
 def test_every_point_of_the_box_may_be_evaluated_and_comes_back(name, seed):
     space = SPACES[name]
-    chart = chart_of(space)
+    chart = space.as_box()
     unit = chart.box.sample_uniform(20, np.random.default_rng(seed))
     points = chart.points(unit)
     assert space.refusals(points) == [""] * 20
@@ -30,7 +30,7 @@ def test_every_point_of_the_box_may_be_evaluated_and_comes_back(name, seed):
 @pytest.mark.parametrize("name", SPACES)
 def test_every_point_that_may_be_evaluated_is_in_the_box(name):
     space = SPACES[name]
-    chart = chart_of(space)
+    chart = space.as_box()
     points = space.sample_uniform(200, np.random.default_rng(0))
     assert np.allclose(chart.points(chart.coordinates(points)), space.wrap(points), atol=1e-9)
 
@@ -56,7 +56,8 @@ def test_the_floor_is_where_atoms_touch():
 
 
 def test_whole_structures_and_boxes_have_no_chart():
-    assert chart_of(Adlayer(fcc111("Pt", (3, 3, 2), vacuum=8), "Pt2", z=(1.0, 4.0))) is None
-    assert chart_of(Box([Variable("x", 0, 1)])) is None
+    assert Adlayer(fcc111("Pt", (3, 3, 2), vacuum=8), "Pt2", z=(1.0, 4.0)).as_box() is None
+    box = Box([Variable("x", 0, 1)])
+    assert box.as_box().box is box
     with pytest.raises(ValueError, match="2 free atoms 'Pt2' have no box"):
         AtomChart(Adlayer(fcc111("Pt", (3, 3, 2), vacuum=8), "Pt2", z=(1.0, 4.0)))

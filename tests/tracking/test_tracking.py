@@ -20,14 +20,16 @@ from matseek.comparison import Comparison, run_cell
 from matseek.configuration import run_settings
 from matseek.diffusion import EulerMaruyama, LinearSchedule
 from matseek.evaluation import Ledger, ThreadExecutor
+from matseek.godiff.domains import NetworkSettings
+from matseek.godiff.searcher import GODiffSearcher
 from matseek.insight.stopping import LossLevel
-from matseek.models import Training
-from matseek.models.ranks import Place
 from matseek.problems import RecipeProblem, StructureProblem
-from matseek.searchers import GODiffSearcher, LatinHypercube, NetworkSearcher, NetworkSettings
+from matseek.searchers import LatinHypercube, NetworkSearcher
 from matseek.spaces import Adlayer
+from matseek.surrogates.training import Training
 from matseek.tracking import CSVTracking, TensorBoardTracking, WandbTracking
 from matseek.tracking.wandb import has_key, mode_of_session
+from matseek.training.ranks import Place
 from tests.conftest import Counting
 from tests.tracking.wandb_file import finished, history, read, records
 

@@ -19,7 +19,7 @@ from botorch.models.model import Model
 from botorch.utils.transforms import t_batch_mode_transform
 from torch import Tensor
 
-from matseek.spaces.polytope import Polytope
+from matseek.geometry.polytope import Polytope
 
 # Below this fraction of the GP's own scale an estimated Lipschitz constant says "flat", and balls would swallow the
 # whole space; a fresh GP sample has gradients of the order of its scale.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from matseek.spaces.polytope import Polytope
+from matseek.geometry.polytope import Polytope
 
 _FIRST_STEP = 0.05
 """First step, as a fraction of the polytope's coordinates (unit boxes)."""

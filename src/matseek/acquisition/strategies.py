@@ -35,7 +35,7 @@ from matseek.acquisition.local_penalization import (
     shortest_offset,
 )
 from matseek.acquisition.optimize import maximize
-from matseek.spaces.polytope import Polytope
+from matseek.geometry.polytope import Polytope
 
 FloatArray = npt.NDArray[np.float64]
 

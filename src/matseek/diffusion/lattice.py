@@ -12,8 +12,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from matseek.cells import shortest_basis
 from matseek.checks import numbers
+from matseek.geometry.cells import shortest_basis
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -4,9 +4,5 @@ from .executors import DaskExecutor as DaskExecutor
 from .executors import ProcessExecutor as ProcessExecutor
 from .executors import SerialExecutor as SerialExecutor
 from .executors import ThreadExecutor as ThreadExecutor
-from .history import History as History
 from .ledger import Ledger as Ledger
 from .ledger import LedgerReader as LedgerReader
-from .records import Evaluation as Evaluation
-from .records import Event as Event
-from .records import Proposal as Proposal

@@ -10,12 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from matseek.core.problem import Laboratory, Measurement
+from matseek.core.records import Evaluation
+from matseek.core.space import BoxSpace
 from matseek.errors import ResponseError, UnknownEvaluationError
-from matseek.evaluation.records import Evaluation
-from matseek.problems.base import Measurement
 from matseek.problems.objective import resample
-from matseek.problems.recipe import RecipeProblem
-from matseek.spaces import Box
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -34,13 +33,13 @@ class Batch:
         responses: Response of each condition, as the oracle would give it; None until measured.
     """
 
-    space: Box
+    space: BoxSpace
     numbers: tuple[int, ...]
     points: FloatArray
     responses: tuple[npt.NDArray[np.floating[Any]], ...] | None = None
 
     @classmethod
-    def of(cls, space: Box, evaluations: Sequence[Evaluation]) -> Batch:
+    def of(cls, space: BoxSpace, evaluations: Sequence[Evaluation]) -> Batch:
         """The batch of some evaluations."""
         points = np.array([e.point for e in evaluations]).reshape(-1, space.dim)
         return cls(space, tuple(e.number for e in evaluations), points)
@@ -79,7 +78,7 @@ class Batch:
 
 
 def read_results(
-    told: Batch | pd.DataFrame, problem: RecipeProblem, evaluations: Sequence[Evaluation], *, resampling: bool = False
+    told: Batch | pd.DataFrame, problem: Laboratory, evaluations: Sequence[Evaluation], *, resampling: bool = False
 ) -> list[tuple[int, Measurement]]:
     """Results that were told, checked against what was asked; those that are recorded already are left out.
 
@@ -132,7 +131,9 @@ def _is_recorded(evaluation: Evaluation, measurement: Measurement) -> bool:
     return True
 
 
-def _require_asked(numbers: Sequence[int], points: FloatArray, space: Box, asked: Mapping[int, Evaluation]) -> None:
+def _require_asked(
+    numbers: Sequence[int], points: FloatArray, space: BoxSpace, asked: Mapping[int, Evaluation]
+) -> None:
     for number, point in zip(numbers, points, strict=True):
         if number not in asked:
             raise UnknownEvaluationError(
@@ -149,7 +150,7 @@ def _require_asked(numbers: Sequence[int], points: FloatArray, space: Box, asked
 
 
 def _responses_of(
-    frame: pd.DataFrame, problem: RecipeProblem, asked: Mapping[int, Evaluation], resampling: bool
+    frame: pd.DataFrame, problem: Laboratory, asked: Mapping[int, Evaluation], resampling: bool
 ) -> dict[int, npt.ArrayLike]:
     numbers = _numbers_of(frame, problem.space, asked)
     if problem.objective is None:
@@ -165,7 +166,7 @@ def _responses_of(
     return responses
 
 
-def _numbers_of(frame: pd.DataFrame, space: Box, asked: Mapping[int, Evaluation]) -> npt.NDArray[np.int64]:
+def _numbers_of(frame: pd.DataFrame, space: BoxSpace, asked: Mapping[int, Evaluation]) -> npt.NDArray[np.int64]:
     has_points = all(v.label in frame.columns or v.name in frame.columns for v in space.variables)
     if NUMBER in frame.columns:
         told = _numbers(frame, NUMBER)
@@ -189,7 +190,7 @@ def _numbers_of(frame: pd.DataFrame, space: Box, asked: Mapping[int, Evaluation]
     return np.array([_number_at(point, space, asked) for point in space.from_frame(frame)], dtype=np.int64)
 
 
-def _number_at(point: FloatArray, space: Box, asked: Mapping[int, Evaluation]) -> int:
+def _number_at(point: FloatArray, space: BoxSpace, asked: Mapping[int, Evaluation]) -> int:
     for number, evaluation in asked.items():
         if np.abs(space.normalize(point) - space.normalize(evaluation.point)).max() <= 1e-6:
             return number

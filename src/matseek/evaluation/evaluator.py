@@ -12,6 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from matseek.core.history import History
+from matseek.core.problem import Answer, Measurement, Problem
+from matseek.core.records import Evaluation, Event, Proposal, Status
+from matseek.core.space import Space
 from matseek.errors import (
     BudgetError,
     ConfigurationError,
@@ -22,13 +26,9 @@ from matseek.errors import (
     told,
 )
 from matseek.evaluation.executors import Call, Caller, Outcome, SerialExecutor
-from matseek.evaluation.history import History
 from matseek.evaluation.interruption import Interruption
 from matseek.evaluation.ledger import Ledger, LedgerReader
-from matseek.evaluation.records import Evaluation, Event, Proposal
-from matseek.problems.base import Answer, Measurement, Problem
 from matseek.secrets import masked
-from matseek.spaces import Space
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
@@ -78,6 +78,10 @@ class Evaluator:
         """Whether the campaign has reached what it was after; to be asked between runs."""
         with self.ledger.aside():
             return self.judge is not None and self.judge(self.history())
+
+    def evaluations(self, *, status: Status | None = None, iteration: int | None = None) -> Sequence[Evaluation]:
+        """Evaluations so far, of a status or a batch."""
+        return self.ledger.evaluations(status=status, iteration=iteration)
 
     def note_once(self, event: Event) -> None:
         """Commit an event about a run, unless one of its kind is there: a run that is made again is the same run."""
@@ -250,7 +254,7 @@ def history_of(problem: Problem, ledger: LedgerReader, seed: int) -> History:
         iteration=ledger.iterations() + 1,
         evaluations=ledger.evaluations(),
         events=ledger.events(),
-        objective=getattr(problem, "objective", None),
+        objective=problem.objective,
     )
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from matseek.spaces import Box
+from matseek.core.space import BoxSpace
 
 FloatArray = npt.NDArray[np.float64]
 Function = Callable[[FloatArray], npt.ArrayLike]
@@ -71,7 +71,13 @@ class Attribution:
 
 
 def explain(
-    function: Function, space: Box, *, points: int = 64, background: int = 32, permutations: int = 64, seed: int = 0
+    function: Function,
+    space: BoxSpace,
+    *,
+    points: int = 64,
+    background: int = 32,
+    permutations: int = 64,
+    seed: int = 0,
 ) -> Attribution:
     """Shapley values at feasible points that fill the space, against feasible baselines that fill it too.
 
@@ -178,7 +184,7 @@ def brute_force_shapley(function: Function, points: npt.ArrayLike, background: n
     return np.stack(phi, axis=1)
 
 
-def in_units(space: Box, forward: Callable[[Tensor], Tensor], dtype: torch.dtype = torch.float64) -> Function:
+def in_units(space: BoxSpace, forward: Callable[[Tensor], Tensor], dtype: torch.dtype = torch.float64) -> Function:
     """A function of points in the variables' units from a torch function of unit coordinates.
 
     Args:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
+
+from matseek.core.records import ITERATED, Event
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -49,3 +54,12 @@ def area_under_best(values: npt.ArrayLike, budget: int) -> float:
         The area; NaN without a value.
     """
     return float(best_curve(values, budget).mean())
+
+
+def iteration_table(events: Iterable[Event]) -> pd.DataFrame:
+    """What was noted of each iteration, a row each: ``iteration``, ``kt`` in eV, ``effective_sample_size``, energies.
+
+    Args:
+        events: Of a ledger; empty tables where none tells of an iteration.
+    """
+    return pd.DataFrame([{"iteration": e.data["run"], **e.data["figures"]} for e in events if e.kind == ITERATED])

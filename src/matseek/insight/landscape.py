@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from matseek.problems import StructureProblem
+from matseek.core.problem import Structures
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -25,7 +25,7 @@ class Landscape:
     energies: FloatArray
 
 
-def energy_landscape(problem: StructureProblem, spacing: float = 0.4, height_step: float = 0.2) -> Landscape:
+def energy_landscape(problem: Structures, spacing: float = 0.4, height_step: float = 0.2) -> Landscape:
     """Scan a single free atom over the cell; what it calls is the calculator, and no evaluation of any campaign.
 
     Args:

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import qmc
 
-from matseek.spaces import Box, Variable
-from matseek.spaces.polytope import Polytope
+from matseek.core.space import BoxSpace, Coordinate
+from matseek.geometry.polytope import Polytope
 
 FloatArray = npt.NDArray[np.float64]
 Loss = Callable[[FloatArray], npt.ArrayLike]
@@ -27,16 +27,16 @@ class LossMap:
     """The least loss over a grid of two variables.
 
     Args:
-        x: Variable along x.
-        y: Variable along y.
+        x: Coordinate along x.
+        y: Coordinate along y.
         x_values: Shape ``(nx,)``, in its unit.
         y_values: Shape ``(ny,)``, in its unit.
         losses: Least loss of each cell, shape ``(ny, nx)``; NaN where no recipe is feasible or has a finite loss.
         recipes: Recipe with that loss, shape ``(ny, nx, d)``, in the variables' units; NaN where there is none.
     """
 
-    x: Variable
-    y: Variable
+    x: Coordinate
+    y: Coordinate
     x_values: FloatArray
     y_values: FloatArray
     losses: FloatArray
@@ -56,7 +56,7 @@ class LossMap:
         return np.asarray(self.recipes[row, column])
 
 
-def map_grid(space: Box, x: str, y: str, resolution: int) -> tuple[int, int, FloatArray, FloatArray]:
+def map_grid(space: BoxSpace, x: str, y: str, resolution: int) -> tuple[int, int, FloatArray, FloatArray]:
     """Columns of two variables, and as many values of each, from end to end of their windows.
 
     Raises:
@@ -80,9 +80,9 @@ def map_grid(space: Box, x: str, y: str, resolution: int) -> tuple[int, int, Flo
 
 def loss_map(
     loss: Loss,
-    space: Box,
-    x: str = "Qseed",
-    y: str = "QAgNO3",
+    space: BoxSpace,
+    x: str,
+    y: str,
     *,
     resolution: int = 25,
     samples: int = 128,
@@ -198,7 +198,7 @@ class _Slices:
         possible: Whether a cell may hold a feasible recipe, shape ``(cells,)``; exact with one constraint.
     """
 
-    space: Box
+    space: BoxSpace
     others: npt.NDArray[np.intp]
     pinned: FloatArray
     normals: FloatArray
@@ -206,7 +206,7 @@ class _Slices:
     possible: npt.NDArray[np.bool_]
 
     @classmethod
-    def of(cls, space: Box, i: int, j: int, x_values: FloatArray, y_values: FloatArray) -> _Slices:
+    def of(cls, space: BoxSpace, i: int, j: int, x_values: FloatArray, y_values: FloatArray) -> _Slices:
         others = np.array([c for c in range(space.dim) if c not in (i, j)], dtype=np.intp)
         pinned = np.zeros((len(x_values) * len(y_values), space.dim))
         pinned[:, i] = np.tile(np.linspace(0, 1, len(x_values)), len(y_values))

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from matseek.core.space import BoxSpace, Coordinate
 from matseek.insight.loss_map import map_grid
 from matseek.problems.colour import (
     JUST_NOTICEABLE,
@@ -18,7 +19,6 @@ from matseek.problems.colour import (
     tristimulus_weights,
     xyz_from_lab,
 )
-from matseek.spaces import Box, Variable
 
 FloatArray = npt.NDArray[np.float64]
 Spectra = Callable[[FloatArray], npt.ArrayLike]
@@ -57,16 +57,16 @@ class ColourMap:
     """Colours over a grid of two variables, the other variables held where a recipe has them.
 
     Args:
-        x: Variable along x.
-        y: Variable along y.
+        x: Coordinate along x.
+        y: Coordinate along y.
         x_values: Shape ``(nx,)``, in its unit.
         y_values: Shape ``(ny,)``, in its unit.
         colours: Shapes ``(ny, nx, ...)``; NaN where the recipe is not feasible.
         recipe: The recipe that lends the other variables, shape ``(d,)``.
     """
 
-    x: Variable
-    y: Variable
+    x: Coordinate
+    y: Coordinate
     x_values: FloatArray
     y_values: FloatArray
     colours: Colours
@@ -130,10 +130,10 @@ def colours_of_lab(lab: npt.ArrayLike) -> Colours:
 def colour_map(
     spectra: Spectra,
     wavelengths: npt.ArrayLike,
-    space: Box,
+    space: BoxSpace,
     recipe: npt.ArrayLike,
-    x: str = "Qseed",
-    y: str = "QAgNO3",
+    x: str,
+    y: str,
     resolution: int = 41,
 ) -> ColourMap:
     """Colours over two variables around a recipe.
@@ -166,7 +166,7 @@ def colour_map(
 def reachable_palette(
     spectra: Spectra,
     wavelengths: npt.ArrayLike,
-    space: Box,
+    space: BoxSpace,
     *,
     chips: int = 24,
     samples: int = 4096,

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from matseek.evaluation import Evaluation
-from matseek.spaces import Adlayer, Space
+from matseek.core.records import Evaluation
+from matseek.core.space import Space, StructureSpace
 from matseek.spaces.adlayer import CLOSE
 
 FloatArray = npt.NDArray[np.float64]
@@ -50,12 +50,13 @@ def doubts(space: Space, evaluations: Sequence[Evaluation]) -> list[Doubt]:
         evaluations: The campaign's.
     """
     best = _best(evaluations)
-    if not isinstance(space, Adlayer) or best is None:
+    layer = space.as_structures()
+    if layer is None or best is None:
         return []
-    found = [Doubt("wall", _wall(space, best, wall, atoms)) for wall, atoms in on_walls(space, best).items()]
-    close = at_least_distance(space, evaluations)
+    found = [Doubt("wall", _wall(layer, best, wall, atoms)) for wall, atoms in on_walls(layer, best).items()]
+    close = at_least_distance(layer, evaluations)
     if close is not None and 2 * close > _LOWEST:
-        found.append(Doubt("least distance", _hole(space, close)))
+        found.append(Doubt("least distance", _hole(layer, close)))
     return found
 
 
@@ -71,7 +72,7 @@ def plausibility(space: Space, evaluations: Sequence[Evaluation]) -> dict[str, A
         :func:`at_least_distance`; both None for recipes, and where there is too little to tell; ``warnings``.
     """
     best = _best(evaluations)
-    layer = space if isinstance(space, Adlayer) else None
+    layer = space.as_structures()
     return {
         "best_on_wall": None if layer is None or best is None else on_walls(layer, best),
         "lowest_at_least_distance": None if layer is None else at_least_distance(layer, evaluations),
@@ -79,7 +80,7 @@ def plausibility(space: Space, evaluations: Sequence[Evaluation]) -> dict[str, A
     }
 
 
-def on_walls(space: Adlayer, evaluation: Evaluation) -> dict[str, list[int]]:
+def on_walls(space: StructureSpace, evaluation: Evaluation) -> dict[str, list[int]]:
     """Free atoms, counted from 1, that a wall of the confinement holds, by ``lower`` and ``upper``; {} for none.
 
     An atom is held within 0.01 angstrom of a wall unless its force points inwards, and within 0.1 angstrom if its force
@@ -98,7 +99,7 @@ def on_walls(space: Adlayer, evaluation: Evaluation) -> dict[str, list[int]]:
     return {name: numbers for name, numbers in atoms.items() if numbers}
 
 
-def at_least_distance(space: Adlayer, evaluations: Sequence[Evaluation]) -> int | None:
+def at_least_distance(space: StructureSpace, evaluations: Sequence[Evaluation]) -> int | None:
     """How many of the ten lowest energies belong to structures with two atoms at the least distance.
 
     At it is up to 15 % beyond, since what falls into a hole is last seen there: the next step of a relaxation, 0.2
@@ -122,7 +123,7 @@ def at_least_distance(space: Adlayer, evaluations: Sequence[Evaluation]) -> int 
     return int((space.closeness(points) <= _at_it(space)).sum())
 
 
-def _at_it(space: Adlayer) -> float:
+def _at_it(space: StructureSpace) -> float:
     """Up to which multiple of the least distance two atoms are at it."""
     return float(np.clip(_SHORTEST_BOND / space.least_distance, _EXACTLY, CLOSE))
 
@@ -131,7 +132,7 @@ def _best(evaluations: Sequence[Evaluation]) -> Evaluation | None:
     return min((e for e in evaluations if e.status == "done"), key=lambda e: (e.value, e.number), default=None)
 
 
-def _wall(space: Adlayer, best: Evaluation, wall: str, atoms: Sequence[int]) -> str:
+def _wall(space: StructureSpace, best: Evaluation, wall: str, atoms: Sequence[int]) -> str:
     low, high = space.z
     end = low if wall == "lower" else high
     which = f"free {'atom' if len(atoms) == 1 else 'atoms'} {', '.join(map(str, atoms))}"
@@ -146,7 +147,7 @@ def _wall(space: Adlayer, best: Evaluation, wall: str, atoms: Sequence[int]) -> 
     return told + "z cannot begin lower: take the upper atoms out of the template and into the free ones."
 
 
-def _hole(space: Adlayer, close: int) -> str:
+def _hole(space: StructureSpace, close: int) -> str:
     least, larger = space.least_distance, min(round(space.least_distance + 0.1, 2), 1)
     return (
         f"{close} of the {_LOWEST} lowest energies belong to structures with two atoms at the least distance "

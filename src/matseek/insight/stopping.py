@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from matseek.checks import check, one_of, optional, real, whole
-from matseek.insight.foresight import foresee
-from matseek.insight.learning import Learners
+from matseek.checks import check, optional, real, text, whole
+from matseek.core.problem import solves
+from matseek.core.surrogate import Surrogate
+from matseek.insight.fitted_models import FittedModels
+from matseek.insight.holdout import holdout_predictions
 from matseek.insight.loss_map import map_similarity
-from matseek.insight.understanding import Understanding
-from matseek.problems.base import solves
 
 _COSINE = real(above=0, high=1, unit="a cosine similarity")
 
@@ -45,16 +45,16 @@ class StopCriterion(ABC):
         """When the criterion is met, in words; empty without a level."""
 
     @abstractmethod
-    def applies(self, learners: Learners) -> bool:
+    def applies(self, surrogates: Sequence[Surrogate]) -> bool:
         """Whether there is anything to measure with a searcher's models."""
 
     @abstractmethod
-    def measure(self, now: Understanding, before: Understanding | None) -> Figures:
+    def measure(self, now: FittedModels, before: FittedModels | None) -> Figures:
         """Measure a run.
 
         Args:
-            now: What is understood after the run.
-            before: What was understood before it; None for the first run.
+            now: The models after the run.
+            before: The models before it; None for the first run.
         """
 
     @abstractmethod
@@ -71,20 +71,20 @@ class StopCriterion(ABC):
         last = measured[-self.in_a_row :]
         return bool(self.level) and len(last) == self.in_a_row and all(self.satisfied(f) for f in last)
 
-    def require(self, learners: Learners, spectra: bool) -> None:  # noqa: ARG002 -- for those that need spectra
+    def require(self, surrogates: Sequence[Surrogate], spectra: bool) -> None:  # noqa: ARG002 -- for those that need spectra
         """Refuse a level that could never be reached.
 
         Args:
-            learners: The searcher's models.
+            surrogates: The searcher's models.
             spectra: Whether the problem's responses are spectra.
 
         Raises:
             ValueError: If the searcher lacks the model that is judged, or the responses are no spectra.
         """
-        if self.level and not self.applies(learners):
+        if self.level and not self.applies(surrogates):
             raise ValueError(
                 f"stop criterion {self.name!r} ({self.level}) needs a model that this searcher does not have (it has "
-                f"{list(learners.names)}); take searcher=two_step, or leave its level out"
+                f"{[s.name for s in surrogates]}); take searcher=two_step, or leave its level out"
             )
 
 
@@ -111,14 +111,14 @@ class LossLevel(StopCriterion):
         """In words."""
         return "" if self.below is None else f"best value below {self.below:g}"
 
-    def applies(self, learners: Learners) -> bool:  # noqa: ARG002 -- any searcher has values
+    def applies(self, surrogates: Sequence[Surrogate]) -> bool:  # noqa: ARG002 -- any searcher has values
         """Always."""
         return True
 
-    def measure(self, now: Understanding, before: Understanding | None) -> Figures:  # noqa: ARG002
+    def measure(self, now: FittedModels, before: FittedModels | None) -> Figures:  # noqa: ARG002
         """``best``: the best value so far; ``best_of_run``: that of the run."""
         values = now.history.values
-        mine = [e.value for e in now.history.done if e.iteration == now.run]
+        mine = [e.value for e in now.history.done if e.iteration == now.batch]
         return {"best": _least(values), "best_of_run": _least(mine)}
 
     def satisfied(self, figures: Mapping[str, float]) -> bool:
@@ -140,13 +140,13 @@ class Solved(StopCriterion):
         """In words."""
         return "the problem is solved"
 
-    def applies(self, learners: Learners) -> bool:  # noqa: ARG002 -- any searcher may succeed
+    def applies(self, surrogates: Sequence[Surrogate]) -> bool:  # noqa: ARG002 -- any searcher may succeed
         """Always."""
         return True
 
-    def measure(self, now: Understanding, before: Understanding | None) -> Figures:  # noqa: ARG002
+    def measure(self, now: FittedModels, before: FittedModels | None) -> Figures:  # noqa: ARG002
         """``solved``: 1 where an evaluation of the run passes, 0 where none does."""
-        mine = (e for e in now.history.done if e.iteration == now.run)
+        mine = (e for e in now.history.done if e.iteration == now.batch)
         return {"solved": float(any(solves(now.problem, e.point, e.value) for e in mine))}
 
     def satisfied(self, figures: Mapping[str, float]) -> bool:
@@ -159,22 +159,22 @@ class MapStability(StopCriterion):
     """A model's loss map hardly changes any more from run to run.
 
     Args:
-        model: ``gp`` or ``network``.
+        model: Name of one of the searcher's surrogates, such as ``gp`` or ``network``.
         at_least: Least cosine similarity of successive maps; None only records the similarities.
         runs: Runs in a row that must reach it.
     """
 
-    model: str = "gp"
+    model: str
     at_least: float | None = None
     runs: int = 2
 
     def __post_init__(self) -> None:
-        check(self, "stability.", model=one_of(("gp", "network")))
+        check(self, "stability.", model=text)
         check(self, f"{self.name}.", at_least=optional(_COSINE), runs=whole(1))
 
     @property
     def name(self) -> str:
-        """``gp_stability`` or ``network_stability``."""
+        """``gp_stability``, ``network_stability``, or that of another model."""
         return f"{self.model}_stability"
 
     @property
@@ -189,14 +189,14 @@ class MapStability(StopCriterion):
         """Runs in a row."""
         return self.runs
 
-    def applies(self, learners: Learners) -> bool:
+    def applies(self, surrogates: Sequence[Surrogate]) -> bool:
         """Whether the searcher has the model."""
-        return self.model in learners.names
+        return self.model in [s.name for s in surrogates]
 
-    def measure(self, now: Understanding, before: Understanding | None) -> Figures:
+    def measure(self, now: FittedModels, before: FittedModels | None) -> Figures:
         """``similarity``: cosine similarity of this run's map and the one before, both over this run's window."""
         after = now.map(self.model)
-        earlier = None if before is None else before.map(self.model, now.seen.window)
+        earlier = None if before is None else before.map(self.model, now)
         if after is None or earlier is None:
             return {"similarity": math.nan}
         return {"similarity": map_similarity(earlier, after)}
@@ -208,7 +208,7 @@ class MapStability(StopCriterion):
 
 @dataclass(frozen=True)
 class Accuracy(StopCriterion):
-    """The network foresees newly measured conditions, before it is taught them.
+    """A model predicts newly measured conditions, before it is trained on them.
 
     Args:
         cosine: Least median cosine similarity of predicted and measured spectra; None for no such level.
@@ -241,26 +241,26 @@ class Accuracy(StopCriterion):
         """Runs in a row."""
         return self.runs
 
-    def applies(self, learners: Learners) -> bool:
-        """Whether the searcher has a network."""
-        return "network" in learners.names
+    def applies(self, surrogates: Sequence[Surrogate]) -> bool:
+        """Whether a model of the searcher predicts responses."""
+        return any(s.predicts_responses for s in surrogates)
 
-    def require(self, learners: Learners, spectra: bool) -> None:
+    def require(self, surrogates: Sequence[Surrogate], spectra: bool) -> None:
         """Also refuse a cosine where there are no spectra."""
-        super().require(learners, spectra)
+        super().require(surrogates, spectra)
         if self.cosine is not None and not spectra:
             raise ValueError(
                 f"accuracy.cosine={self.cosine} needs spectra, but the response is a single value; give accuracy.mse"
             )
 
-    def measure(self, now: Understanding, before: Understanding | None) -> Figures:
+    def measure(self, now: FittedModels, before: FittedModels | None) -> Figures:
         """``cosine`` and ``mse``: medians over the run's conditions; ``least_cosine``; ``conditions``: how many."""
-        net = None if before is None else before.network
-        mine = [e for e in now.seen.done if e.iteration == now.run]
+        model = None if before is None else before.predictor
+        mine = [e for e in now.seen.done if e.iteration == now.batch]
         nothing = {"cosine": math.nan, "least_cosine": math.nan, "mse": math.nan, "conditions": 0}
-        if net is None:
+        if model is None:
             return nothing
-        seen = foresee(net, mine)
+        seen = holdout_predictions(model, mine)
         if not seen.evaluations:
             return nothing
         return {

@@ -14,7 +14,7 @@ import torch
 from ase import Atoms
 
 from matseek.checks import whole
-from matseek.potentials.base import EnergyAndForces, ManyAtOnce, device_named
+from matseek.core.potential import EnergyAndForces, ManyAtOnce, device_named
 
 
 class CHGNet(ManyAtOnce):

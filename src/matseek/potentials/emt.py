@@ -25,7 +25,7 @@ from ase.geometry import complete_cell
 from ase.units import Bohr
 from numba import njit
 
-from matseek.potentials.base import EnergyAndForces
+from matseek.core.potential import EnergyAndForces
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]

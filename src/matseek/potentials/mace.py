@@ -16,7 +16,7 @@ from ase.data import chemical_symbols
 from vesin import NeighborList
 
 from matseek.checks import one_of, optional, path, text, whole
-from matseek.potentials.base import EnergyAndForces, ManyAtOnce, device_named
+from matseek.core.potential import EnergyAndForces, ManyAtOnce, device_named
 from matseek.potentials.mace_file import MACEFile, model_file
 
 _ON_AN_ACCELERATOR = 32

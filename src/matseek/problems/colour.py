@@ -211,6 +211,16 @@ class ColourMatch(SpectralObjective):
         object.__setattr__(self, "scale", real(above=0, high=_LARGEST_SCALE)("scale", scale))
         object.__setattr__(self, "weights", weights)
 
+    @property
+    def label(self) -> str:
+        """``Colour loss``."""
+        return "Colour loss"
+
+    @property
+    def target_lab(self) -> FloatArray:
+        """The target."""
+        return self.target
+
     def _identity(self) -> bytes:
         return self.target.tobytes() + np.float64(self.scale).tobytes()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import overload
 
@@ -13,14 +13,15 @@ import torch
 from torch import Tensor
 
 from matseek.checks import numbers
+from matseek.core.objective import Objective
 from matseek.errors import ResponseError
 
 FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class SpectralObjective(ABC):
-    """A value of a spectrum, to minimise; see :class:`matseek.problems.base.Objective`.
+class SpectralObjective(Objective):
+    """A value of a spectrum, to minimise; see :class:`matseek.core.problem.Objective`.
 
     It is defined for every input: a spectrum that holds NaN or infinity has the value NaN. NumPy arrays give NumPy
     arrays, tensors give tensors with gradients.
@@ -38,11 +39,6 @@ class SpectralObjective(ABC):
     @abstractmethod
     def _identity(self) -> bytes:
         """What tells two objectives of the same class and wavelengths apart."""
-
-    @property
-    def response_size(self) -> int:
-        """Number of wavelengths that a spectrum must have."""
-        return int(self.wavelengths.size)
 
     def describe(self) -> str:
         """A name that is the same in every process and differs where two objectives do."""

@@ -13,16 +13,17 @@ import numpy.typing as npt
 import torch
 
 from matseek.checks import check, function, of, optional, real, several, takes, text
+from matseek.core.objective import Objective
+from matseek.core.problem import Measurement, Problem, callable_name, fingerprinted
+from matseek.core.space import BoxSpace
 from matseek.errors import ResponseError
-from matseek.problems.base import Measurement, Objective, callable_name, fingerprinted
 from matseek.problems.objective import require_wavelengths, resample
-from matseek.spaces import Box
 
 FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class RecipeProblem:
+class RecipeProblem(Problem):
     """Minimise a value, or the mismatch of a spectrum, over the recipes of a box.
 
     Args:
@@ -33,11 +34,12 @@ class RecipeProblem:
             may take a keyword ``rng``, a ``numpy.random.Generator`` that depends only on the campaign's seed and the
             number of the evaluation: a campaign that goes on after a crash then meets the same noise. None where
             people measure: such a problem is asked and told, not run.
-        objective: Turns spectra into values, see :class:`matseek.problems.base.Objective`; None where the oracle
+        objective: Turns spectra into values, see :class:`matseek.core.problem.Objective`; None where the oracle
             gives the values itself.
         name: Name for records and titles.
         success_below: Value under which the problem counts as solved; None if there is no such level.
-        axes: Names of the two variables over which maps are drawn, x and y; None for the first two of the space.
+        axes: Names of the two variables over which maps are drawn, x and y; None for the two that
+            matter most to the model.
         measured_at: Wavelengths in nm, shape ``(p,)``, of the oracle's spectra, which are then resampled on the
             objective's; None where they are measured on these, and any others are refused.
 
@@ -45,7 +47,7 @@ class RecipeProblem:
         ValueError: If a setting is not as described.
     """
 
-    space: Box
+    space: BoxSpace
     oracle: Callable[..., npt.ArrayLike] | None = None
     objective: Objective | None = None
     name: str = "recipe"
@@ -56,16 +58,14 @@ class RecipeProblem:
     def __post_init__(self) -> None:
         check(
             self,
-            space=of(Box, "a Box; build one from Variables"),
+            space=of(BoxSpace, "a Box; build one from Variables"),
             oracle=optional(_oracle),
             objective=optional(_objective),
             name=text,
             success_below=optional(real()),
             axes=optional(several(text, 2, 2)),
         )
-        if self.axes is None:
-            object.__setattr__(self, "axes", self.space.names[:2] if self.space.dim > 1 else None)
-        elif len(set(self.axes)) != 2 or not set(self.axes) <= set(self.space.names):
+        if self.axes is not None and (len(set(self.axes)) != 2 or not set(self.axes) <= set(self.space.names)):
             raise ValueError(f"axes={self.axes!r} must name two variables of the space, {list(self.space.names)}")
         if self.measured_at is not None:
             if self.objective is None:
@@ -161,13 +161,23 @@ class RecipeProblem:
         return Measurement(float(np.median(finite)), np.where(np.isfinite(replicates), replicates, np.nan), raw)
 
     @property
-    def has_success(self) -> bool:
-        """Whether there is a level that counts as success."""
-        return self.success_below is not None
+    def value_name(self) -> str:
+        """``loss`` of a spectrum; ``value`` without an objective."""
+        return "value" if self.objective is None else "loss"
 
-    def succeeded(self, point: FloatArray, value: float) -> bool | None:  # noqa: ARG002 -- the problem's face
-        """Whether a value is below ``success_below``; None without such a level."""
-        return None if self.success_below is None else bool(value < self.success_below)
+    @property
+    def value_label(self) -> str:
+        """As the objective calls it."""
+        return "Value" if self.objective is None else self.objective.label
+
+    @property
+    def point_name(self) -> str:
+        """``recipe``."""
+        return "recipe"
+
+    def as_laboratory(self) -> RecipeProblem:
+        """Itself."""
+        return self
 
     def describe(self) -> dict[str, Any]:
         """Name, space, objective and oracle as plain data; the success level changes no evaluation and is left out."""

@@ -95,6 +95,16 @@ class SpectralMatch(SpectralObjective):
         object.__setattr__(self, "wavelengths", wavelengths)
         object.__setattr__(self, "target", target)
 
+    @property
+    def label(self) -> str:
+        """``Spectral loss``."""
+        return "Spectral loss"
+
+    @property
+    def target_spectrum(self) -> FloatArray:
+        """The target."""
+        return self.target
+
     def _identity(self) -> bytes:
         return self.target.tobytes()
 

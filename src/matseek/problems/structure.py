@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -19,17 +19,28 @@ from ase import Atoms
 from ase.calculators.calculator import BaseCalculator
 
 from matseek.checks import check, function, of, optional, takes, text
+from matseek.core.potential import BatchedCalculator, EnergyAndForces
+from matseek.core.problem import Answer, Measurement, Problem, answer_of, callable_name, fingerprinted
+from matseek.core.space import StructureSpace
 from matseek.errors import ConfigurationError, MatseekError, ResponseError, told
-from matseek.potentials.base import BatchedCalculator, EnergyAndForces
-from matseek.problems.base import Answer, Measurement, answer_of, callable_name, fingerprinted
 from matseek.problems.calculators import CALCULATORS, CalculatorFactory, calculator_factory
-from matseek.spaces import Adlayer
 
 logger = logging.getLogger(__name__)
 
 FloatArray = npt.NDArray[np.float64]
 SuccessTest = Callable[[Atoms, float], bool] | Callable[[Atoms], bool]
 """Whether a structure, and perhaps its energy in eV, passes."""
+
+
+@runtime_checkable
+class CountsCalls(Protocol):
+    """A test that says how often it has called the calculator."""
+
+    @property
+    def calls(self) -> int:
+        """Calls so far."""
+        ...
+
 
 success_test = function("(atoms, energy) or (atoms)", 1, 2)
 """The rule for a test of success."""
@@ -63,7 +74,7 @@ _SEEN = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
-class StructureProblem:
+class StructureProblem(Problem):
     """Minimise the total energy of free atoms above a template.
 
     Args:
@@ -82,7 +93,7 @@ class StructureProblem:
         ValueError: If a setting is not as described.
     """
 
-    space: Adlayer
+    space: StructureSpace
     calculator: CalculatorFactory
     success: SuccessTest | None = None
     name: str = "structure"
@@ -91,7 +102,7 @@ class StructureProblem:
     def __post_init__(self) -> None:
         check(
             self,
-            space=of(Adlayer, "an Adlayer; build one from a template"),
+            space=of(StructureSpace, "an Adlayer; build one from a template"),
             calculator=calculator_factory,
             success=optional(success_test),
             name=text,
@@ -264,6 +275,45 @@ class StructureProblem:
         if not np.isfinite(kept).all():
             return Measurement.failed(f"the energy is {number:.6g} eV, but not all forces are finite", kept)
         return Measurement(number, np.array([number]), kept)
+
+    @property
+    def value_name(self) -> str:
+        """``energy``."""
+        return "energy"
+
+    @property
+    def value_label(self) -> str:
+        """``Energy (eV)``."""
+        return "Energy (eV)"
+
+    @property
+    def value_unit(self) -> str:
+        """``eV``."""
+        return "eV"
+
+    @property
+    def point_name(self) -> str:
+        """``structure``."""
+        return "structure"
+
+    def as_structures(self) -> StructureProblem:
+        """Itself."""
+        return self
+
+    @property
+    def recognises(self) -> bool:
+        """Whether there is a test of what a structure relaxes to."""
+        return self.relaxed_success is not None
+
+    def recognised(self, point: FloatArray, value: float) -> bool:
+        """Whether a structure, shape ``(3n,)``, of an energy in eV relaxes to a solution; False without such a test."""
+        return self.relaxed_success is not None and passes(self.relaxed_success, self.space.atoms(point), value)
+
+    @property
+    def recognition_calls(self) -> int:
+        """Calls of the calculator that relaxations have made, as far as the test counts them."""
+        test = self.relaxed_success
+        return test.calls if isinstance(test, CountsCalls) else 0
 
     @property
     def has_success(self) -> bool:

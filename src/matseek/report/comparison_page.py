@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from matseek.core.problem import Problem
 from matseek.files import write_text
 from matseek.insight.paired import AREA, BEST, EVALUATIONS, LEVEL, SUCCESS, least_p
 from matseek.insight.success import SuccessRate
-from matseek.problems import Problem
 from matseek.report.figures.comparing import (
     Frames,
     best_against_evaluations,
@@ -23,7 +23,6 @@ from matseek.report.figures.comparing import (
     successes_of_searchers,
     values_by_iteration,
 )
-from matseek.report.figures.house import value_name
 from matseek.report.html import data_uri, svg, template
 from matseek.secrets import masked
 
@@ -151,7 +150,7 @@ def _verdict(record: ComparisonRecord) -> str:
     low, high = leader["median_best_low"], leader["median_best_high"]
     within: str = "" if pd.isna(low) else f" ({_interval(low, high)})"
     lowest = f"{_value(leader['median_best_value'])}{within}"
-    found = f"{name} has the lowest median best {value_name(record.problem)}: {lowest}"
+    found = f"{name} has the lowest median best {record.problem.value_name}: {lowest}"
     return found if best is None else f"No run has succeeded; {found}"
 
 
@@ -170,7 +169,7 @@ def _findings(record: ComparisonRecord) -> Iterator[str]:
                 f"{quickest['seeds']} runs."
             )
     leads = str(leader["searcher"])
-    for measure, (better, worse) in _said(value_name(record.problem)).items():
+    for measure, (better, worse) in _said(record.problem.value_name).items():
         found = record.against(leads, measure)
         if not any(row["wins"] + row["losses"] for row in found):
             continue  # all are alike
@@ -189,7 +188,7 @@ def _findings(record: ComparisonRecord) -> Iterator[str]:
     if near := [row for row in record.against(leads, BEST) if not pd.isna(row["difference_low"])]:
         nearest = min(near, key=lambda row: abs(row["median_difference"]))
         yield (
-            f"Nearest in the best {value_name(record.problem)} is {searcher_label(nearest['other'])}: the median "
+            f"Nearest in the best {record.problem.value_name} is {searcher_label(nearest['other'])}: the median "
             f"difference is {_value(nearest['median_difference'], 2)} (95 % interval "
             f"{_interval(nearest['difference_low'], nearest['difference_high'], 2)}), and it is ahead in "
             f"{nearest['losses']} of {nearest['seeds']} pairs."
@@ -328,14 +327,14 @@ def _values(record: ComparisonRecord) -> dict[str, Any]:
         ]
         for row in record.rows
     ]
-    name = value_name(record.problem)
+    name = record.problem.value_name
     heads = ["searcher", "runs", "budget", f"median best {name}", "95 % interval", "median area", "95 % interval"]
     return {"heads": heads, "rows": found}
 
 
 def _figures(record: ComparisonRecord) -> Iterator[tuple[str, dict[str, str]]]:
     """By anchor: title, caption and picture."""
-    problem, name = record.problem, value_name(record.problem)
+    problem, name = record.problem, record.problem.value_name
     if record.tested:
         yield (
             "successes",
@@ -465,7 +464,7 @@ def _behaviours(record: ComparisonRecord) -> dict[str, Any]:
         first, last = np.median(parts, axis=0) if parts else (float("nan"), float("nan"))
         failed = sum(s["failed"] for s in record.summaries[row["searcher"]])
         found.append([_name(row), f"{first:.4g}", f"{last:.4g}", failed])
-    name = value_name(record.problem)
+    name = record.problem.value_name
     heads = ["searcher", f"median {name} of the first tenth", "of the last tenth", "failed evaluations"]
     return {"heads": heads, "rows": found}
 

@@ -10,27 +10,27 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from matseek.evaluation import Evaluation, Proposal
+from matseek.core.problem import Problem
+from matseek.core.records import OPENING, Evaluation, Proposal
+from matseek.core.surrogate import Look, Surrogate
 from matseek.insight.attribution import explain
-from matseek.insight.foresight import foresee
+from matseek.insight.fitted_models import FittedModels
+from matseek.insight.holdout import holdout_predictions
 from matseek.insight.loss_map import map_similarity
 from matseek.insight.palette import colour_map, colours_of_lab, reachable_palette
 from matseek.insight.stopping import Accuracy, LossLevel, MapStability, StopCriterion
-from matseek.insight.understanding import Understanding
-from matseek.problems import ColourMatch, RecipeProblem
 from matseek.problems.colour import NEEDED_WAVELENGTHS
 from matseek.report.figures.colours import palette
-from matseek.report.figures.house import MODEL_LABELS, PROPOSER_LABELS, value_label
+from matseek.report.figures.house import looks_among, proposer_label
+from matseek.report.figures.models import attribution, loss_maps, spectrum_attribution, stability
 from matseek.report.figures.spectral import predicted_against_measured
 from matseek.report.figures.stopping import accuracy, loss_level
-from matseek.report.figures.understanding import attribution, loss_maps, spectrum_attribution, stability
 
 Judgements = Mapping[str, Mapping[int, Mapping[str, float]]]
 """What the stop criteria measured, by criterion and run."""
 
 _GOOD_COSINE = 0.95
 _SAME_OPINION = 0.95
-_WHICH = {"bayesian": "Bayesian optimisation", "network": "the network"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,10 +47,10 @@ class Outlook:
         proposal: What the searcher would ask for next; None where it does not say.
     """
 
-    problem: RecipeProblem
+    problem: Problem
     evaluations: Sequence[Evaluation]
-    now: Understanding
-    before: Understanding | None
+    now: FittedModels
+    before: FittedModels | None
     judgements: Judgements
     stop: Sequence[StopCriterion] = ()
     proposal: Proposal | None = None
@@ -67,15 +67,15 @@ class Outlook:
         heads = [*self.problem.space.labels]
         columns = [[f"{x:.4g}" for x in column] for column in points.T]
         for model in self._models:
-            loss = self.now.loss(model)
+            loss = self.now.loss(model.name)
             if loss is not None:
-                heads.append(f"{MODEL_LABELS[model]} expects")
+                heads.append(f"{model.label} expects")
                 columns.append([f"{x:.3f}" for x in np.asarray(loss(points))])
         heads.append("Proposed by")
-        columns.append([PROPOSER_LABELS.get(p, p) for p in self.proposal.proposers])
+        columns.append([proposer_label(p) for p in self.proposal.proposers])
         return {"heads": heads, "rows": [list(row) for row in zip(*columns, strict=True)]}
 
-    def whom_to_believe(self) -> list[str]:
+    def model_trust(self) -> list[str]:
         """How the proposers did side by side, and how far their models can be trusted, in sentences."""
         return [*self._side_by_side(), *self._trust(), *self._agreement()]
 
@@ -89,19 +89,26 @@ class Outlook:
             last = {k: v for k, v in measured[-1].items() if k != "conditions"}
             told = ", ".join(f"{k.replace('_', ' ')} {v:.4g}" for k, v in last.items() if math.isfinite(v))
             verdict = "only recorded" if not criterion.level else "reached" if criterion.met(measured) else "not yet"
-            rows.append([_title(criterion.name), told or "nothing to measure yet", criterion.level or "none", verdict])
+            rows.append(
+                [_title(criterion, self._models), told or "nothing to measure yet", criterion.level or "none", verdict]
+            )
         return {"heads": ["Criterion", "Last run", "Level", "Reached"], "rows": rows}
 
     @property
-    def _models(self) -> tuple[str, ...]:
-        return self.now.learners.names
+    def _models(self) -> tuple[Surrogate, ...]:
+        return self.now.surrogates
+
+    @property
+    def _looks(self) -> dict[str, Look]:
+        """Colour and marker of each model, by label."""
+        return looks_among({model.label: model.look for model in self._models})
 
     def _maps(self) -> dict[str, Figure]:
-        drawn = {m: found for m in self._models if (found := self.now.map(m)) is not None}
+        drawn = {m.label: found for m in self._models if (found := self.now.map(m.name)) is not None}
         if not drawn:
             return {}
         history = self.now.history
-        return {"loss_maps": loss_maps(drawn, history.window, history.points, value_label(self.problem))}
+        return {"loss_maps": loss_maps(drawn, history.window, history.points, self.problem.value_label)}
 
     def _stopping(self) -> dict[str, Figure]:
         level: dict[str, Any] = {criterion.name: criterion for criterion in self.stop}
@@ -109,15 +116,16 @@ class Outlook:
         found = self.judgements
         if "loss_level" in found:
             limit = level.get("loss_level", LossLevel())
-            drawn["loss_level"] = loss_level(found["loss_level"], limit.below, value_label(self.problem))
+            drawn["loss_level"] = loss_level(found["loss_level"], limit.below, self.problem.value_label)
+        judged = [m for m in self._models if f"{m.name}_stability" in found]
         similarities = {
-            model: {run: figures["similarity"] for run, figures in found[f"{model}_stability"].items()}
-            for model in ("gp", "network")
-            if f"{model}_stability" in found
+            m.label: {run: figures["similarity"] for run, figures in found[f"{m.name}_stability"].items()}
+            for m in judged
         }
         if similarities:
-            levels = [level.get(f"{m}_stability", MapStability(m)).at_least for m in similarities]
-            drawn["stability"] = stability(similarities, next((x for x in levels if x is not None), None))
+            levels = [level.get(f"{m.name}_stability", MapStability(m.name)).at_least for m in judged]
+            least = next((x for x in levels if x is not None), None)
+            drawn["stability"] = stability(similarities, least, self._looks)
         if "accuracy" in found:
             limit = level.get("accuracy", Accuracy())
             drawn["accuracy"] = accuracy(found["accuracy"], limit.cosine, limit.mse)
@@ -125,86 +133,85 @@ class Outlook:
 
     def _attributions(self) -> dict[str, Figure]:
         window = self.now.history.window
-        by_model = {m: explain(loss, window) for m in self._models if (loss := self.now.loss(m)) is not None}
+        losses = {m.label: self.now.loss(m.name) for m in self._models}
+        by_model = {label: explain(loss, window) for label, loss in losses.items() if loss is not None}
         drawn = {}
         if by_model:
-            drawn["attribution"] = attribution(by_model, window, value_label(self.problem).lower())
-        net = self.now.network
-        if net is not None and net.wavelengths is not None:
+            drawn["attribution"] = attribution(by_model, window, self.problem.value_label.lower(), self._looks)
+        model = self.now.predictor
+        if model is not None and model.wavelengths is not None:
             found = explain(self.now.spectra, window)
-            drawn["spectrum_attribution"] = spectrum_attribution(found, window, net.wavelengths)
+            drawn["spectrum_attribution"] = spectrum_attribution(found, window, model.wavelengths)
         return drawn
 
     def _foreseen(self) -> dict[str, Figure]:
-        net = None if self.before is None else self.before.network
-        if net is None or net.wavelengths is None:
+        model = None if self.before is None else self.before.predictor
+        if model is None or model.wavelengths is None:
             return {}
-        seen = foresee(net, [e for e in self.evaluations if e.iteration == self.now.run])
+        seen = holdout_predictions(model, [e for e in self.evaluations if e.iteration == self.now.batch])
         if not seen.evaluations:
             return {}
-        names = [f"no. {e.number}, {PROPOSER_LABELS.get(e.proposer, e.proposer)}" for e in seen.evaluations]
-        deviation = seen.deviation if net.members > 1 else None
-        figure = predicted_against_measured(net.wavelengths, seen.predicted, seen.measured, names, deviation)
+        names = [f"no. {e.number}, {proposer_label(e.proposer)}" for e in seen.evaluations]
+        deviation = seen.deviation if seen.deviation.any() else None
+        figure = predicted_against_measured(model.wavelengths, seen.predicted, seen.measured, names, deviation)
         return {"predicted_against_measured": figure}
 
     def _colours(self) -> dict[str, Figure]:
-        net, objective = self.now.network, self.problem.objective
+        model, objective = self.now.predictor, self.problem.objective
         best = min((e for e in self.evaluations if e.status == "done"), key=lambda e: e.value, default=None)
-        if net is None or net.wavelengths is None or self.now.axes is None or best is None:
+        if model is None or model.wavelengths is None or self.now.axes is None or best is None:
             return {}
-        at = net.wavelengths
+        at = model.wavelengths
         if at[0] > NEEDED_WAVELENGTHS[0] or at[-1] < NEEDED_WAVELENGTHS[1]:
             return {}  # spectra that leave out visible light have no colour
         window = self.now.history.window
         over = colour_map(self.now.spectra, at, window, best.point, *self.now.axes)
-        target = colours_of_lab(objective.target) if isinstance(objective, ColourMatch) else None
+        wanted = None if objective is None else objective.target_lab
+        target = None if wanted is None else colours_of_lab(wanted)
         return {"palette": palette(over, window, reachable_palette(self.now.spectra, at, window), target)}
 
     def _side_by_side(self) -> list[str]:
-        done = [e for e in self.evaluations if e.status == "done"]
-        shared = [
-            run
-            for run in sorted({e.iteration for e in done})
-            if {"bayesian", "network"} <= {e.proposer for e in done if e.iteration == run}
-        ]
+        """How the proposers did in the batches that they shared."""
+        done = [e for e in self.evaluations if e.status == "done" and e.proposer != OPENING]
+        by_batch: dict[int, set[str]] = {}
+        for e in done:
+            by_batch.setdefault(e.iteration, set()).add(e.proposer)
+        shared = sorted(batch for batch, who in by_batch.items() if len(who) > 1)
         if not shared:
             return []
-        best = {
-            who: [min(e.value for e in done if e.iteration == run and e.proposer == who) for run in shared]
-            for who in ("bayesian", "network")
+        values = {
+            who: {k: [e.value for e in done if e.iteration == k and e.proposer == who] for k in shared}
+            for who in sorted(set.union(*(by_batch[k] for k in shared)))
         }
-        won = sum(n < b for n, b in zip(best["network"], best["bayesian"], strict=True))
-        medians = {
-            who: float(np.median([e.value for e in done if e.iteration in shared and e.proposer == who]))
-            for who in best
-        }
-        runs = f"batches {shared[0]} to {shared[-1]}" if len(shared) > 1 else f"batch {shared[0]}"
-        ahead = "network" if medians["network"] < medians["bayesian"] else "bayesian"
+        best = [min(values, key=lambda who: min(values[who][k], default=math.inf)) for k in shared]
+        batches = f"batches {shared[0]} to {shared[-1]}" if len(shared) > 1 else f"batch {shared[0]}"
+        won = ", ".join(f"{proposer_label(who)} {best.count(who)}" for who in values)
+        medians = {who: float(np.median([v for k in shared for v in values[who][k]])) for who in values}
+        told = ", ".join(f"{median:.3f} ({proposer_label(who)})" for who, median in medians.items())
         return [
-            f"In {runs}, where both proposed side by side, the network's best recipe beat that of Bayesian "
-            f"optimisation {won} of {len(shared)} times. Over all their recipes there the median was "
-            f"{medians['network']:.3f} for the network and {medians['bayesian']:.3f} for Bayesian optimisation: so far "
-            f"the typical proposal of {_WHICH[ahead]} is the better one."
+            f"In {batches}, where several proposed side by side, the best {self.problem.point_name} of a batch came "
+            f"from: {won} of {len(shared)}. The medians over all their proposals there are {told}: the typical "
+            f"proposal is best from {proposer_label(min(medians, key=lambda who: medians[who]))} so far."
         ]
 
     def _trust(self) -> list[str]:
-        net = None if self.before is None else self.before.network
-        if net is None:
+        model = None if self.before is None else self.before.predictor
+        if model is None:
             return []
-        seen = foresee(net, [e for e in self.evaluations if e.iteration == self.now.run])
-        if not seen.evaluations or net.wavelengths is None:
+        seen = holdout_predictions(model, [e for e in self.evaluations if e.iteration == self.now.batch])
+        if not seen.evaluations or model.wavelengths is None:
             return []
         cosine = float(np.median(seen.cosines))
-        word = "can be believed" if cosine >= _GOOD_COSINE else "are still guesses"
+        word = "can be trusted" if cosine >= _GOOD_COSINE else "are still guesses"
         count = len(seen.evaluations)
         return [
-            f"Before it was taught them, the network foresaw the last batch's {count} "
+            f"Before it was trained on them, the model predicted the last batch's {count} "
             f"{'spectrum' if count == 1 else 'spectra'} with a median cosine similarity of {cosine:.4f} "
             f"(the worst {seen.cosines.min():.4f}): its predicted spectra {word}."
         ]
 
     def _agreement(self) -> list[str]:
-        maps = [found for m in self._models if (found := self.now.map(m)) is not None]
+        maps = [found for m in self._models if (found := self.now.map(m.name)) is not None]
         if len(maps) < 2:
             return []
         similarity = map_similarity(maps[0], maps[1])
@@ -219,10 +226,7 @@ class Outlook:
         ]
 
 
-def _title(name: str) -> str:
-    return {
-        "loss_level": "Best value",
-        "gp_stability": "Stability of the Gaussian process's map",
-        "network_stability": "Stability of the network's map",
-        "accuracy": "Accuracy of the network on new conditions",
-    }.get(name, name.replace("_", " ").capitalize())
+def _title(criterion: StopCriterion, models: Sequence[Surrogate]) -> str:
+    known = {f"{m.name}_stability": f"Stability of the {m.label}'s map" for m in models}
+    named = {**known, "loss_level": "Best value", "accuracy": "Accuracy on new conditions"}
+    return named.get(criterion.name, criterion.name.replace("_", " ").capitalize())

@@ -13,14 +13,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from matseek.evaluation import Evaluation
+from matseek.core.problem import Problem, Structures
+from matseek.core.records import Evaluation
+from matseek.core.space import Coordinate
 from matseek.files import write_text
-from matseek.problems import Problem, StructureProblem
-from matseek.report.figures import PROPOSER_LABELS, value_name
+from matseek.report.figures import proposer_label
 from matseek.report.html import data_uri, svg, template
 from matseek.report.outlook import Outlook
 from matseek.secrets import masked
-from matseek.spaces import Box, Variable
 from matseek.tables import csv_text
 
 CAPTIONS: Mapping[str, tuple[str, str]] = {
@@ -122,7 +122,7 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ("convergence", "batches", "sampled_energies", "iterations", "sampled_places", "recipes"),
     ),
     ("found", "What is best", ("structures", "spectra")),
-    ("believe", "Whom to believe", ("loss_maps", "predicted_against_measured")),
+    ("believe", "How far the models can be trusted", ("loss_maps", "predicted_against_measured")),
     ("stop", "When to stop", ("loss_level", "stability", "accuracy")),
     ("matters", "What matters", ("attribution", "spectrum_attribution", "palette")),
 )
@@ -185,7 +185,7 @@ def write_page(
     ordered = sorted(evaluations, key=lambda e: e.number)
     page = template("page.html.j2").render(
         problem=problem.name,
-        things="structures" if isinstance(problem, StructureProblem) else "recipes",
+        things=f"{problem.point_name}s",
         origin=_origin(summary, ordered),
         verdict=_verdict(problem, ordered),
         verdict_is_long=len(_variables(problem)) > 6,
@@ -206,7 +206,7 @@ def write_page(
 
 def _sections(figures: Mapping[str, Figure], outlook: Outlook | None) -> list[dict[str, Any]]:
     """The sections that hold anything: sentences, a table, pictures."""
-    said: dict[str, list[str]] = {} if outlook is None else {"believe": outlook.whom_to_believe()}
+    said: dict[str, list[str]] = {} if outlook is None else {"believe": outlook.model_trust()}
     tables: dict[str, Any] = {} if outlook is None else {"stop": outlook.when_to_stop()}
     known = {stem for _, _, stems in SECTIONS for stem in stems}
     rest = tuple(stem for stem in figures if stem not in known)
@@ -233,9 +233,9 @@ def _recipes_of(problem: Problem, evaluations: Sequence[Evaluation]) -> pd.DataF
     return frame
 
 
-def _variables(problem: Problem) -> tuple[Variable, ...]:
-    """The variables of a recipe; none for structures, whose coordinates say nothing to a reader."""
-    return problem.space.variables if isinstance(problem.space, Box) else ()
+def _variables(problem: Problem) -> Sequence[Coordinate]:
+    """The coordinates that say something to a reader; none for structures."""
+    return problem.space.readable
 
 
 def _best(evaluations: Sequence[Evaluation]) -> Evaluation | None:
@@ -258,7 +258,7 @@ def _verdict(problem: Problem, ordered: Sequence[Evaluation]) -> str:
     told = sum(e.status != "pending" for e in ordered)
     best = _best(ordered)
     if best is None and told:
-        return f"None of the {_count(told, 'measured condition')} gave a {value_name(problem)}."
+        return f"None of the {_count(told, 'measured condition')} gave a {problem.value_name}."
     if best is None:
         waiting = _count(len(ordered), "condition") + (" waits" if len(ordered) == 1 else " wait")
         return "Nothing has been measured yet" + (f"; {waiting} for the laboratory." if ordered else ".")
@@ -267,9 +267,9 @@ def _verdict(problem: Problem, ordered: Sequence[Evaluation]) -> str:
         f"{v.name}\u00a0{_amount(v, x)}{_unit(v)}" for v, x in zip(_variables(problem), best.point, strict=False)
     )
     if not recipe:
-        unit = "\u00a0eV" if isinstance(problem, StructureProblem) else ""
-        return f"Best {value_name(problem)} {value}{unit} after {_count(told, 'evaluation')} (number {best.number})."
-    return f"Best {value_name(problem)} {value} after {_count(told, 'measured condition')}: {recipe}."
+        unit = f"\u00a0{problem.value_unit}" if problem.value_unit else ""
+        return f"Best {problem.value_name} {value}{unit} after {_count(told, 'evaluation')} (number {best.number})."
+    return f"Best {problem.value_name} {value} after {_count(told, 'measured condition')}: {recipe}."
 
 
 def outcome(problem: Problem, summary: Mapping[str, Any]) -> list[str]:
@@ -281,12 +281,13 @@ def outcome(problem: Problem, summary: Mapping[str, Any]) -> list[str]:
         problem: The problem.
         summary: The campaign's summary, or what ``summary.json`` holds.
     """
-    if isinstance(problem, StructureProblem):
-        return [*_outcome_as_evaluated(summary), *_outcome_relaxed(problem, summary)]
-    level = getattr(problem, "success_below", None)
+    structures = problem.as_structures()
+    if structures is not None:
+        return [*_outcome_as_evaluated(summary), *_outcome_relaxed(structures, summary)]
+    level = problem.success_below
     if level is None or summary.get("success") is None:
         return []
-    goal = f"The goal, a {value_name(problem)} below {level:g},"
+    goal = f"The goal, a {problem.value_name} below {level:g},"
     if not summary["success"]:
         return [f"{goal} has not been reached."]
     first = summary.get("evaluations_to_success")
@@ -301,8 +302,8 @@ def _outcome_as_evaluated(summary: Mapping[str, Any]) -> list[str]:
     return [f"As evaluated, the problem is solved, first by evaluation {summary.get('evaluations_to_success')}."]
 
 
-def _outcome_relaxed(problem: StructureProblem, summary: Mapping[str, Any]) -> list[str]:
-    if problem.relaxed_success is None:
+def _outcome_relaxed(problem: Structures, summary: Mapping[str, Any]) -> list[str]:
+    if not problem.recognises:
         return []
     if summary.get("relaxed_success") is None:
         return [
@@ -352,7 +353,7 @@ def _hints(problem: Problem, summary: Mapping[str, Any], ordered: Sequence[Evalu
     return hints or ["Nothing is waiting. More measurements may still improve on the best recipe."]
 
 
-def _edge(variable: Variable, x: float) -> str:
+def _edge(variable: Coordinate, x: float) -> str:
     """The side of its window at the start on which a number lies; empty if on none, or beyond it.
 
     A periodic variable has no ends.
@@ -363,18 +364,18 @@ def _edge(variable: Variable, x: float) -> str:
     return "lower" if abs(share) <= _AT_EDGE else "upper" if abs(share - 1) <= _AT_EDGE else ""
 
 
-def _edge_hint(variable: Variable, x: float) -> str:
+def _edge_hint(variable: Coordinate, x: float) -> str:
     side = _edge(variable, x)
     end, limit = (variable.low, variable.limits[0]) if side == "lower" else (variable.high, variable.limits[1])
     text = f"The best recipe lies at the {side} end of the window of {variable.name} ({end:g}{_unit(variable)})"
     if limit != end:
         return f"{text}. The apparatus can go to {limit:g}{_unit(variable)}: a wider window may hold better recipes."
-    if variable.hardware is not None:
+    if variable.limits != (variable.low, variable.high):
         return f"{text}, which is as far as the apparatus goes."
     return f"{text}. If the apparatus can go further, a wider window may hold better recipes."
 
 
-def _unit(variable: Variable) -> str:
+def _unit(variable: Coordinate) -> str:
     """The unit as it follows a number, on the same line."""
     return f"\u00a0{variable.unit}" if variable.unit else ""
 
@@ -387,9 +388,9 @@ def _key_numbers(problem: Problem, summary: Mapping[str, Any], ordered: Sequence
     asking = [float(s) for s in summary.get("seconds_asking") or ()]
     spread = "" if best is None or math.isnan(best.spread) else f"± {_value_texts([best.value], [best.spread])[1]}"
     return [
-        _number(f"Best {value_name(problem)}", "none" if best is None else _value_texts([best.value])[0], spread),
+        _number(f"Best {problem.value_name}", "none" if best is None else _value_texts([best.value])[0], spread),
         _number(
-            "Evaluated" if isinstance(problem, StructureProblem) else "Measured",
+            "Evaluated" if problem.as_laboratory() is None else "Measured",
             str(len(told)),
             f"{pending} to be measured" if pending else "",
         ),
@@ -424,7 +425,7 @@ def _duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def _amount(variable: Variable, x: float) -> str:
+def _amount(variable: Coordinate, x: float) -> str:
     """A number of a recipe, to half a percent of the variable's window or finer."""
     decimals = 2 - math.floor(math.log10((variable.high - variable.low) / 2))
     return f"{x:.{max(decimals, 0)}f}" if decimals <= 6 and abs(x) < 1e7 else f"{x:.4g}"
@@ -449,7 +450,7 @@ def _best_table(problem: Problem, ordered: Sequence[Evaluation]) -> dict[str, An
     values, spreads = frame["value"].tolist(), frame["spread"].tolist()
     texts = _value_texts(values, spreads)
     value_texts, spread_texts = texts[: len(values)], texts[len(values) :]
-    name = value_name(problem).capitalize()
+    name = problem.value_name.capitalize()
     rows = []
     for k, recipe in enumerate(_recipe_rows(problem, frame)):
         spread = f"\u00a0±\u00a0{spread_texts[k]}" if spread_texts[k] else ""
@@ -467,11 +468,11 @@ def _pending_table(problem: Problem, ordered: Sequence[Evaluation]) -> dict[str,
 def _recipe_rows(problem: Problem, frame: pd.DataFrame) -> Iterator[list[str]]:
     """Evaluation, batch, proposer and amounts of each row, as text."""
     space, variables = problem.space, _variables(problem)
-    known = space.from_frame(frame) if isinstance(space, Box) and len(frame) else np.zeros((len(frame), 0))
+    known = space.from_frame(frame) if variables and len(frame) else np.zeros((len(frame), 0))
     heads = zip(frame["evaluation"].tolist(), frame["batch"].tolist(), frame["proposer"].tolist(), strict=True)
     for (number, batch, proposer), point in zip(heads, known, strict=True):
         amounts = [_amount(v, float(x)) for v, x in zip(variables, point, strict=True)]
-        yield [str(number), str(batch), PROPOSER_LABELS.get(proposer, proposer), *amounts]
+        yield [str(number), str(batch), proposer_label(proposer), *amounts]
 
 
 def _failures(ordered: Sequence[Evaluation]) -> list[dict[str, str]]:

@@ -10,14 +10,12 @@ import ase.io
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 
-from matseek.evaluation import Evaluation
+from matseek.core.problem import Structures
+from matseek.core.records import Evaluation
 from matseek.files import replacing
-from matseek.problems import StructureProblem
 
 
-def write_structures(
-    problem: StructureProblem, evaluations: Sequence[Evaluation], folder: Path, count: int = 50
-) -> None:
+def write_structures(problem: Structures, evaluations: Sequence[Evaluation], folder: Path, count: int = 50) -> None:
     """Write ``best.extxyz`` and ``structures.db``, the lowest energies first; files that are there are replaced.
 
     Args:
@@ -37,7 +35,7 @@ def write_structures(
             database.write(atoms, evaluation=e.number, iteration=e.iteration, proposer=e.proposer)
 
 
-def structure_of(problem: StructureProblem, e: Evaluation) -> Atoms:
+def structure_of(problem: Structures, e: Evaluation) -> Atoms:
     """An evaluation's structure with its energy, as files hold it."""
     atoms = problem.space.atoms(e.point)
     atoms.info = {"evaluation": e.number, "iteration": e.iteration}  # builders leave notes that no format can hold

@@ -1,14 +1,11 @@
 """Who chooses: everything that decides which points are evaluated next."""
 
-from matseek.searchers.base import BatchSearcher, Searcher
+from matseek.core.searcher import BatchSearcher, Searcher
+from matseek.godiff import GODiffSearcher, Guidance, NetworkSettings, Renoising, SurrogateRelaxation, learnt_score
 from matseek.searchers.bayesian import BayesianSearcher
-from matseek.searchers.domains import NetworkSettings
-from matseek.searchers.fields import learnt_score
-from matseek.searchers.godiff import GODiffSearcher
 from matseek.searchers.network import NetworkSearcher
 from matseek.searchers.random import LatinHypercube, RandomSearcher
 from matseek.searchers.relaxation import RandomStructureSearch
-from matseek.searchers.steering import Guidance, Renoising, SurrogateRelaxation
 from matseek.searchers.two_step import Stage, TwoStepSearcher
 from matseek.searchers.widening import Widening
 

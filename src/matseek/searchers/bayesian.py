@@ -11,12 +11,14 @@ import torch
 
 from matseek.acquisition import STRATEGIES, Surrogate
 from matseek.checks import check, flag, of, one_of, optional
-from matseek.evaluation import Event, History, Proposal
-from matseek.insight.learning import Learners, fit_gp
-from matseek.models.gp import KERNELS, MOST_OBSERVATIONS, KernelName, informative, quiet_numerics
-from matseek.searchers.base import BatchSearcher, require_box
+from matseek.core.history import History
+from matseek.core.records import Event, Proposal
+from matseek.core.searcher import BatchSearcher, require_box
+from matseek.core.space import Space
+from matseek.core.surrogate import Look
 from matseek.searchers.widening import Widening
-from matseek.spaces import Box, Space
+from matseek.surrogates.gp import KERNELS, MOST_OBSERVATIONS, KernelName, informative, quiet_numerics
+from matseek.surrogates.learning import ValueGP
 
 logger = logging.getLogger(__name__)
 
@@ -34,12 +36,14 @@ class BayesianSearcher(BatchSearcher):
         batch_size: Points in a batch.
         strategy: ``local_penalization`` (of log expected improvement), ``local_penalization_ei`` (of expected
             improvement), ``qei``, ``qlogei`` (sequential greedy) or ``qlogei_joint``.
-        kernel: ``ard`` or ``isotropic``, see :meth:`matseek.models.gp.GaussianProcess.fit`.
+        kernel: ``ard`` or ``isotropic``, see :meth:`matseek.surrogates.gp.GaussianProcess.fit`.
         repeats: Whether a recipe may be proposed twice.
         widening: Rule by which windows widen toward the hardware limits; None leaves them as they are.
     """
 
     name: ClassVar[str] = "bayesian"
+    label: ClassVar[str] = "Bayesian"
+    look: ClassVar[Look | None] = ("#0072B2", "s")
     strategy: str = "local_penalization"
     kernel: KernelName = "ard"
     repeats: bool = False
@@ -54,9 +58,19 @@ class BayesianSearcher(BatchSearcher):
         require_box(self.name, space)
 
     @property
-    def learners(self) -> Learners:
+    def title(self) -> str:
+        """``Bayesian``, and the acquisition where it is not the usual one."""
+        return self.label if self.strategy == "local_penalization" else f"{self.label}, {self.strategy}"
+
+    @property
+    def gp(self) -> ValueGP:
+        """The Gaussian process of the values."""
+        return ValueGP(self.kernel)
+
+    @property
+    def surrogates(self) -> tuple[ValueGP, ...]:
         """The Gaussian process."""
-        return Learners(kernel=self.kernel)
+        return (self.gp,)
 
     def ask(self, n: int, history: History) -> Proposal:
         """Choose n points: a hypercube as long as nothing can be learnt, then the strategy's batch."""
@@ -71,8 +85,8 @@ class BayesianSearcher(BatchSearcher):
         return len(history.tried) < self.batch_size or not informative(history.values)
 
     def _batch(self, n: int, history: History) -> np.ndarray:
-        window: Box = history.window
-        gp = fit_gp(history, self.kernel)
+        window = history.window
+        gp = self.gp.fit(history)
 
         def unit(points: np.ndarray) -> torch.Tensor:
             return torch.as_tensor(window.normalize(points))

@@ -14,14 +14,16 @@ from torch import Tensor
 
 from matseek.acquisition.optimize import maximize
 from matseek.checks import check, flag, of, one_of, optional, real, whole
-from matseek.evaluation import Event, History, Proposal
-from matseek.insight.learning import Learners, fit_network
-from matseek.models.spectrum_net import SpectrumNet
-from matseek.models.training import Training
-from matseek.problems import Problem
-from matseek.searchers.base import BatchSearcher, require_box
+from matseek.core.history import History
+from matseek.core.problem import Problem
+from matseek.core.records import TRAINED, Event, Proposal
+from matseek.core.searcher import BatchSearcher, require_box
+from matseek.core.space import BoxSpace, Space
+from matseek.core.surrogate import Look
 from matseek.searchers.widening import Widening
-from matseek.spaces import Box, Space, chart_of
+from matseek.surrogates.learning import Network
+from matseek.surrogates.spectrum_net import SpectrumNet
+from matseek.surrogates.training import Training
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +31,6 @@ FloatArray = npt.NDArray[np.float64]
 SearchName = Literal["gradient", "grid"]
 SEARCHES: tuple[SearchName, ...] = ("gradient", "grid")
 NETWORK_WAITS = "network_waits"
-TRAINED = "trained"
 
 _SAME = 1e-3
 """Points closer than this in every coordinate, as a fraction of the feasible extent, count as the same recipe."""
@@ -70,6 +71,8 @@ class NetworkSearcher(BatchSearcher):
     """
 
     name: ClassVar[str] = "network"
+    label: ClassVar[str] = "network"
+    look: ClassVar[Look | None] = ("#D55E00", "^")
     search_by: SearchName = "gradient"
     levels: int = 20
     chunk: int = 2048
@@ -99,27 +102,25 @@ class NetworkSearcher(BatchSearcher):
 
     def ask(self, n: int, history: History) -> Proposal:
         """Choose n points: a hypercube as long as nothing can be learnt, then the best that the network predicts."""
-        reason = self.learners.reason_to_wait(history)
+        reason = self.model.reason_to_wait(history)
         if reason is not None:
             points = history.window.sample_latin_hypercube(n, history.rng())
             return Proposal(points, ("lhs",) * n, waiting(reason, history))
         events = () if self.widening is None else self.widening.events(history, self.name)
         widened = history.after(events)
-        net = fit_network(widened, self.training)
+        net = self.model.fit(widened).net
         return Proposal(self.propose(net, n, widened), (self.name,) * n, (*events, *_trained(net, history)))
 
     def check_space(self, space: Space) -> None:
         """Refuse what has no coordinates that the network could learn on, and a grid that is too large or empty."""
-        require_box(self.name, space)
-        chart = chart_of(space)
-        box = space if chart is None else chart.box
-        if self.search_by == "grid" and isinstance(box, Box):
+        box = require_box(self.name, space).box
+        if self.search_by == "grid":
             _require_grid(box, self.levels, self.chunk)
 
     def check_problem(self, problem: Problem) -> None:
         """Also refuse a loss on spectra where the response is a single value."""
         super().check_problem(problem)
-        if self.training.cosine_weight and getattr(problem, "objective", None) is None:
+        if self.training.cosine_weight and problem.objective is None:
             raise ValueError(
                 f"training.cosine_weight={self.training.cosine_weight} needs spectra, but problem {problem.name!r} "
                 "answers with a single value; set it to 0"
@@ -131,9 +132,14 @@ class NetworkSearcher(BatchSearcher):
         self.training.trainer.single.check()
 
     @property
-    def learners(self) -> Learners:
+    def model(self) -> Network:
+        """The network, and how it is trained."""
+        return Network(self.training, self.least)
+
+    @property
+    def surrogates(self) -> tuple[Network, ...]:
         """The network."""
-        return Learners(training=self.training, least=self.least)
+        return (self.model,)
 
     def propose(self, net: SpectrumNet, n: int, history: History) -> FloatArray:
         """The n best recipes that keep apart, by a network that is there already.
@@ -191,13 +197,13 @@ def waiting(reason: str, history: History) -> tuple[Event, ...]:
 
 
 def lower_confidence_bound(
-    net: SpectrumNet, window: Box, objective: Callable[[Tensor], Tensor] | None, kappa: float
+    net: SpectrumNet, window: BoxSpace, objective: Callable[[Tensor], Tensor] | None, kappa: float
 ) -> Callable[[Tensor], Tensor]:
     """Score to minimise: ``mean - kappa std`` of the members' values.
 
     Args:
         net: The ensemble.
-        window: Box whose unit coordinates the score takes; it may be wider than the network's own.
+        window: BoxSpace whose unit coordinates the score takes; it may be wider than the network's own.
         objective: Turns spectra into values; None where the response is the value.
         kappa: Weight of the spread.
 
@@ -219,7 +225,7 @@ def lower_confidence_bound(
 
 
 def best_of_grid(
-    score: Callable[[Tensor], Tensor], window: Box, levels: int, chunk: int, keep: int
+    score: Callable[[Tensor], Tensor], window: BoxSpace, levels: int, chunk: int, keep: int
 ) -> tuple[FloatArray, FloatArray]:
     """The best feasible points of a regular grid over a window.
 
@@ -248,7 +254,7 @@ def best_of_grid(
     return points, values
 
 
-def _require_grid(window: Box, levels: int, chunk: int) -> None:
+def _require_grid(window: BoxSpace, levels: int, chunk: int) -> None:
     """Refuse a grid that is too large, or that has no feasible point."""
     if levels**window.dim > _MOST_GRID_POINTS:
         raise ValueError(
@@ -262,7 +268,7 @@ def _require_grid(window: Box, levels: int, chunk: int) -> None:
         )
 
 
-def _grid(window: Box, levels: int, chunk: int) -> Iterator[FloatArray]:
+def _grid(window: BoxSpace, levels: int, chunk: int) -> Iterator[FloatArray]:
     """Feasible grid points, in unit coordinates, at most a chunk at a time."""
     polytope = window.unit_polytope
     shape = (levels,) * window.dim
@@ -287,14 +293,14 @@ def _ranked(score: Callable[[Tensor], Tensor], points: FloatArray, chunk: int) -
     return np.asarray(points[torch.nan_to_num(scores, nan=torch.inf).argsort(stable=True).numpy()])
 
 
-def _scatter(centres: FloatArray, n: int, reach: float, window: Box, rng: np.random.Generator) -> FloatArray:
+def _scatter(centres: FloatArray, n: int, reach: float, window: BoxSpace, rng: np.random.Generator) -> FloatArray:
     """Feasible points around some centres, about a reach away, shape ``(n, d)``."""
     steps = rng.standard_normal((n, window.dim)) * (max(reach, _SAME) / np.sqrt(window.dim))
     scale = rng.choice([0.5, 1.0, 2.0], size=(n, 1))
     return window.unit_polytope.project(centres[rng.integers(len(centres), size=n)] + scale * steps)
 
 
-def _keep_apart(candidates: FloatArray, n: int, spacing: float, window: Box) -> FloatArray:
+def _keep_apart(candidates: FloatArray, n: int, spacing: float, window: BoxSpace) -> FloatArray:
     """First candidates, each at a distance from those before it, at most n."""
     chosen: list[int] = []
     left = np.ones(len(candidates), dtype=np.bool_)
@@ -306,7 +312,7 @@ def _keep_apart(candidates: FloatArray, n: int, spacing: float, window: Box) -> 
 
 
 def _spread_out(
-    candidates: FloatArray, n: int, spacing: float, window: Box, taken: FloatArray, history: History
+    candidates: FloatArray, n: int, spacing: float, window: BoxSpace, taken: FloatArray, history: History
 ) -> FloatArray:
     """The n best candidates that keep apart and repeat nothing; the distance is halved until they are enough."""
     # A finished candidate list can be shorter than a batch (a coarse grid); uniform points fill it up.

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from matseek.evaluation import History, Proposal
-from matseek.searchers.base import BatchSearcher, require_box
-from matseek.spaces import Space
+from matseek.core.history import History
+from matseek.core.records import Proposal
+from matseek.core.searcher import BatchSearcher, require_box
+from matseek.core.space import Space
+from matseek.core.surrogate import Look
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,8 @@ class RandomSearcher(BatchSearcher):
     """
 
     name: ClassVar[str] = "random"
+    label: ClassVar[str] = "random"
+    look: ClassVar[Look | None] = ("#b08d57", "X")
 
     def ask(self, n: int, history: History) -> Proposal:
         """Draw n points."""
@@ -30,6 +34,8 @@ class LatinHypercube(BatchSearcher):
     """Each batch a feasible Latin hypercube."""
 
     name: ClassVar[str] = "lhs"
+    label: ClassVar[str] = "Latin hypercube"
+    look: ClassVar[Look | None] = ("#8c8c8c", "o")
 
     def check_space(self, space: Space) -> None:
         """Refuse what has no coordinates to be stratified."""

@@ -13,14 +13,13 @@ from ase.filters import Filter
 from ase.optimize import BFGS, FIRE, LBFGS
 
 from matseek.checks import check, one_of, real, whole
-from matseek.evaluation import Evaluation, Evaluator, Event, Proposal
-from matseek.searchers.base import Searcher
-from matseek.spaces import Adlayer, Space
+from matseek.core.records import RELAXED, Evaluation, Event, Proposal
+from matseek.core.searcher import Evaluator, Searcher
+from matseek.core.space import Space, StructureSpace
 
 FloatArray = npt.NDArray[np.float64]
 Placement = Literal["uniform", "contiguous"]
 OPTIMIZERS: Mapping[str, Callable[..., Any]] = {"BFGS": BFGS, "LBFGS": LBFGS, "FIRE": FIRE}
-RELAXED = "relaxed"
 
 _ON_A_WALL = 1e-6
 """Atoms this near to a wall, in angstrom, lie on it: relaxations put them there exactly."""
@@ -51,6 +50,7 @@ class RandomStructureSearch(Searcher):
     """
 
     name: ClassVar[str] = "rss"
+    label: ClassVar[str] = "random structure search"
     concurrent: int = 8
     placement: Placement = "uniform"
     optimizer: str = "BFGS"
@@ -69,23 +69,23 @@ class RandomStructureSearch(Searcher):
 
     def check_space(self, space: Space) -> None:
         """Refuse what is no structure."""
-        if not isinstance(space, Adlayer):
+        if space.as_structures() is None:
             raise ValueError(
-                f"searcher=rss relaxes structures, and this problem has a {type(space).__name__}; take searcher=lhs or "
-                "searcher=bayesian"
+                f"searcher=rss relaxes structures, and this problem's points have the coordinates "
+                f"{list(space.names[:4])}; take searcher=lhs or searcher=bayesian"
             )
 
     def search(self, evaluator: Evaluator) -> None:
         """Relax until the budget is spent."""
-        space = evaluator.problem.space
-        self.check_space(space)
-        assert isinstance(space, Adlayer)
+        self.check_space(evaluator.problem.space)
+        space = evaluator.problem.space.as_structures()
+        assert space is not None
         evaluator.evaluate_pending()
         walks = _Walks(self, space, evaluator)
         iteration, ended = int(evaluator.opening > 0), True
         while True:
             iteration += 1
-            batch = list(evaluator.ledger.evaluations(iteration=iteration))
+            batch = list(evaluator.evaluations(iteration=iteration))
             if not batch:
                 room = evaluator.remaining
                 # Looking back at everything takes time: once per relaxation is enough.
@@ -108,7 +108,7 @@ class _Walk:
     """
 
     number: int
-    space: Adlayer
+    space: StructureSpace
     start: FloatArray
     settings: RandomStructureSearch
     evaluations: list[int] = field(default_factory=list)
@@ -193,11 +193,10 @@ def relaxations(evaluations: Sequence[Evaluation], ended: Sequence[Event]) -> li
 class _Walks:
     """Relaxations side by side."""
 
-    def __init__(self, settings: RandomStructureSearch, space: Adlayer, evaluator: Evaluator) -> None:
+    def __init__(self, settings: RandomStructureSearch, space: StructureSpace, evaluator: Evaluator) -> None:
         self._settings, self._space, self._evaluator = settings, space, evaluator
         self._begun = 0
-        self._told = {e.data["run"] for e in evaluator.ledger.events() if e.kind == RELAXED}
-        self._opening = evaluator.ledger.evaluations(iteration=1) if evaluator.opening else ()
+        self._opening = evaluator.evaluations(iteration=1) if evaluator.opening else ()
         self._walks = [self._next() for _ in range(settings.concurrent)]
 
     @property
@@ -213,13 +212,9 @@ class _Walks:
             walk.take(evaluation)
             if walk.ended:
                 ended = True
-                self._tell(walk)
+                self._evaluator.note_once(walk.event())
                 self._walks[place] = self._next()
         return ended
-
-    def _tell(self, walk: _Walk) -> None:
-        if walk.number + 1 not in self._told:
-            self._evaluator.ledger.note(walk.event())
 
     def _next(self) -> _Walk:
         """The next relaxation, past those that end with the opening's own evaluation."""
@@ -229,7 +224,7 @@ class _Walks:
             walk.take(first)
             if not walk.ended:
                 return walk
-            self._tell(walk)
+            self._evaluator.note_once(walk.event())
         rng = np.random.default_rng([self._evaluator.seed, self._begun])
         place = self._space.sample_uniform if self._settings.placement == "uniform" else self._space.sample_contiguous
         return self._walk(place(1, rng)[0])

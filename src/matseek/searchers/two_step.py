@@ -10,14 +10,15 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from matseek.checks import check, of, one_of, several, whole
-from matseek.evaluation import Event, History, Proposal
-from matseek.insight.learning import Learners
-from matseek.problems import Problem
-from matseek.searchers.base import BatchSearcher, require_box
+from matseek.core.history import History
+from matseek.core.problem import Problem
+from matseek.core.records import Event, Proposal
+from matseek.core.searcher import BatchSearcher, require_box
+from matseek.core.space import Space
+from matseek.core.surrogate import Surrogate
 from matseek.searchers.bayesian import BayesianSearcher
 from matseek.searchers.network import NetworkSearcher, waiting
 from matseek.searchers.random import LatinHypercube
-from matseek.spaces import Space
 
 PROPOSERS = ("lhs", "bayesian", "network")
 
@@ -58,6 +59,7 @@ class TwoStepSearcher(BatchSearcher):
     """
 
     name: ClassVar[str] = "two_step"
+    label: ClassVar[str] = "two-step"
     schedule: Sequence[Stage] = (Stage(1, ("lhs",)), Stage(2, ("bayesian",)), Stage(7, ("bayesian", "network")))
     side_by_side: Literal["split", "full"] = "split"
     bayesian: BayesianSearcher = field(default_factory=BayesianSearcher)
@@ -94,9 +96,9 @@ class TwoStepSearcher(BatchSearcher):
         self.network.training.trainer.single.check()
 
     @property
-    def learners(self) -> Learners:
+    def surrogates(self) -> tuple[Surrogate, ...]:
         """The Gaussian process and the network."""
-        return replace(self.network.learners, kernel=self.bayesian.kernel)
+        return (*self.bayesian.surrogates, *self.network.surrogates)
 
     def size(self, history: History) -> int:
         """A batch, or one for each proposer."""
@@ -110,7 +112,7 @@ class TwoStepSearcher(BatchSearcher):
         """Choose n points, in equal shares of the stage's proposers; each sees the points of those before it."""
         proposers = list(self.stage(history).proposers)
         events: tuple[Event, ...] = ()
-        if "network" in proposers and (reason := self.network.learners.reason_to_wait(history)) is not None:
+        if "network" in proposers and (reason := self.network.model.reason_to_wait(history)) is not None:
             events = waiting(reason, history)
             proposers = [p for p in proposers if p != "network"] or ["bayesian"]
         proposal = Proposal(np.zeros((0, history.space.dim)), (), events)

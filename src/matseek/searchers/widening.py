@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from matseek.checks import check, real
-from matseek.evaluation import Event, History
-from matseek.evaluation.history import WINDOW_WIDENED
+from matseek.core.history import History
+from matseek.core.records import WINDOW_WIDENED, Event
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from ase import Atoms
 from ase.constraints import FixAtoms
 from ase.data import chemical_symbols, covalent_radii
 from ase.formula import Formula
 from ase.symbols import symbols2numbers
 
-from matseek.cells import shortest_basis
 from matseek.checks import optional, real, several, text, whole
+from matseek.core.space import BoxView, StructureSpace
 from matseek.errors import InfeasibleSpaceError
+from matseek.geometry.cells import shortest_basis
+from matseek.spaces.chart import AtomChart
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -57,7 +58,7 @@ _UNKNOWN_RADIUS = 0.2
 
 
 @dataclass(frozen=True, eq=False)
-class Adlayer:
+class Adlayer(StructureSpace):
     """Free atoms above a fixed template that is periodic in plane.
 
     A point is the flat float64 array ``(3n,)`` of the free atoms' Cartesian positions in angstrom, ``x1, y1, z1, x2,
@@ -138,16 +139,6 @@ class Adlayer:
         numbers: npt.NDArray[np.int64] = self.__dict__["_numbers"]
         return numbers
 
-    @property
-    def size(self) -> int:
-        """Number of free atoms, n."""
-        return len(self.numbers)
-
-    @property
-    def dim(self) -> int:
-        """Number of coordinates, 3n."""
-        return 3 * self.size
-
     @cached_property
     def names(self) -> tuple[str, ...]:
         """Names of the coordinates: ``x1, y1, z1, x2, ...``."""
@@ -225,19 +216,11 @@ class Adlayer:
             "z": list(self.z),
         } | ({} if usual else {"least_distance": self.least_distance})
 
-    def as_points(self, points: npt.ArrayLike) -> FloatArray:
-        """Points as a float64 array of shape ``(m, 3n)``.
-
-        Raises:
-            ValueError: If the shape is another one.
-        """
-        array = np.atleast_2d(np.asarray(points, dtype=np.float64))
-        if array.ndim != 2 or array.shape[1] != self.dim:
-            raise ValueError(
-                f"points have shape {np.shape(points)}, but {self.size} free atoms {self.free!r} have {self.dim} "
-                "coordinates; give one row x1, y1, z1, x2, ... per structure"
-            )
-        return array
+    def _shape_wanted(self) -> str:
+        return (
+            f"{self.size} free atoms {self.free!r} have {self.dim} coordinates; "
+            "give one row x1, y1, z1, x2, ... per structure"
+        )
 
     def _positions(self, points: npt.ArrayLike) -> FloatArray:
         """Positions of the free atoms, shape ``(m, n, 3)``."""
@@ -362,6 +345,14 @@ class Adlayer:
         tops = np.where(room > 0, below[:, 2] + np.sqrt(room.clip(0.0)), -np.inf)
         return np.asarray(np.maximum(tops.max(axis=1, initial=-np.inf), self.z_low))
 
+    def as_box(self) -> BoxView | None:
+        """One free atom's places as a box; None for several atoms, or where there is no room above the template."""
+        if self.size != 1:
+            return None
+        # Above an atom of the template there is the least room; in a thin confinement there may be none.
+        highest = self.floor(self.template.positions[:, :2]).max()
+        return AtomChart(self) if highest < self.z_high else None
+
     def wrap(self, points: npt.ArrayLike) -> FloatArray:
         """The same structures with every free atom inside the cell in plane, shape ``(m, 3n)``."""
         positions = self._positions(points).copy()
@@ -401,30 +392,6 @@ class Adlayer:
                 "give one that atoms() made"
             )
         return np.array(atoms.positions[-self.size :], dtype=np.float64).ravel()
-
-    def to_frame(self, points: npt.ArrayLike) -> pd.DataFrame:
-        """Points as a table whose columns are named with the unit."""
-        return pd.DataFrame(self.as_points(points), columns=list(self.labels))
-
-    def from_frame(self, frame: pd.DataFrame) -> FloatArray:
-        """Points of a table, whose columns are found by label (name with unit) or by bare name.
-
-        Raises:
-            ValueError: If a column is missing, or holds something other than numbers.
-        """
-        columns = []
-        for name, label in zip(self.names, self.labels, strict=True):
-            found = next((c for c in (label, name) if c in frame.columns), None)
-            if found is None:
-                raise ValueError(
-                    f"no column {label!r} (or {name!r}) in the table with columns {[str(c) for c in frame.columns]}"
-                )
-            numbers = pd.to_numeric(frame[found], errors="coerce")
-            if numbers.isna().any():
-                row = int(np.flatnonzero(numbers.isna().to_numpy())[0])
-                raise ValueError(f"column {found!r}, row {row}: {frame[found].iloc[row]!r} is not a number; correct it")
-            columns.append(numbers.to_numpy(dtype=np.float64))
-        return np.column_stack(columns)
 
     def sample_uniform(self, m: int, rng: np.random.Generator) -> FloatArray:
         """Structures whose atoms are placed one by one, each uniformly where it overlaps with nothing.

@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from matseek.checks import check, flag, label, of, optional, real, several, text, whole
+from matseek.checks import check, flag, label, of, optional, real, several, shown, text, whole
+from matseek.core.space import BoxSpace
 from matseek.errors import InfeasibleSpaceError
+from matseek.geometry.polytope import Polytope
 from matseek.spaces.latin_hypercube import latin_hypercube
-from matseek.spaces.polytope import Polytope
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -160,7 +160,7 @@ class LinearConstraint:
 
 
 @dataclass(frozen=True, eq=False)
-class Box:
+class Box(BoxSpace):
     """The feasible part of a box: variables in their windows, under linear constraints.
 
     Points are float64 arrays of shape ``(n, d)`` in the variables' own units and order.
@@ -218,6 +218,11 @@ class Box:
             "(lower = upper), or leave out a variable that is fixed"
         )
 
+    @property
+    def rules(self) -> list[str]:
+        """The linear constraints in words."""
+        return [str(c) for c in self.constraints]
+
     def _bounds_text(self) -> str:
         return ", ".join(f"{v.low:g} <= {v.name} <= {v.high:g}" for v in self.variables)
 
@@ -234,11 +239,6 @@ class Box:
         """Names with units: the columns of frames."""
         return tuple(v.label for v in self.variables)
 
-    @property
-    def dim(self) -> int:
-        """Number of variables, d."""
-        return len(self.variables)
-
     @cached_property
     def lower(self) -> FloatArray:
         """Lower ends of the windows, shape ``(d,)``, in the variables' units."""
@@ -253,11 +253,6 @@ class Box:
     def periodic(self) -> npt.NDArray[np.bool_]:
         """Which variables are periodic, shape ``(d,)``."""
         return np.array([v.periodic for v in self.variables])
-
-    def unit_offset(self, a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
-        """``a - b`` in unit coordinates, periodic variables by the nearest image, shape ``(..., d)``."""
-        offset = np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)
-        return np.asarray(np.where(self.periodic, offset - np.round(offset), offset))
 
     @cached_property
     def unit_polytope(self) -> Polytope:
@@ -281,17 +276,6 @@ class Box:
                 b.append(np.array([(offset - constraint.lower) / scale - _MARGIN]))
         return Polytope(np.vstack(A), np.concatenate(b), np.vstack(C), np.concatenate(e))
 
-    def normalize(self, points: npt.ArrayLike) -> FloatArray:
-        """Points in coordinates that run from 0 to 1 over each window, shape ``(n, d)``."""
-        return np.asarray((np.asarray(points, dtype=np.float64) - self.lower) / (self.upper - self.lower))
-
-    def unnormalize(self, unit_points: npt.ArrayLike) -> FloatArray:
-        """Points in the variables' units from unit coordinates, shape ``(n, d)``."""
-        # Twelve digits are more than any pump has; without rounding an edge reads 39.999999999999.
-        unit = np.round(np.asarray(unit_points, dtype=np.float64), 12)
-        points = self.lower + unit * (self.upper - self.lower)
-        return np.asarray(np.clip(points, self.lower, self.upper))
-
     def contains(self, points: npt.ArrayLike) -> npt.NDArray[np.bool_]:
         """Whether each point lies in the windows and satisfies the constraints, shape ``(n,)``.
 
@@ -303,61 +287,19 @@ class Box:
         """
         return self.unit_polytope.contains(self.normalize(self.as_points(points)), _TOLERANCE)
 
-    def as_points(self, points: npt.ArrayLike) -> FloatArray:
-        """Points as a float64 array of shape ``(n, d)``.
-
-        Raises:
-            ValueError: If the shape is another one.
-        """
-        array = np.atleast_2d(np.asarray(points, dtype=np.float64))
-        if array.ndim != 2 or array.shape[1] != self.dim:
-            raise ValueError(
-                f"points have shape {np.shape(points)}, but the box has {self.dim} variables {list(self.names)}; "
-                "give one column per variable"
-            )
-        return array
+    def _shape_wanted(self) -> str:
+        return f"the box has {self.dim} variables {list(self.names)}; give one column per variable"
 
     def sample_uniform(self, n: int, rng: np.random.Generator) -> FloatArray:
         """Feasible points, uniformly distributed, shape ``(n, d)``, in the variables' units.
 
-        Works however small the feasible part of the box is, see :meth:`matseek.spaces.polytope.Polytope.sample`.
+        Works however small the feasible part of the box is, see :meth:`matseek.geometry.polytope.Polytope.sample`.
         """
         return self.unnormalize(self.unit_polytope.sample(whole(1)("n", n), rng))
 
     def sample_latin_hypercube(self, n: int, rng: np.random.Generator) -> FloatArray:
         """Feasible Latin hypercube, shape ``(n, d)``, see :func:`matseek.spaces.latin_hypercube.latin_hypercube`."""
         return self.unnormalize(latin_hypercube(self.unit_polytope, whole(1)("n", n), rng))
-
-    def to_frame(self, points: npt.ArrayLike) -> pd.DataFrame:
-        """Points as a table whose columns are named with units."""
-        return pd.DataFrame(self.as_points(points), columns=list(self.labels))
-
-    def from_frame(self, frame: pd.DataFrame) -> FloatArray:
-        """Points of a table, whose columns are found by label (name with unit) or by bare name.
-
-        Raises:
-            ValueError: If a column is missing, carries another unit, or holds something other than numbers.
-        """
-        columns = []
-        for variable in self.variables:
-            names = dict.fromkeys((variable.label, variable.name))
-            matching = [c for c in frame.columns if c in names]
-            if len(matching) > 1:
-                raise ValueError(f"the table has several columns {matching} for {variable.name!r}; keep one")
-            found = matching[0] if matching else None
-            if found is None:
-                similar = [c for c in frame.columns if str(c).split(" (")[0].split("(")[0].strip() == variable.name]
-                hint = f"; found {similar[0]!r}: convert it to {variable.unit or 'a pure number'}" if similar else ""
-                raise ValueError(
-                    f"no column {variable.label!r} (or {variable.name!r}) in the table with columns "
-                    f"{[str(c) for c in frame.columns]}{hint}"
-                )
-            numbers = pd.to_numeric(frame[found], errors="coerce")
-            if numbers.isna().any():
-                row = int(np.flatnonzero(numbers.isna().to_numpy())[0])
-                raise ValueError(f"column {found!r}, row {row}: {frame[found].iloc[row]!r} is not a number; correct it")
-            columns.append(numbers.to_numpy(dtype=np.float64))
-        return np.column_stack(columns)
 
     def widen(self, name: str, *, low: float | None = None, high: float | None = None) -> Box:
         """The box with the window of one variable widened, at most to its hardware limits.
@@ -398,6 +340,29 @@ class Box:
                 for c in self.constraints
             ],
         }
+
+    @classmethod
+    def from_description(cls, plain: Mapping[str, Any]) -> Self:
+        """The box that :meth:`describe` has described.
+
+        Raises:
+            ValueError: If it is no such description.
+        """
+        try:
+            variables = [_described_variable(v) for v in plain["variables"]]
+            bounds = [{k: v for k, v in c.items() if v is not None} for c in plain["constraints"]]
+            return cls(variables, [LinearConstraint(**c) for c in bounds])
+        except (KeyError, TypeError) as error:
+            raise ValueError(
+                f"space={shown(plain)} does not describe a Box ({error}); give what describe() says"
+            ) from error
+
+
+def _described_variable(plain: Mapping[str, Any]) -> Variable:
+    """A variable as it is described; limits that are the window's own ends are none."""
+    limits = plain["hardware"]
+    fixed = limits is None or (limits[0] >= plain["low"] and limits[1] <= plain["high"])
+    return Variable(**{**plain, "hardware": None if fixed else (limits[0], limits[1])})
 
 
 def _variable_name(name: str, value: object) -> str:

@@ -4,16 +4,50 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from matseek.checks import of
-from matseek.spaces.adlayer import Adlayer
-from matseek.spaces.base import Space
 from matseek.spaces.box import Box, Variable
 
 FloatArray = npt.NDArray[np.float64]
+
+
+class OneAtom(Protocol):
+    """What the chart asks of its space: a single free atom above a surface."""
+
+    @property
+    def size(self) -> int:
+        """Number of free atoms."""
+        ...
+
+    @property
+    def free(self) -> str:
+        """Their formula."""
+        ...
+
+    @property
+    def z_high(self) -> float:
+        """Upper end of the confinement, absolute, in angstrom."""
+        ...
+
+    @property
+    def plane(self) -> FloatArray:
+        """In-plane cell vectors as rows, shape ``(2, 2)``."""
+        ...
+
+    def as_points(self, points: npt.ArrayLike) -> FloatArray:
+        """Positions, shape ``(m, 3)``."""
+        ...
+
+    def wrap(self, points: npt.ArrayLike) -> FloatArray:
+        """The same inside the cell."""
+        ...
+
+    def floor(self, plane: npt.ArrayLike) -> FloatArray:
+        """The height from which upwards the atom overlaps with nothing, shape ``(m,)``."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,10 +63,9 @@ class AtomChart:
         ValueError: If it has several: whole structures have no box.
     """
 
-    space: Adlayer
+    space: OneAtom
 
     def __post_init__(self) -> None:
-        of(Adlayer)("space", self.space)
         if self.space.size != 1:
             raise ValueError(
                 f"{self.space.size} free atoms {self.space.free!r} have no box of coordinates; take searcher=rss, "
@@ -64,12 +97,3 @@ class AtomChart:
         plane = given[:, :2] @ self.space.plane
         floor = self.space.floor(plane)
         return np.column_stack([plane, floor + given[:, 2] * (self.space.z_high - floor)])
-
-
-def chart_of(space: Space) -> AtomChart | None:
-    """The chart of a space that is no box but can be seen as one; None for others."""
-    if not isinstance(space, Adlayer) or space.size != 1:
-        return None
-    # Above an atom of the template there is the least room; in a thin confinement there may be none.
-    highest = space.floor(space.template.positions[:, :2]).max()
-    return AtomChart(space) if highest < space.z_high else None

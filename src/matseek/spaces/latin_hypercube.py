@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial.distance import cdist
 
-from matseek.spaces.polytope import Polytope
+from matseek.geometry.polytope import Polytope
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from ase import Atoms
 
-from matseek.evaluation import Evaluation, Ledger
-from matseek.problems import Problem, StructureProblem
+from matseek.core.problem import Problem
+from matseek.core.records import Evaluation
+from matseek.evaluation import Ledger
 from matseek.report.structure_files import structure_of
 from matseek.tables import write_csv
 
@@ -21,7 +22,7 @@ CANDIDATES, STRUCTURES = 50, 5
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class CampaignOutcome:
     """What a campaign came to.
 
     Args:
@@ -57,7 +58,7 @@ def outcome_of(
     frame: pd.DataFrame,
     models: Iterable[Path],
     folder: Path,
-) -> Outcome:
+) -> CampaignOutcome:
     """What a campaign came to, from its run folder and its ledger.
 
     Args:
@@ -71,12 +72,13 @@ def outcome_of(
     evaluations = ledger.evaluations()
     best = sorted((e for e in evaluations if e.status == "done"), key=lambda e: (e.value, e.number))[:CANDIDATES]
     structures = {}
-    if isinstance(problem, StructureProblem):
-        structures = {f"evaluation {e.number}, {e.value:.4f} eV": structure_of(problem, e) for e in best[:STRUCTURES]}
+    atomic = problem.as_structures()
+    if atomic is not None:
+        structures = {f"evaluation {e.number}, {e.value:.4f} eV": structure_of(atomic, e) for e in best[:STRUCTURES]}
     table = folder / "evaluations.csv"
     write_csv(frame, table)
     record = (table, folder / "config.yaml", folder / "summary.json")
-    return Outcome(
+    return CampaignOutcome(
         evaluations=len(evaluations),
         summary=summary,
         figures=tuple(sorted((folder / "figures").glob("*.png"))),

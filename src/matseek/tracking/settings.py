@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from matseek.checks import check, of, optional, path, text
-from matseek.problems import Problem
-from matseek.searchers import Searcher
-from matseek.tracking.outcome import Outcome
+from matseek.core.problem import Problem
+from matseek.core.searcher import Searcher
+from matseek.tracking.outcome import CampaignOutcome
 
 STEP = "trainer/global_step"
 """A training step, under the name that Lightning gives it in W&B."""
@@ -97,7 +97,7 @@ class Tracking(ABC):
         """
         logger.log_metrics(dict(figures), step)
 
-    def show(self, logger: Logger, label: Label, outcome: Outcome, row: int) -> None:  # noqa: B027 -- files may do
+    def show(self, logger: Logger, label: Label, outcome: CampaignOutcome, row: int) -> None:  # noqa: B027 -- files may do
         """Show what the campaign came to, as far as there is a place for it."""
 
     def close(self, logger: Logger, *, failed: bool) -> None:
@@ -130,7 +130,7 @@ class TensorBoardTracking(Tracking):
         logger.log_hyperparams(dict(label.config))
         return logger
 
-    def show(self, logger: Logger, label: Label, outcome: Outcome, row: int) -> None:  # noqa: ARG002
+    def show(self, logger: Logger, label: Label, outcome: CampaignOutcome, row: int) -> None:  # noqa: ARG002
         """The pictures."""
         from matplotlib.image import imread
 

@@ -13,11 +13,10 @@ from typing import Any
 
 from lightning.pytorch.loggers import Logger
 
-from matseek.evaluation import Evaluation, Event, Ledger
-from matseek.evaluation.history import REFUSED
+from matseek.core.records import Evaluation
+from matseek.evaluation import Ledger
 from matseek.files import write_text
-from matseek.searchers.relaxation import RELAXED
-from matseek.tracking.outcome import Outcome
+from matseek.tracking.outcome import CampaignOutcome
 from matseek.tracking.settings import STEP, Label, Tracking
 
 logger = logging.getLogger(__name__)
@@ -94,7 +93,7 @@ class Tracker:
         """Log figures of a training step, once: steps that are made again after a kill are the same steps."""
         self._safely(lambda: self._train(metrics, step))
 
-    def show(self, make: Callable[[], Outcome]) -> None:
+    def show(self, make: Callable[[], CampaignOutcome]) -> None:
         """Show what the campaign came to, once for a state of it, and close.
 
         Args:
@@ -142,7 +141,7 @@ class Tracker:
         last = {e.iteration: e.number for e in evaluations}
         for event in self._ledger.events()[logged.events :]:
             logged.events += 1
-            figures = figures_of(event)
+            figures = event.metrics()
             if figures:
                 iteration = event.data["iteration"]
                 number = last.get(iteration, 0)
@@ -154,7 +153,7 @@ class Tracker:
             logged.steps = step
             self._log({**metrics, STEP: step}, step)
 
-    def _show(self, make: Callable[[], Outcome]) -> None:
+    def _show(self, make: Callable[[], CampaignOutcome]) -> None:
         logged = self._known
         if logged.shown < logged.evaluations:
             logged.shown = logged.evaluations
@@ -223,18 +222,6 @@ def following(tracker: Tracker | None, budget: int) -> Iterator[Tracker | None]:
         tracker.close(failed=True)
         raise
     tracker.follow()
-
-
-def figures_of(event: Event) -> dict[str, float]:
-    """The numbers that an event tells, by name; none for events that are words."""
-    data = event.data
-    found: Mapping[str, Any] = data.get("figures", {})
-    if event.kind == REFUSED:
-        found = {"acceptance": data["accepted"] / data["drawn"]} if data["drawn"] else {}
-    elif event.kind == RELAXED:
-        found = {"relaxed_energy": data["energy"], "relaxation_evaluations": len(data["evaluations"])}
-    prefix = f"{data['criterion']}/" if "criterion" in data else ""
-    return {f"{prefix}{k}": float(v) for k, v in found.items() if v is not None and math.isfinite(v)}
 
 
 class _TrainingLogger(Logger):

@@ -20,7 +20,7 @@ from lightning.pytorch.loggers import Logger, WandbLogger
 
 from matseek.checks import check, optional, several, text
 from matseek.evaluation.ledger import copy_ledger
-from matseek.tracking.outcome import Outcome
+from matseek.tracking.outcome import CampaignOutcome
 from matseek.tracking.settings import STEP, Label, Tracking
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class WandbTracking(Tracking):
         assert isinstance(logger, WandbLogger)
         logger.experiment.log(dict(figures), step=row, commit=True)
 
-    def show(self, logger: Logger, label: Label, outcome: Outcome, row: int) -> None:
+    def show(self, logger: Logger, label: Label, outcome: CampaignOutcome, row: int) -> None:
         """Pictures, candidates and structures in the run's workspace, models and ledger as its artifacts."""
         assert isinstance(logger, WandbLogger)
         run: Any = logger.experiment
@@ -124,7 +124,7 @@ class WandbTracking(Tracking):
         with _staging_in(Path(run.settings.sync_dir) / "staging"):
             self._show(run, label, outcome, row)
 
-    def _show(self, run: Any, label: Label, outcome: Outcome, row: int) -> None:  # noqa: ANN401 -- W&B's own
+    def _show(self, run: Any, label: Label, outcome: CampaignOutcome, row: int) -> None:  # noqa: ANN401 -- W&B's own
         import wandb
 
         shown: dict[str, Any] = {f"figures/{path.stem}": wandb.Image(str(path)) for path in outcome.figures}

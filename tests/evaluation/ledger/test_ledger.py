@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from matseek.core.problem import Measurement
+from matseek.core.records import Event, Proposal
 from matseek.errors import LedgerBusyError, LedgerError, LedgerMismatchError, UnknownEvaluationError
-from matseek.evaluation import Event, Ledger, Proposal
+from matseek.evaluation import Ledger
 from matseek.evaluation.ledger import rescue
-from matseek.problems import Measurement
 
 PROBLEM = {"name": "p", "space": [1, 2]}
 

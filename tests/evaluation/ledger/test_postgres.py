@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 from matseek import Campaign
+from matseek.core.problem import Measurement
+from matseek.core.records import Event, Proposal
 from matseek.errors import LedgerBusyError, LedgerError
-from matseek.evaluation import Evaluator, Event, Ledger, LedgerReader, Proposal
+from matseek.evaluation import Evaluator, Ledger, LedgerReader
 from matseek.evaluation.ledger import schema
-from matseek.problems import Measurement, RecipeProblem
+from matseek.problems import RecipeProblem
 from matseek.searchers import RandomSearcher
 from matseek.spaces import Box, Variable
 from tests.postgres import Postgres

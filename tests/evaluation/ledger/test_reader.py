@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from matseek.core.problem import Measurement
+from matseek.core.records import Event, Proposal
 from matseek.errors import LedgerError, UnknownEvaluationError
-from matseek.evaluation import Event, Ledger, LedgerReader, Proposal
-from matseek.problems import Measurement
+from matseek.evaluation import Ledger, LedgerReader
 
 
 @pytest.fixture

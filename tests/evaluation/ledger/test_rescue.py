@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from sqlalchemy import event
 
+from matseek.core.problem import Measurement
+from matseek.core.records import Proposal
 from matseek.errors import LedgerError
-from matseek.evaluation import Ledger, Proposal
+from matseek.evaluation import Ledger
 from matseek.evaluation.ledger import rescue
 from matseek.evaluation.ledger.values import pack
-from matseek.problems import Measurement
 
 SPECTRA = np.random.default_rng(0).random((20, 421))
 

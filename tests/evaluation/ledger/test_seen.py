@@ -4,9 +4,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
 
-from matseek.evaluation import Event, Ledger, LedgerReader, Proposal
+from matseek.core.problem import Measurement
+from matseek.core.records import Event, Proposal
+from matseek.evaluation import Ledger, LedgerReader
 from matseek.evaluation.ledger import seen
-from matseek.problems import Measurement
 
 
 def plain(reader):

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from matseek.checks import optional, real, whole
+from matseek.core.problem import Answer, Measurement, Problem
+from matseek.core.records import Event
 from matseek.errors import ExecutorError
-from matseek.evaluation.records import Event
-from matseek.problems.base import Answer, Measurement, Problem
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -11,6 +11,8 @@ from typing import Any
 from uuid import uuid4
 
 from matseek.checks import check, optional, text
+from matseek.core.problem import Problem
+from matseek.core.records import Event
 from matseek.errors import ExecutorError, told
 from matseek.evaluation.executors.base import (
     SECONDS,
@@ -23,8 +25,6 @@ from matseek.evaluation.executors.base import (
     kept_busy,
 )
 from matseek.evaluation.executors.workers import unpickled
-from matseek.evaluation.records import Event
-from matseek.problems.base import Problem
 from matseek.secrets import masked
 
 logger = logging.getLogger(__name__)

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 
 from matseek.checks import check
+from matseek.core.problem import Problem, answer_of
 from matseek.evaluation.executors.base import (
     SECONDS,
     WORKERS,
@@ -22,7 +23,6 @@ from matseek.evaluation.executors.base import (
     kept_busy,
 )
 from matseek.evaluation.executors.workers import ProblemPool
-from matseek.problems.base import Problem, answer_of
 
 
 @dataclass(frozen=True)

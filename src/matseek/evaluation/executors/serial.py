@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from matseek.checks import check, whole
+from matseek.core.problem import Answer, answer_of
 from matseek.evaluation.executors.base import (
     SECONDS,
     Call,
-    FloatArray,
     Outcome,
     Stateless,
     always,
 )
 from matseek.evaluation.executors.pooled import ThreadExecutor
-from matseek.problems.base import Answer, answer_of
 
 
 @dataclass(frozen=True)
@@ -47,13 +45,6 @@ class SerialExecutor(Stateless):
             yield index, _no_interrupt(answer_of(call))
 
 
-@runtime_checkable
-class _TakesMany(Protocol):
-    """A problem that can be measured at many points in one call."""
-
-    def answers(self, points: FloatArray) -> Iterator[Sequence[Answer]]: ...
-
-
 @dataclass(frozen=True)
 class BatchExecutor(Stateless):
     """Many calls in one, for calculators that take many structures at once; the randomness of a call does not matter.
@@ -79,13 +70,14 @@ class BatchExecutor(Stateless):
         for start in range(0, len(calls), self.size):
             part = calls[start : start + self.size]
             problem = part[0].problem
-            if not isinstance(problem, _TakesMany):
+            answers = problem.answers(np.array([call.point for call in part]))
+            if answers is None:
                 raise ValueError(
                     f"evaluator=batched needs structures, and problem {problem.name!r} is measured one point at a "
                     "time; take evaluator=serial, threads or processes"
                 )
             index = start
-            for together in problem.answers(np.array([call.point for call in part])):
+            for together in answers:
                 yield from _all(enumerate(map(_no_interrupt, together), index))
                 index += len(together)
                 if not go_on():

@@ -7,13 +7,12 @@ import signal
 import threading
 from concurrent.futures import Future, InvalidStateError
 from contextlib import ExitStack, suppress
-from typing import Protocol, runtime_checkable
 
 from pebble import ProcessExpired, ProcessPool
 
+from matseek.core.problem import Answer, Measurement, Problem, answer_of
 from matseek.errors import ExecutorError, told
 from matseek.evaluation.executors.base import Call, FloatArray, Outcome, late
-from matseek.problems.base import Answer, Measurement, Problem, answer_of
 from matseek.processes import EXITED, worker_pool
 
 
@@ -113,13 +112,6 @@ def _how(exitcode: int) -> str:
     return f"with exit code {0 if exitcode == EXITED else exitcode}"
 
 
-@runtime_checkable
-class _Prepares(Protocol):
-    """A problem whose calls need something that takes long to make."""
-
-    def prepare(self) -> None: ...
-
-
 _problem: Problem | ExecutorError = ExecutorError("no problem has been sent to this process")
 
 
@@ -135,9 +127,8 @@ def _prepare(problem: bytes) -> None:
         )
         return
     _problem = made
-    if isinstance(made, _Prepares):
-        with suppress(BaseException):  # what it raises a call raises again
-            made.prepare()
+    with suppress(BaseException):  # what it raises a call raises again
+        made.prepare()
 
 
 def _measured(number: int, point: FloatArray, seed: int) -> bytes:

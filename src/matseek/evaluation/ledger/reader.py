@@ -14,6 +14,7 @@ import numpy.typing as npt
 from sqlalchemy import Connection, func, inspect, select
 from sqlalchemy.engine import URL
 
+from matseek.core.records import Evaluation, Event, Status
 from matseek.errors import LedgerMismatchError, UnknownEvaluationError
 from matseek.evaluation.ledger.address import Address
 from matseek.evaluation.ledger.schema import require_readable, version_of
@@ -21,7 +22,6 @@ from matseek.evaluation.ledger.seen import COLUMNS, Seen
 from matseek.evaluation.ledger.store import Store, store_for_reading
 from matseek.evaluation.ledger.tables import CAMPAIGN, EVALUATIONS, ITERATIONS, PROCESSOR, SESSIONS, THINKING
 from matseek.evaluation.ledger.values import clean, to_strict, unpack
-from matseek.evaluation.records import Evaluation, Event, Status
 from matseek.identity import FINGERPRINT, differing
 
 _LONGEST = 300

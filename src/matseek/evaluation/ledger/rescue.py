@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from matseek.core.problem import Measurement
 from matseek.evaluation.ledger.address import Address
 from matseek.evaluation.ledger.values import unpack
-from matseek.problems.base import Measurement
 
 logger = logging.getLogger(__name__)
 

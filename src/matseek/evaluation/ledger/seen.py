@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, Row, bindparam, func, select
 
+from matseek.core.records import Evaluation, Event, Status
 from matseek.evaluation.ledger.tables import EVALUATIONS, EVENTS, ITERATIONS
-from matseek.evaluation.records import Evaluation, Event, Status
 
 _MANY = 500
 """Pending evaluations that are asked for one by one; beyond, everything from the first of them on is read."""

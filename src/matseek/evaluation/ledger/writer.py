@@ -14,6 +14,8 @@ import numpy as np
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from matseek.core.problem import Measurement
+from matseek.core.records import Evaluation, Event, Proposal
 from matseek.errors import LedgerError, UnknownEvaluationError
 from matseek.evaluation.ledger import rescue
 from matseek.evaluation.ledger.address import Address
@@ -25,9 +27,7 @@ from matseek.evaluation.ledger.seen import News, Seen
 from matseek.evaluation.ledger.store import store_for_writing
 from matseek.evaluation.ledger.tables import CAMPAIGN, EVALUATIONS, EVENTS, ITERATIONS
 from matseek.evaluation.ledger.values import clean, pack, to_strict
-from matseek.evaluation.records import Evaluation, Event, Proposal
 from matseek.identity import FINGERPRINT, differing
-from matseek.problems.base import Measurement
 
 logger = logging.getLogger(__name__)
 

@@ -11,15 +11,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
+from matseek.core.space import BoxSpace
 from matseek.insight.palette import ColourMap, Colours, Palette
 from matseek.report.figures.house import FAINT, INK, LAYERS, MUTED, draw_star, legend, tidy
-from matseek.spaces import Box
 
 _COLUMNS = 6
 
 
 @style.context(LAYERS)
-def palette(over: ColourMap, space: Box, reachable: Palette | None = None, target: Colours | None = None) -> Figure:
+def palette(
+    over: ColourMap, space: BoxSpace, reachable: Palette | None = None, target: Colours | None = None
+) -> Figure:
     """Colours over two variables, and chips of the most different colours that any recipe reaches.
 
     Args:
@@ -38,7 +40,7 @@ def palette(over: ColourMap, space: Box, reachable: Palette | None = None, targe
     return figure
 
 
-def _draw_map(ax: Axes, over: ColourMap, space: Box) -> None:
+def _draw_map(ax: Axes, over: ColourMap, space: BoxSpace) -> None:
     tidy(ax)
     ax.grid(visible=False)
     known = np.asarray(np.isfinite(over.colours.rgb).all(axis=-1))

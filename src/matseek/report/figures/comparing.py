@@ -14,22 +14,21 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
+from matseek.core.problem import Problem
 from matseek.insight.convergence import best_curve
 from matseek.insight.paired import median_interval
 from matseek.insight.success import SuccessRate
-from matseek.problems import Problem, StructureProblem
 from matseek.report.figures.house import (
     FAINT,
     INK,
     LAYERS,
     MUTED,
-    PROPOSER_LABELS,
     FloatArray,
     axes_of,
     legend,
+    proposer_label,
     scale_values,
     tidy,
-    value_label,
 )
 
 # Okabe and Ito's palette; the line's dashes tell them apart in black and white.
@@ -57,19 +56,8 @@ Rates = Mapping[str, tuple[SuccessRate, SuccessRate]]
 
 
 def searcher_label(name: str) -> str:
-    """How people read a searcher's name."""
-    labels = {
-        **PROPOSER_LABELS,
-        "bayesian_ei": "Bayesian, EI",
-        "bayesian_qei": "Bayesian, qEI",
-        "bayesian_qlogei": "Bayesian, qLogEI",
-        "bayesian_qlogei_joint": "Bayesian, joint qLogEI",
-        "godiff_ffg": "GO-Diff with force guidance",
-        "godiff_corrector": "GO-Diff with the corrector",
-        "godiff_transfer": "GO-Diff with transfer",
-        "two_step": "two-step",
-    }
-    return labels.get(name, name.replace("_", " "))
+    """How people read a searcher's name; a title stands for itself."""
+    return proposer_label(name).replace("_", " ")
 
 
 def looks_of_searchers(searchers: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -248,8 +236,8 @@ def iterations_of_searchers(problem: Problem, iterations: Frames) -> Figure:
         lowest = runs["lowest_of_iteration"].median()
         values.plot(lowest.index, lowest, color=color, ls=dashes, lw=0.9)
         kts += [frame["kt"].min() for frame in frames] + [frame["kt"].max() for frame in frames]
-    values.set_ylabel(value_label(problem))
-    kt.set_ylabel("kT (eV)" if isinstance(problem, StructureProblem) else "kT")
+    values.set_ylabel(problem.value_label)
+    kt.set_ylabel(f"kT ({problem.value_unit})" if problem.value_unit else "kT")
     kt.set_yscale("log")
     _mark_decades(kt.yaxis, min(kts, default=0.01), max(kts, default=1))
     size.set_ylabel("Effective\nsample size")
@@ -273,7 +261,7 @@ class _ValueScale:
         self._problem = problem
         every = [trace for runs in traces.values() for trace in runs]
         self.evaluations = max((int(trace["evaluation"].max()) for trace in every), default=10)
-        energies = isinstance(problem, StructureProblem)
+        energies = problem.as_structures() is not None
         self._lowest = min((float(t["best_value"].min()) for t in every), default=0.0) if energies else None
 
     def of(self, values: FloatArray) -> FloatArray:
@@ -282,7 +270,7 @@ class _ValueScale:
 
     def dress(self, ax: Axes, drawn: Sequence[float]) -> None:
         """Name and scale the axis of values; the drawn ones say what must be seen."""
-        ax.set_ylabel(value_label(self._problem))
+        ax.set_ylabel(self._problem.value_label)
         if not drawn:
             return
         low, high = min(drawn), max(drawn)

@@ -13,8 +13,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from matseek.evaluation import Evaluation
-from matseek.problems import ColourMatch, Objective, Problem, RecipeProblem, SpectralMatch, StructureProblem
+from matseek import plugins
+from matseek.core.problem import Problem
+from matseek.core.records import OPENING, Evaluation
+from matseek.core.searcher import Searcher
+from matseek.core.surrogate import Look
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -30,32 +33,10 @@ FAILED = "#b3202a"
 
 SUCCESS = "#00795a"
 
-PROPOSER_LABELS: Mapping[str, str] = {
-    "lhs": "Latin hypercube",
-    "opening": "common first points",
-    "random": "random",
-    "bayesian": "Bayesian",
-    "network": "network",
-    "rss": "random structure search",
-    "godiff": "GO-Diff",
-}
-"""How people read the names of those who propose; other names stand for themselves."""
-
 # Okabe and Ito's palette, which colour-blind readers can tell apart; the marker tells them apart in black and white.
-_KNOWN_LOOKS = {
-    "lhs": ("#8c8c8c", "o"),
-    "random": ("#b08d57", "X"),
-    "bayesian": ("#0072B2", "s"),
-    "network": ("#D55E00", "^"),
-    "gp": ("#0072B2", "s"),
-}
-
 _OTHER_LOOKS = (("#009E73", "D"), ("#CC79A7", "v"), ("#E69F00", "P"), ("#56B4E9", "h"), ("#5b4a9c", "<"))
 
 STAR = "#E69F00"
-
-MODEL_LABELS: Mapping[str, str] = {"gp": "Gaussian process", "bayesian": "Gaussian process", "network": "network"}
-"""How people read the names of models; other names stand for themselves."""
 
 _STYLE: dict[str, Any] = {
     "figure.facecolor": "white",
@@ -82,31 +63,20 @@ _LOG_FROM = 30.0
 """Ratio of the largest to the least value from which the best ones would lie flat on a linear axis."""
 
 
-def value_name(problem: Problem) -> str:
-    """What the problem's value is called: an energy, the loss of a spectrum, or just the value."""
-    if isinstance(problem, StructureProblem):
-        return "energy"
-    return "loss" if _objective(problem) is not None else "value"
+def proposer_label(name: str) -> str:
+    """How people read the name of who proposed a point; names that no installed package offers stand for themselves."""
+    if name == OPENING:
+        return "common first points"
+    kind = _searcher_kind(name)
+    return name if kind is None else kind.label
 
 
-def _objective(problem: Problem) -> Objective | None:
-    return problem.objective if isinstance(problem, RecipeProblem) else None
-
-
-def spectral_match(problem: Problem) -> SpectralMatch | None:
-    """The problem's objective if it matches spectra, else None."""
-    objective = _objective(problem)
-    return objective if isinstance(objective, SpectralMatch) else None
-
-
-def value_label(problem: Problem) -> str:
-    """What the axis of values says."""
-    if isinstance(problem, StructureProblem):
-        return "Energy (eV)"
-    objective = _objective(problem)
-    if isinstance(objective, SpectralMatch):
-        return "Spectral loss"
-    return "Colour loss" if isinstance(objective, ColourMatch) else "Loss" if objective is not None else "Value"
+def _searcher_kind(name: str) -> type[Searcher] | None:
+    """The class of searchers that proposes under a name; None where no installed package offers it."""
+    if name not in plugins.offered(plugins.SEARCHERS):
+        return None
+    kind: type[Searcher] = plugins.part(plugins.SEARCHERS, name)
+    return kind
 
 
 def in_order(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
@@ -124,16 +94,19 @@ def in_rank(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
     return sorted(done_of(evaluations), key=lambda e: (e.value, e.number))
 
 
-def looks_of(evaluations: Sequence[Evaluation]) -> dict[str, tuple[str, str]]:
+def looks_of(evaluations: Sequence[Evaluation]) -> dict[str, Look]:
     """Colour and marker of each proposer, in order of appearance; the same in every figure of a campaign."""
-    looks: dict[str, tuple[str, str]] = {}
-    strangers = 0
-    for proposer in dict.fromkeys(e.proposer for e in evaluations):
-        if proposer in _KNOWN_LOOKS:
-            looks[proposer] = _KNOWN_LOOKS[proposer]
-        else:
-            looks[proposer] = _OTHER_LOOKS[strangers % len(_OTHER_LOOKS)]
-            strangers += 1
+    proposers = list(dict.fromkeys(e.proposer for e in evaluations))
+    kinds = {name: _searcher_kind(name) for name in proposers}
+    return looks_among({name: None if kind is None else kind.look for name, kind in kinds.items()})
+
+
+def looks_among(own: Mapping[str, Look | None]) -> dict[str, Look]:
+    """Colour and marker by name: each one's own, and the next free ones where it has none."""
+    looks: dict[str, Look] = {}
+    free = iter(range(len(own)))
+    for name, look in own.items():
+        looks[name] = look or _OTHER_LOOKS[next(free) % len(_OTHER_LOOKS)]
     return looks
 
 
@@ -154,7 +127,7 @@ def single_axes(problem: Problem, xlabel: str, height: float) -> tuple[Figure, A
     """One pair of axes with whole numbers along x and the value along y."""
     figure, ax = axes_of(height)
     ax.set_xlabel(xlabel)
-    ax.set_ylabel(value_label(problem))
+    ax.set_ylabel(problem.value_label)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=12, min_n_ticks=1))
     return figure, ax
 
@@ -180,7 +153,7 @@ def legend(figure: Figure, columns: int = 5) -> None:
 def scale_values(ax: Axes, problem: Problem, values: npt.ArrayLike) -> None:
     """A logarithmic value axis, and a word that it is one, where late progress would be invisible without."""
     values = np.asarray(values, dtype=np.float64)
-    level = getattr(problem, "success_below", None)
+    level = problem.success_below
     if not len(values) or values.min() <= 0 or (level is not None and level <= 0):
         return
     if values.max() / values.min() < _LOG_FROM:
@@ -192,12 +165,7 @@ def scale_values(ax: Axes, problem: Problem, values: npt.ArrayLike) -> None:
     ax.yaxis.set_minor_formatter(NullFormatter())
     ax.tick_params(axis="y", which="minor", length=0)
     if ax.get_ylabel():
-        ax.set_ylabel(f"{value_label(problem)} (log scale)")
-
-
-def look_of(proposer: str, place: int = 0) -> tuple[str, str]:
-    """Colour and marker of one proposer, or of the model behind it; the place chooses for unknown names."""
-    return _KNOWN_LOOKS.get(proposer, _OTHER_LOOKS[place % len(_OTHER_LOOKS)])
+        ax.set_ylabel(f"{problem.value_label} (log scale)")
 
 
 def draw_star(ax: Axes, x: float, y: float, label: str, size: float = 200.0) -> None:

@@ -8,8 +8,8 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from matseek.core.problem import Structures
 from matseek.insight.landscape import Landscape
-from matseek.problems import StructureProblem
 from matseek.report.figures.house import BEST, INK, LAYERS, MUTED, FloatArray, draw_star, legend, tidy
 
 _SPAN = 3.0
@@ -17,7 +17,7 @@ _SPAN = 3.0
 
 
 @style.context(LAYERS)
-def energy_and_score(problem: StructureProblem, landscape: Landscape, score: npt.ArrayLike, sigma: float) -> Figure:
+def energy_and_score(problem: Structures, landscape: Landscape, score: npt.ArrayLike, sigma: float) -> Figure:
     """The lowest energy of a free atom above each place, and beside it where the learnt score sends an atom there.
 
     Args:

@@ -12,15 +12,14 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from matseek.evaluation import Evaluation
+from matseek.core.problem import Problem
+from matseek.core.records import Evaluation
 from matseek.insight.convergence import best_so_far
-from matseek.problems import Problem, StructureProblem
 from matseek.report.figures.house import (
     BEST,
     FAINT,
     LAYERS,
     MUTED,
-    PROPOSER_LABELS,
     SUCCESS,
     FloatArray,
     done_of,
@@ -29,6 +28,7 @@ from matseek.report.figures.house import (
     in_order,
     legend,
     looks_of,
+    proposer_label,
     say_nothing_yet,
     scale_values,
     single_axes,
@@ -57,12 +57,12 @@ def convergence(problem: Problem, evaluations: Sequence[Evaluation]) -> Figure:
         mine = [e for e in done_of(ordered) if e.proposer == proposer]
         if mine:
             x, y = [e.number for e in mine], [e.value for e in mine]
-            label = PROPOSER_LABELS.get(proposer, proposer)
+            label = proposer_label(proposer)
             ax.scatter(x, y, s=size, color=color, marker=marker, alpha=0.85, linewidths=0, label=label, zorder=3)
     _draw_best_so_far(ax, ordered)
     _draw_success_level(ax, problem)
     scale_values(ax, problem, [e.value for e in done_of(ordered)])
-    if isinstance(problem, StructureProblem):
+    if problem.as_structures() is not None:
         _leave_out_the_highest(ax, done_of(ordered))
     draw_valueless(ax, ordered, [float(e.number) for e in ordered], counted=True)
     _limit_to_numbers(ax, ordered)
@@ -92,7 +92,7 @@ def batches(problem: Problem, evaluations: Sequence[Evaluation]) -> Figure:
         for k, proposer in enumerate(present):
             mine = [e for e in done if e.iteration == iteration and e.proposer == proposer]
             centre = iteration - 0.4 + (k + 0.5) * width
-            label = "_nolegend_" if proposer in labelled else PROPOSER_LABELS.get(proposer, proposer)
+            label = "_nolegend_" if proposer in labelled else proposer_label(proposer)
             labelled.add(proposer)
             _draw_box(ax, _replicates(mine), centre, 0.86 * width, looks[proposer][0])
             _draw_medians(ax, mine, centre, 0.62 * width, (*looks[proposer], size), label)
@@ -135,7 +135,7 @@ def _draw_best_so_far(ax: Axes, ordered: Sequence[Evaluation]) -> None:
 
 
 def _draw_success_level(ax: Axes, problem: Problem) -> None:
-    level = getattr(problem, "success_below", None)
+    level = problem.success_below
     if level is not None:
         ax.axhline(level, color=SUCCESS, ls=(0, (5, 3)), lw=1.2, label=f"success below {level:g}", zorder=2)
 

@@ -17,8 +17,9 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
-from matseek.evaluation import Evaluation
-from matseek.problems import RecipeProblem
+from matseek.core.problem import Problem
+from matseek.core.records import Evaluation
+from matseek.core.space import Coordinate
 from matseek.report.figures.house import (
     INK,
     LAYERS,
@@ -33,15 +34,13 @@ from matseek.report.figures.house import (
     say_nothing_yet,
     scale_values,
     tidy,
-    value_label,
 )
-from matseek.spaces import Variable
 
 _LABEL_WIDTH = 24
 
 
 @style.context(LAYERS)
-def recipes(problem: RecipeProblem, evaluations: Sequence[Evaluation]) -> Figure:
+def recipes(problem: Problem, evaluations: Sequence[Evaluation]) -> Figure:
     """Value against each variable, one panel per variable, coloured by batch, the best one starred.
 
     A panel spans the variable's window. Where the window was widened in the course of the campaign the panel spans
@@ -52,7 +51,7 @@ def recipes(problem: RecipeProblem, evaluations: Sequence[Evaluation]) -> Figure
         evaluations: The campaign's evaluations; failed and pending ones are ticks along the top.
     """
     ordered = in_order(evaluations)
-    variables = problem.space.variables
+    variables = problem.space.readable
     columns = len(variables) if len(variables) <= 3 else 4 if len(variables) in (4, 7, 8) or len(variables) > 9 else 3
     rows = math.ceil(len(variables) / columns)
     figure = Figure(figsize=(max(5.8, 2.7 * columns), 2.6 * rows + (1.4 if rows == 1 else 0.5)), layout="constrained")
@@ -66,7 +65,7 @@ def recipes(problem: RecipeProblem, evaluations: Sequence[Evaluation]) -> Figure
         tidy(ax)
         _draw_panel(ax, ordered, j, variable, (colors, norm))
         if j % columns == 0:
-            ax.set_ylabel(value_label(problem))
+            ax.set_ylabel(problem.value_label)
         scale_values(ax, problem, [e.value for e in done_of(ordered)])
         if j + columns >= len(variables):  # what is below may be an empty place, so that nothing there shows numbers
             ax.tick_params(labelbottom=True)
@@ -103,7 +102,7 @@ def _tidy_bar(bar: Any, ordered: Sequence[Evaluation]) -> None:  # noqa: ANN401 
 
 
 def _draw_panel(
-    ax: Axes, ordered: Sequence[Evaluation], j: int, variable: Variable, colors: tuple[Colormap, Normalize]
+    ax: Axes, ordered: Sequence[Evaluation], j: int, variable: Coordinate, colors: tuple[Colormap, Normalize]
 ) -> None:
     done = done_of(ordered)
     x = np.array([float(e.point[j]) for e in ordered])
@@ -127,7 +126,7 @@ def _draw_panel(
     ax.xaxis.set_major_locator(MaxNLocator(nbins=5))
 
 
-def _draw_window(ax: Axes, variable: Variable, x: FloatArray) -> None:
+def _draw_window(ax: Axes, variable: Coordinate, x: FloatArray) -> None:
     """Limits of the axis: the window or, where points lie beyond it, all points with the window shaded."""
     low, high = min(variable.low, x.min(initial=np.inf)), max(variable.high, x.max(initial=-np.inf))
     slack = 1e-9 * (variable.high - variable.low)

@@ -12,9 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from matseek.evaluation import Evaluation
-from matseek.insight.foresight import spectral_cosine
-from matseek.problems import Problem, SpectralMatch
+from matseek.core.objective import Objective
+from matseek.core.problem import Problem
+from matseek.core.records import Evaluation
+from matseek.insight.holdout import spectral_cosine
 from matseek.problems.spectra import GATE_HIGH, GATE_LOW
 from matseek.report.figures.house import (
     BEST,
@@ -25,7 +26,6 @@ from matseek.report.figures.house import (
     axes_of,
     in_rank,
     legend,
-    spectral_match,
     tidy,
 )
 
@@ -50,8 +50,8 @@ def spectra(problem: Problem, evaluations: Sequence[Evaluation]) -> Figure:
     Raises:
         ValueError: If the problem does not match spectra.
     """
-    objective = spectral_match(problem)
-    if objective is None:
+    objective = problem.objective
+    if objective is None or objective.target_spectrum is None:
         raise ValueError(f"problem {problem.name!r} does not match spectra; draw convergence, batches or recipes")
     figure, ax = axes_of(height=4.6)
     ax.set_xlabel("Wavelength (nm)")
@@ -145,7 +145,7 @@ def _spectrum_name(e: Evaluation) -> str:
     return f"evaluation {e.number} (loss {e.value:.3f})"
 
 
-def _draw_best_spectrum(ax: Axes, best: Evaluation, objective: SpectralMatch) -> float:
+def _draw_best_spectrum(ax: Axes, best: Evaluation, objective: Objective) -> float:
     """Median, band and target; gives the highest absorbance drawn."""
     measured = _whole_spectra(best)
     median = np.median(measured, axis=0)
@@ -159,9 +159,10 @@ def _draw_best_spectrum(ax: Axes, best: Evaluation, objective: SpectralMatch) ->
     return float(high.max())
 
 
-def _draw_target(ax: Axes, objective: SpectralMatch, low: float, high: float, label: str) -> None:
+def _draw_target(ax: Axes, objective: Objective, low: float, high: float, label: str) -> None:
     low, high = (low, high) if high > low else (0.0, 1.0)  # a dark best spectrum has no scale to lend
-    shape = (objective.target - objective.target.min()) / np.ptp(objective.target)
+    target = np.asarray(objective.target_spectrum)
+    shape = (target - target.min()) / np.ptp(target)
     ax.plot(
         objective.wavelengths, low + (high - low) * shape, color=BEST, ls=(0, (5, 2.5)), lw=1.6, label=label, zorder=3
     )

@@ -10,7 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from matseek.report.figures.house import BEST, INK, LAYERS, MUTED, SUCCESS, axes_of, legend, look_of, tidy
+from matseek.report.figures.house import BEST, INK, LAYERS, MUTED, SUCCESS, axes_of, legend, tidy
+
+_LOOK = ("#D55E00", "^")
 
 ByRun = Mapping[int, Mapping[str, float]]
 
@@ -25,8 +27,7 @@ def loss_level(by_run: ByRun, below: float | None = None, label: str = "Spectral
         label: What the value is.
     """
     figure, ax = axes_of(height=3.4)
-    color, marker = look_of("network", 1)
-    _draw(ax, by_run, "best_of_run", (color, marker), "best of the run")
+    _draw(ax, by_run, "best_of_run", _LOOK, "best of the run")
     _draw(ax, by_run, "best", (BEST, "o"), "best so far")
     _draw_level(ax, below, "end below {:g}")
     _label(ax, label)
@@ -36,7 +37,7 @@ def loss_level(by_run: ByRun, below: float | None = None, label: str = "Spectral
 
 @style.context(LAYERS)
 def accuracy(by_run: ByRun, cosine: float | None = None, mse: float | None = None) -> Figure:
-    """How well the network foresaw each run's conditions before it was taught them.
+    """How well the model predicted each batch's conditions before it was trained on them.
 
     Args:
         by_run: ``cosine``, ``least_cosine`` and ``mse`` of each run, NaN where there was nothing to compare.
@@ -47,12 +48,11 @@ def accuracy(by_run: ByRun, cosine: float | None = None, mse: float | None = Non
     left, right = figure.subplots(1, 2)
     tidy(left)
     tidy(right)
-    look = look_of("network", 1)
-    _draw(left, by_run, "cosine", look, "median over the conditions")
+    _draw(left, by_run, "cosine", _LOOK, "median over the conditions")
     _draw(left, by_run, "least_cosine", (MUTED, "v"), "worst condition")
     _draw_level(left, cosine, "accurate from {:g}")
     _label(left, "Spectral cosine, predicted and measured")
-    _draw(right, by_run, "mse", look, "_median")
+    _draw(right, by_run, "mse", _LOOK, "_median")
     _draw_level(right, mse, "accurate up to {:g}")
     _label(right, "Mean squared error")
     if any(by_run[k]["mse"] > 0 for k in by_run):

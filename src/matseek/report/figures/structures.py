@@ -18,8 +18,8 @@ from matplotlib.collections import EllipseCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from matseek.evaluation import Evaluation
-from matseek.problems import StructureProblem
+from matseek.core.problem import Problem, Structures
+from matseek.core.records import Evaluation
 from matseek.problems.motifs import free_indices
 from matseek.report.figures.house import (
     BEST,
@@ -47,7 +47,7 @@ _SPAN = 5.0
 
 
 @style.context(LAYERS)
-def sampled_energies(problem: StructureProblem, evaluations: Sequence[Evaluation]) -> Figure:
+def sampled_energies(problem: Problem, evaluations: Sequence[Evaluation]) -> Figure:
     """Energies of each iteration's structures as violins, with their medians.
 
     Args:
@@ -80,7 +80,7 @@ def sampled_energies(problem: StructureProblem, evaluations: Sequence[Evaluation
 
 
 @style.context(LAYERS)
-def sampled_places(problem: StructureProblem, evaluations: Sequence[Evaluation]) -> Figure:
+def sampled_places(problem: Structures, evaluations: Sequence[Evaluation]) -> Figure:
     """Where the free atoms of each iteration's structures were, over the template, seen from above.
 
     As the paper's figure of the adatom on the stepped surface (Rønne, Vegge and Bhowmik 2025).
@@ -120,7 +120,7 @@ def sampled_places(problem: StructureProblem, evaluations: Sequence[Evaluation])
 
 
 @style.context(LAYERS)
-def structures(problem: StructureProblem, evaluations: Sequence[Evaluation]) -> Figure:
+def structures(problem: Structures, evaluations: Sequence[Evaluation]) -> Figure:
     """The best structures from above and from the side; free atoms are coloured.
 
     Args:
@@ -177,7 +177,7 @@ def _by_iteration(evaluations: Sequence[Evaluation], most: int) -> list[tuple[fl
     ]
 
 
-def _draw_surface(ax: Axes, problem: StructureProblem) -> None:
+def _draw_surface(ax: Axes, problem: Structures) -> None:
     """Cell, and the template's atoms within 4 A of the highest one, higher ones darker."""
     tidy(ax)
     ax.grid(visible=False)

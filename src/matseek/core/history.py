@@ -1,0 +1,148 @@
+"""What has been tried so far, as searchers see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from matseek.core.objective import Objective
+from matseek.core.records import WINDOW_WIDENED, Evaluation, Event, Proposal
+from matseek.core.space import BoxSpace, BoxView, Space
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """Everything that a searcher may know when it is asked.
+
+    Args:
+        space: The problem's space.
+        seed: The campaign's seed.
+        iteration: Number of the batch that is asked for, 1 for the first.
+        evaluations: All evaluations so far, by number, pending ones among them.
+        events: All events so far, in order.
+        objective: What the problem makes of a spectrum; None where its response is the value itself.
+    """
+
+    space: Space
+    seed: int
+    iteration: int
+    evaluations: tuple[Evaluation, ...]
+    events: tuple[Event, ...]
+    objective: Objective | None = None
+
+    @cached_property
+    def window(self) -> BoxSpace:
+        """The box with the windows as widened so far.
+
+        Raises:
+            ValueError: If the space is no box; see :meth:`in_box`.
+        """
+        view = self.space.as_box()
+        if view is None or view.box is not self.space:
+            raise ValueError(
+                "this searcher chooses from a box of coordinates, and the problem's space is none; "
+                "take searcher=rss, searcher=random or searcher=godiff"
+            )
+        box = view.box
+        for event in self.events:
+            if event.kind == WINDOW_WIDENED:
+                box = box.widen(event.data["variable"], **{event.data["side"]: event.data["to"]})
+        return box
+
+    @property
+    def domain(self) -> Space:
+        """Where points may lie now: the widened box, or the space itself where it is none."""
+        view = self.space.as_box()
+        return self.window if view is not None and view.box is self.space else self.space
+
+    def in_box(self) -> History:
+        """The same history in coordinates of a box; itself where the space is a box, or cannot be seen as one."""
+        view = self.space.as_box()
+        return self if view is None or view.box is self.space else self.seen_through(view)
+
+    @cached_property
+    def done(self) -> tuple[Evaluation, ...]:
+        """Evaluations that gave a value."""
+        return tuple(e for e in self.evaluations if e.status == "done")
+
+    @cached_property
+    def pending(self) -> FloatArray:
+        """Points asked and not yet told, shape ``(p, d)``."""
+        return self._points(tuple(e for e in self.evaluations if e.status == "pending"))
+
+    @cached_property
+    def failed(self) -> FloatArray:
+        """Points whose evaluation failed, shape ``(f, d)``."""
+        return self._points(tuple(e for e in self.evaluations if e.status == "failed"))
+
+    @cached_property
+    def points(self) -> FloatArray:
+        """Points with a value, shape ``(n, d)``."""
+        return self._points(self.done)
+
+    @cached_property
+    def tried(self) -> FloatArray:
+        """All points ever asked, whatever came of them, shape ``(n, d)``."""
+        return self._points(self.evaluations)
+
+    @cached_property
+    def values(self) -> FloatArray:
+        """Values, shape ``(n,)``."""
+        return np.array([e.value for e in self.done])
+
+    @cached_property
+    def variances(self) -> FloatArray:
+        """Variances of the values, shape ``(n,)``; NaN without replicates."""
+        return np.array([e.variance for e in self.done])
+
+    def until(self, run: int) -> History:
+        """The history as it was when a run's last result had come in."""
+        return replace(
+            self,
+            iteration=run + 1,
+            evaluations=tuple(e for e in self.evaluations if e.iteration <= run),
+            events=tuple(e for e in self.events if e.data.get("iteration", 0) <= run),
+        )
+
+    def seen_through(self, view: BoxView) -> History:
+        """The same history in the coordinates of a box."""
+        seen = view.coordinates(self.tried) if self.evaluations else np.zeros((0, view.box.dim))
+        evaluations = tuple(replace(e, point=point) for e, point in zip(self.evaluations, seen, strict=True))
+        return replace(self, space=view.box, evaluations=evaluations)
+
+    def after(self, events: tuple[Event, ...]) -> History:
+        """The history with some events added."""
+        return replace(self, events=self.events + events)
+
+    def with_pending(self, proposal: Proposal) -> History:
+        """The history as if a proposal had been asked for already: its events happened, its points are pending."""
+        asked = tuple(
+            Evaluation(
+                number=len(self.evaluations) + i,
+                iteration=self.iteration,
+                proposer=proposer,
+                point=point,
+                status="pending",
+                value=float("nan"),
+                replicates=np.empty(0),
+                error=None,
+                asked_at=datetime.now(UTC),
+                finished_at=None,
+                load_response=lambda: None,
+            )
+            for i, (point, proposer) in enumerate(zip(proposal.points, proposal.proposers, strict=True), start=1)
+        )
+        return replace(self, evaluations=self.evaluations + asked, events=self.events + proposal.events)
+
+    def rng(self) -> np.random.Generator:
+        """Source of randomness of this iteration: a campaign that goes on after a crash draws the same numbers."""
+        return np.random.default_rng([self.seed, self.iteration])
+
+    def _points(self, evaluations: tuple[Evaluation, ...]) -> FloatArray:
+        return np.array([e.point for e in evaluations]).reshape(-1, self.space.dim)

@@ -1,0 +1,53 @@
+"""The contract of an objective: from a spectrum to a value."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, overload
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FloatArray = npt.NDArray[np.float64]
+
+
+class Objective(ABC):
+    """Turns a spectrum into a value to minimise; defined for every input, NaN where a spectrum is not finite."""
+
+    wavelengths: FloatArray
+    """In nm, shape ``(m,)``, strictly increasing."""
+
+    @property
+    def response_size(self) -> int:
+        """Number of wavelengths, m."""
+        return int(np.size(self.wavelengths))
+
+    @overload
+    def __call__(self, spectra: Tensor) -> Tensor: ...
+    @overload
+    def __call__(self, spectra: npt.ArrayLike) -> FloatArray: ...
+    @abstractmethod
+    def __call__(self, spectra: Tensor | npt.ArrayLike) -> Tensor | FloatArray:
+        """Values, shape ``(...)``, of spectra ``(..., m)``; tensors give tensors with gradients."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """A name that is the same in every process and differs where two objectives do."""
+
+    @property
+    def label(self) -> str:
+        """What the value is called on an axis."""
+        return "Loss"
+
+    @property
+    def target_spectrum(self) -> FloatArray | None:
+        """The spectrum that is wanted, shape ``(m,)``, to be drawn beside the measured ones; None without one."""
+        return None
+
+    @property
+    def target_lab(self) -> FloatArray | None:
+        """The colour that is wanted, CIELAB, shape ``(3,)``; None without one."""
+        return None

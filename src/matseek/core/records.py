@@ -1,0 +1,142 @@
+"""Evaluations, events and proposals as frozen values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+Status = Literal["pending", "done", "failed"]
+
+WINDOW_WIDENED = "window_widened"
+REFUSED = "refused"
+ITERATED = "iterated"
+TRAINED = "trained"
+RELAXED = "relaxed"
+JUDGED = "judged"
+RECOGNISED = "recognised"
+"""Kinds of the events that more than one part knows."""
+
+_NUMBERS = frozenset({ITERATED, TRAINED, RELAXED, JUDGED, RECOGNISED})
+
+OPENING = "opening"
+"""Who has chosen first points that no searcher chose."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """One evaluation of the truth, as the ledger holds it.
+
+    Args:
+        number: 1 for the campaign's first evaluation.
+        iteration: 1 for the campaign's first batch.
+        proposer: Who chose the point.
+        point: Shape ``(d,)``, in the variables' units.
+        status: ``pending`` (asked, not told), ``done`` or ``failed``.
+        value: The value to minimise; NaN unless done.
+        replicates: Value of each replicate, shape ``(r,)``.
+        error: Why it failed; None unless failed.
+        asked_at: When the point was written down.
+        finished_at: When the result was written down; None while pending.
+        load_response: Reads the raw response from the ledger.
+    """
+
+    number: int
+    iteration: int
+    proposer: str
+    point: FloatArray
+    status: Status
+    value: float
+    replicates: FloatArray
+    error: str | None
+    asked_at: datetime
+    finished_at: datetime | None
+    load_response: Callable[[], npt.NDArray[np.floating[Any]] | None] = field(repr=False)
+
+    @property
+    def response(self) -> npt.NDArray[np.floating[Any]] | None:
+        """Raw answer of the oracle, ``(m,)`` or ``(r, m)``; None where the values are all there is.
+
+        It is read from the ledger, which keeps a few of those that were looked at last.
+        """
+        return self.load_response()
+
+    @cached_property
+    def finite_replicates(self) -> FloatArray:
+        """The replicates that gave a value."""
+        return np.asarray(self.replicates[np.isfinite(self.replicates)])
+
+    @property
+    def spread(self) -> float:
+        """Sample standard deviation between replicates; NaN with fewer than two."""
+        return float(self.finite_replicates.std(ddof=1)) if len(self.finite_replicates) > 1 else float("nan")
+
+    @property
+    def variance(self) -> float:
+        """Variance of the value as the median of its replicates, ``pi/2 s^2/r``; NaN with fewer than two.
+
+        The factor is the median's asymptotic variance for normal replicates, Kenney and Keeping, Mathematics of
+        Statistics (1962), section 14.9.
+        """
+        return float(np.pi / 2 * self.spread**2 / max(len(self.finite_replicates), 1))
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that the campaign's record must tell besides evaluations, for example a widened window.
+
+    Args:
+        kind: What sort of thing happened.
+        message: When, what and why, for people.
+        data: The same for programs.
+    """
+
+    kind: str
+    message: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def batch(self) -> int | None:
+        """The batch, or the part of one, that it tells of; None where it tells of the campaign."""
+        return self.data.get("run")
+
+    @property
+    def for_programs(self) -> bool:
+        """Whether it is a record of numbers, which figures show, and not a sentence for people."""
+        return self.kind in _NUMBERS
+
+    def metrics(self) -> dict[str, float]:
+        """The finite numbers that it tells, by name, for figures and loggers; none where it is words.
+
+        What a searcher records by a key ``figures`` is shown, by whatever name the event has.
+        """
+        data = self.data
+        found: Mapping[str, Any] = data.get("figures", {})
+        if self.kind == REFUSED:
+            found = {"acceptance": data["accepted"] / data["drawn"]} if data["drawn"] else {}
+        elif self.kind == RELAXED:
+            found = {"relaxed_energy": data["energy"], "relaxation_evaluations": len(data["evaluations"])}
+        prefix = f"{data['criterion']}/" if "criterion" in data else ""
+        return {f"{prefix}{k}": float(v) for k, v in found.items() if v is not None and math.isfinite(v)}
+
+
+@dataclass(frozen=True, eq=False)
+class Proposal:
+    """What a searcher wants to try next.
+
+    Args:
+        points: Shape ``(n, d)``, in the variables' units.
+        proposers: Who chose each point.
+        events: What the record must tell about this choice.
+    """
+
+    points: FloatArray
+    proposers: tuple[str, ...]
+    events: tuple[Event, ...] = ()

@@ -1,0 +1,246 @@
+"""What a searcher is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+import numpy as np
+
+from matseek.checks import check, whole
+from matseek.core.history import History
+from matseek.core.problem import Problem
+from matseek.core.records import OPENING, Evaluation, Event, Proposal, Status
+from matseek.core.space import BoxView, Space
+from matseek.core.surrogate import Look, Surrogate
+from matseek.errors import BudgetError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lightning.pytorch.loggers import Logger
+
+
+class Evaluator(Protocol):
+    """What a searcher is given: the only way to the truth, within a budget, everything written down."""
+
+    @property
+    def problem(self) -> Problem:
+        """What is evaluated."""
+        ...
+
+    @property
+    def budget(self) -> int:
+        """Evaluations that the campaign may have in all."""
+        ...
+
+    @property
+    def remaining(self) -> int:
+        """Evaluations that may still be asked for."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """The campaign's seed."""
+        ...
+
+    @property
+    def opening(self) -> int:
+        """Evaluations of the campaign's first batch that no searcher chose."""
+        ...
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """Where a searcher that trains keeps its state; None keeps it nowhere."""
+        ...
+
+    @property
+    def training(self) -> Logger | None:
+        """Logger of a searcher's Lightning trainer; None logs no training."""
+        ...
+
+    def history(self) -> History:
+        """Everything so far."""
+        ...
+
+    def evaluations(self, *, status: Status | None = None, iteration: int | None = None) -> Sequence[Evaluation]:
+        """Evaluations so far, of a status or a batch."""
+        ...
+
+    def ask(self, choose: Callable[[History], Proposal]) -> list[Evaluation]:
+        """Have a batch chosen, check it, and write it down; nothing is evaluated yet."""
+        ...
+
+    def evaluate(self, proposal: Proposal) -> list[Evaluation]:
+        """Write a batch down that was chosen without looking at the history, and evaluate it."""
+        ...
+
+    def evaluate_pending(self) -> list[Evaluation]:
+        """Evaluate what is written down without a result."""
+        ...
+
+    def stops(self) -> bool:
+        """Whether the campaign has reached what it was after; to be asked between batches."""
+        ...
+
+    def note_once(self, event: Event) -> None:
+        """Write down an event about a batch, unless one of its kind is there."""
+        ...
+
+
+class Searcher(ABC):
+    """Spends an evaluator's budget. A searcher holds settings only; what happened is in the history."""
+
+    name: ClassVar[str]
+    """Name in records."""
+
+    label: ClassVar[str]
+    """How people read the name."""
+
+    look: ClassVar[Look | None] = None
+    """Colour and marker in figures; None for the next free ones."""
+
+    @property
+    def title(self) -> str:
+        """The label, and what tells these settings from the usual ones."""
+        return self.label
+
+    @property
+    def surrogates(self) -> tuple[Surrogate, ...]:
+        """The models that it learns from what is measured; by default there are none."""
+        return ()
+
+    def as_batch_searcher(self) -> BatchSearcher | None:
+        """The searcher as one that can be asked for a batch; None where it can only search by itself."""
+        return None
+
+    @property
+    def processes(self) -> int:
+        """Processes that search together; the first of them evaluates. By default one does everything."""
+        return 1
+
+    @abstractmethod
+    def search(self, evaluator: Evaluator) -> None:
+        """Evaluate until the budget is spent or the evaluator says stop; goes on from whatever the ledger holds."""
+
+    def check_space(self, space: Space) -> None:  # noqa: B027 -- most spaces suit most searchers
+        """Refuse a space that this searcher cannot search, before anything is paid.
+
+        Raises:
+            ValueError: If it cannot.
+        """
+
+    def check_problem(self, problem: Problem) -> None:
+        """Refuse a problem that this searcher cannot search, before anything is paid.
+
+        Raises:
+            ValueError: If it cannot.
+        """
+        self.check_space(problem.space)
+
+    def check(self, budget: int) -> None:
+        """Refuse a budget that this searcher cannot work with, before anything is paid.
+
+        Raises:
+            BudgetError: If the budget is too small.
+        """
+        try:
+            whole(1)("budget", budget)
+        except ValueError as error:
+            raise BudgetError(f"{error}: evaluations in all") from error
+
+
+@dataclass(frozen=True)
+class BatchSearcher(Searcher):
+    """A searcher that can wait for a laboratory: it chooses a batch from the history and nothing else.
+
+    Args:
+        batch_size: Points in a batch; the last batch of a campaign may be smaller.
+    """
+
+    batch_size: int = 15
+
+    def __post_init__(self) -> None:
+        check(self, batch_size=whole(1))
+
+    def as_batch_searcher(self) -> BatchSearcher:
+        """Itself."""
+        return self
+
+    def check(self, budget: int) -> None:
+        """Refuse a budget smaller than a batch."""
+        super().check(budget)
+        if self.batch_size > budget:
+            raise BudgetError(
+                f"batch_size={self.batch_size} is larger than budget={budget}; lower the batch size or raise the budget"
+            )
+
+    @abstractmethod
+    def ask(self, n: int, history: History) -> Proposal:
+        """Choose n points; the same history gives the same points.
+
+        Args:
+            n: Number of points.
+            history: Everything so far; points must lie in ``history.window``.
+        """
+
+    def choose(self, n: int, history: History) -> Proposal:
+        """Choose n points of any space that can be seen as a box."""
+        return ask_in_box(partial(self.ask, n), history)
+
+    def size(self, history: History) -> int:  # noqa: ARG002 -- for those whose batches differ
+        """Points of the next batch, as far as the budget allows."""
+        return self.batch_size
+
+    def search(self, evaluator: Evaluator) -> None:
+        """Ask and evaluate, batch after batch."""
+        evaluator.evaluate_pending()
+        while (remaining := evaluator.remaining) > 0 and not evaluator.stops():
+            size = self.size(evaluator.history())
+            evaluator.ask(partial(self.choose, min(size, remaining)))
+            evaluator.evaluate_pending()
+
+
+def require_box(searcher: str, space: Space) -> BoxView:
+    """The space seen as a box.
+
+    Raises:
+        ValueError: If it cannot be.
+    """
+    view = space.as_box()
+    if view is None:
+        structures = space.as_structures()
+        has = "this space has no such coordinates" if structures is None else f"this space has {structures.size}"
+        raise ValueError(
+            f"searcher={searcher} searches a box of coordinates; of structures it knows those with one free atom, and "
+            f"room for it above every atom of the template; {has}: take searcher=rss, "
+            "searcher=random or searcher=godiff"
+        )
+    return view
+
+
+def ask_in_box(ask: Callable[[History], Proposal], history: History) -> Proposal:
+    """Have points chosen in a box's coordinates where the space can be seen as one, and in its own where it cannot."""
+    view = history.space.as_box()
+    if view is None or view.box is history.space:
+        return ask(history)
+    proposal = ask(history.seen_through(view))
+    return replace(proposal, points=view.points(proposal.points))
+
+
+def open_with(n: int, history: History) -> Proposal:
+    """First points that no searcher chooses, by seed and nothing else, so that compared campaigns begin alike.
+
+    Args:
+        n: Number of points.
+        history: Of a campaign that has not begun.
+    """
+
+    def first(history: History) -> Proposal:
+        points: np.ndarray = history.space.sample_opening(n, history.rng())
+        return Proposal(points, (OPENING,) * n)
+
+    return ask_in_box(first, history)

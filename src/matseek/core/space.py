@@ -1,0 +1,325 @@
+"""The contract of a space: what may be tried, and how others see it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from matseek.geometry.polytope import Polytope
+
+FloatArray = npt.NDArray[np.float64]
+
+
+class Space(ABC):
+    """What may be tried: points are float64 arrays of shape ``(m, d)`` whose columns have names and units.
+
+    A new space gives ``names``, ``contains``, ``sample_uniform`` and ``describe``; everything else has a default. What
+    else it can do is asked of it: :meth:`as_box` for searchers that need bounded coordinates, and
+    :meth:`as_structures` for those that need atoms. ``matseek.testing.check_space`` certifies it.
+    """
+
+    @property
+    @abstractmethod
+    def names(self) -> tuple[str, ...]:
+        """Names of the coordinates."""
+
+    @abstractmethod
+    def contains(self, points: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+        """Whether each point of ``(m, d)`` lies in the space, shape ``(m,)``; NaN is never contained."""
+
+    @abstractmethod
+    def sample_uniform(self, m: int, rng: np.random.Generator) -> FloatArray:
+        """Points that may be evaluated, uniformly distributed, shape ``(m, d)``."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """The space as plain data: two spaces are the same if these are equal."""
+
+    @property
+    def dim(self) -> int:
+        """Number of coordinates of a point, d."""
+        return len(self.names)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names with units: the columns of frames."""
+        return self.names
+
+    @property
+    def readable(self) -> Sequence[Coordinate]:
+        """The coordinates whose numbers tell a reader something, in the order of the columns; by default none."""
+        return ()
+
+    def refusals(self, points: npt.ArrayLike) -> list[str]:
+        """Why each point should not be evaluated; an empty text where it may be."""
+        return ["" if inside else "outside the space" for inside in self.contains(points)]
+
+    def sample_opening(self, m: int, rng: np.random.Generator) -> FloatArray:
+        """First points of a campaign that no searcher chooses, shape ``(m, d)``; uniform by default."""
+        return self.sample_uniform(m, rng)
+
+    def as_box(self) -> BoxView | None:
+        """The space seen as a box of coordinates; None where it cannot be."""
+        return None
+
+    def as_structures(self) -> StructureSpace | None:
+        """The space as positions of free atoms; None where its points are no structures."""
+        return None
+
+    def as_points(self, points: npt.ArrayLike) -> FloatArray:
+        """Points as a float64 array of shape ``(m, d)``.
+
+        Raises:
+            ValueError: If the shape is another one.
+        """
+        array = np.atleast_2d(np.asarray(points, dtype=np.float64))
+        if array.ndim != 2 or array.shape[1] != self.dim:
+            raise ValueError(f"points have shape {np.shape(points)}, but {self._shape_wanted()}")
+        return array
+
+    def _shape_wanted(self) -> str:
+        """How points must be given, in words."""
+        return f"the space has {self.dim} coordinates {list(self.names)}; give one column per coordinate"
+
+    def to_frame(self, points: npt.ArrayLike) -> pd.DataFrame:
+        """Points as a table whose columns are named with units."""
+        return pd.DataFrame(self.as_points(points), columns=list(self.labels))
+
+    def from_frame(self, frame: pd.DataFrame) -> FloatArray:
+        """Points of a table, whose columns are found by label (name with unit) or by bare name.
+
+        Raises:
+            ValueError: If a column is missing, carries another unit, or holds something other than numbers.
+        """
+        pairs = zip(self.names, self.labels, strict=True)
+        return np.column_stack([_column(frame, name, label) for name, label in pairs])
+
+
+def _column(frame: pd.DataFrame, name: str, label: str) -> FloatArray:
+    """The numbers of the column that is named by a coordinate."""
+    names = dict.fromkeys((label, name))
+    matching = [c for c in frame.columns if c in names]
+    if len(matching) > 1:
+        raise ValueError(f"the table has several columns {matching} for {name!r}; keep one")
+    if not matching:
+        similar = [c for c in frame.columns if str(c).split(" (")[0].split("(")[0].strip() == name]
+        unit = label.removeprefix(name).strip(" ()")
+        hint = f"; found {similar[0]!r}: convert it to {unit or 'a pure number'}" if similar else ""
+        raise ValueError(
+            f"no column {label!r} (or {name!r}) in the table with columns {[str(c) for c in frame.columns]}{hint}"
+        )
+    numbers = pd.to_numeric(frame[matching[0]], errors="coerce")
+    if numbers.isna().any():
+        row = int(np.flatnonzero(numbers.isna().to_numpy())[0])
+        raise ValueError(
+            f"column {matching[0]!r}, row {row}: {frame[matching[0]].iloc[row]!r} is not a number; correct it"
+        )
+    return np.asarray(numbers.to_numpy(dtype=np.float64))
+
+
+class Coordinate(Protocol):
+    """A coordinate with a window and a unit, such as :class:`matseek.spaces.Variable`."""
+
+    @property
+    def name(self) -> str:
+        """Name, unique within a space."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """Name with unit."""
+        ...
+
+    @property
+    def unit(self) -> str:
+        """Unit; empty for a pure number."""
+        ...
+
+    @property
+    def low(self) -> float:
+        """Lower end of the window."""
+        ...
+
+    @property
+    def high(self) -> float:
+        """Upper end of the window."""
+        ...
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Ends up to which the window may be widened."""
+        ...
+
+    @property
+    def periodic(self) -> bool:
+        """Whether both ends of the window are the same place."""
+        ...
+
+
+class BoxView(Protocol):
+    """A space seen as a box: the box, and the way there and back."""
+
+    @property
+    def box(self) -> BoxSpace:
+        """The box of coordinates."""
+        ...
+
+    def coordinates(self, points: npt.ArrayLike) -> FloatArray:
+        """Points of the box ``(m, b)`` for points of the space ``(m, d)``."""
+        ...
+
+    def points(self, coordinates: npt.ArrayLike) -> FloatArray:
+        """Points of the space ``(m, d)`` for points of the box ``(m, b)``."""
+        ...
+
+
+class BoxSpace(Space):
+    """Bounded coordinates under linear constraints: what Gaussian processes and networks learn on."""
+
+    variables: Sequence[Coordinate]
+    """The coordinates, in the order of the columns of points."""
+
+    @property
+    @abstractmethod
+    def lower(self) -> FloatArray:
+        """Lower ends of the windows, shape ``(d,)``."""
+
+    @property
+    @abstractmethod
+    def upper(self) -> FloatArray:
+        """Upper ends of the windows, shape ``(d,)``."""
+
+    @property
+    @abstractmethod
+    def periodic(self) -> npt.NDArray[np.bool_]:
+        """Which coordinates are periodic, shape ``(d,)``."""
+
+    @property
+    @abstractmethod
+    def unit_polytope(self) -> Polytope:
+        """The feasible set in coordinates that run from 0 to 1 over each window."""
+
+    @property
+    def rules(self) -> list[str]:
+        """Constraints in words; none by default."""
+        return []
+
+    @abstractmethod
+    def sample_latin_hypercube(self, n: int, rng: np.random.Generator) -> FloatArray:
+        """Feasible Latin hypercube, shape ``(n, d)``."""
+
+    @abstractmethod
+    def widen(self, name: str, *, low: float | None = None, high: float | None = None) -> Self:
+        """The box with the window of one coordinate widened, at most to its limits."""
+
+    def unit_offset(self, a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
+        """``a - b`` in unit coordinates, periodic ones by the nearest image, shape ``(..., d)``."""
+        offset = np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)
+        return np.asarray(np.where(self.periodic, offset - np.round(offset), offset))
+
+    def normalize(self, points: npt.ArrayLike) -> FloatArray:
+        """Points in coordinates that run from 0 to 1 over each window, shape ``(n, d)``."""
+        return np.asarray((np.asarray(points, dtype=np.float64) - self.lower) / (self.upper - self.lower))
+
+    def unnormalize(self, unit_points: npt.ArrayLike) -> FloatArray:
+        """Points in the coordinates' units from unit coordinates, shape ``(n, d)``."""
+        # Twelve digits are more than any pump has; without rounding an edge reads 39.999999999999.
+        unit = np.round(np.asarray(unit_points, dtype=np.float64), 12)
+        points = self.lower + unit * (self.upper - self.lower)
+        return np.asarray(np.clip(points, self.lower, self.upper))
+
+    @property
+    def readable(self) -> Sequence[Coordinate]:
+        """All of them."""
+        return self.variables
+
+    def sample_opening(self, m: int, rng: np.random.Generator) -> FloatArray:
+        """A feasible Latin hypercube, shape ``(m, d)``."""
+        return self.sample_latin_hypercube(m, rng)
+
+    def as_box(self) -> BoxView:
+        """Itself."""
+        return _Itself(self)
+
+
+class _Itself:
+    """A box as seen by itself."""
+
+    def __init__(self, box: BoxSpace) -> None:
+        self.box = box
+
+    def coordinates(self, points: npt.ArrayLike) -> FloatArray:
+        return self.box.as_points(points)
+
+    def points(self, coordinates: npt.ArrayLike) -> FloatArray:
+        return self.box.as_points(coordinates)
+
+
+class StructureSpace(Space):
+    """Positions of free atoms beside atoms that never move; a point is ``x1, y1, z1, x2, ...`` in angstrom."""
+
+    template: Atoms
+    free: str
+    z: tuple[float, float]
+    least_distance: float
+
+    @property
+    @abstractmethod
+    def numbers(self) -> npt.NDArray[np.int64]:
+        """Atomic numbers of the free atoms, shape ``(n,)``."""
+
+    @property
+    @abstractmethod
+    def z_low(self) -> float:
+        """Lower end of the confinement, absolute, in angstrom."""
+
+    @property
+    @abstractmethod
+    def z_high(self) -> float:
+        """Upper end of the confinement, absolute, in angstrom."""
+
+    @property
+    @abstractmethod
+    def plane(self) -> FloatArray:
+        """In-plane cell vectors as rows, shape ``(2, 2)``."""
+
+    @abstractmethod
+    def atoms(self, point: npt.ArrayLike) -> Atoms:
+        """The structure of one point, shape ``(3n,)``: the atoms that never move, then the free ones."""
+
+    @abstractmethod
+    def point(self, atoms: Atoms) -> FloatArray:
+        """The point of a structure whose last atoms are the free ones, shape ``(3n,)``; undoes :meth:`atoms`."""
+
+    @abstractmethod
+    def wrap(self, points: npt.ArrayLike) -> FloatArray:
+        """The same structures with every free atom inside the cell, shape ``(m, 3n)``."""
+
+    @abstractmethod
+    def sample_contiguous(self, m: int, rng: np.random.Generator) -> FloatArray:
+        """Structures whose free atoms are bonded to one another, shape ``(m, 3n)``."""
+
+    @abstractmethod
+    def closeness(self, points: npt.ArrayLike) -> FloatArray:
+        """The shortest distance of each structure as a multiple of the least allowed one, shape ``(m,)``."""
+
+    @abstractmethod
+    def walls(self, points: npt.ArrayLike, reach: float = 0.01) -> npt.NDArray[np.int64]:
+        """On which wall each free atom lies: -1 the lower, 1 the upper, 0 neither, shape ``(m, n)``."""
+
+    @property
+    def size(self) -> int:
+        """Number of free atoms, n."""
+        return len(self.numbers)
+
+    def as_structures(self) -> StructureSpace:
+        """Itself."""
+        return self

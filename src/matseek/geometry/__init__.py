@@ -1,0 +1,1 @@
+"""Mathematics of lattices and convex bodies, below every room."""

@@ -1,0 +1,8 @@
+"""GO-Diff: the searcher that learns a diffusion model of structures, and everything it is made of."""
+
+from matseek.godiff.domains import NetworkSettings
+from matseek.godiff.fields import learnt_score
+from matseek.godiff.searcher import GODiffSearcher
+from matseek.godiff.steering import Guidance, Renoising, SurrogateRelaxation
+
+__all__ = ["GODiffSearcher", "Guidance", "NetworkSettings", "Renoising", "SurrogateRelaxation", "learnt_score"]

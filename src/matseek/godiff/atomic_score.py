@@ -1,0 +1,237 @@
+"""The network of GO-Diff: score and forces of the free atoms from one PaiNN representation.
+
+Sigma enters in the score head only. So the representation, and with it all that the template sends, does not depend on
+sigma: a sampling run encodes the template once for all its steps, and the forces, read from the same representation,
+cannot depend on sigma by construction.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.data import Data
+
+from matseek import checks
+from matseek.godiff.graphs import AtomicSystem, Surroundings, full_graph, surroundings, template_graph
+from matseek.godiff.painn import Edges, GatedVectors, PaiNN
+from matseek.godiff.score_matching import Fields
+
+TemplateFeatures = tuple[Tensor, ...]
+"""What the template's distinct atoms send in each block; empty where nothing can be computed ahead."""
+
+_FREQUENCIES = 8
+
+
+class ScoreAndForces(NamedTuple):
+    """What the network says of a batch of B structures with n free atoms.
+
+    Args:
+        score: Sigma times the score, dimensionless, shape ``(B, n, 3)``.
+        forces: In eV/A, shape ``(B, n, 3)``.
+    """
+
+    score: Tensor
+    forces: Tensor
+
+
+class AtomicScore(nn.Module, ABC):
+    """Score and forces of the free atoms of any system; no parameter depends on the system.
+
+    The two forms, ``TemplateScore`` and ``FullScore``, have the same parameters under the same names.
+
+    Args:
+        features: Features of PaiNN.
+        blocks: Blocks of PaiNN.
+        cutoff: In angstrom.
+        gaussians: Radial basis functions.
+        seed: Seed of the initial parameters.
+    """
+
+    def __init__(
+        self, features: int = 64, blocks: int = 4, cutoff: float = 6.0, gaussians: int = 30, *, seed: int = 0
+    ) -> None:
+        super().__init__()
+        # torch's layers draw from the global generator: lend it to them, and put it back as it was.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(checks.seed("seed", seed))
+            self.representation = PaiNN(features, blocks, cutoff, gaussians)
+            waves = 2 * _FREQUENCIES
+            self.noise = nn.Sequential(nn.Linear(waves, features), nn.SiLU(), nn.Linear(features, features))
+            self.score_head = VectorHead(features, condition=features)
+            self.force_head = VectorHead(features)
+
+    @property
+    def cutoff(self) -> float:
+        """In angstrom."""
+        return self.representation.cutoff
+
+    @property
+    def architecture(self) -> dict[str, int | float]:
+        """The arguments that parameters depend on, by name; the form, template or full, is none of them."""
+        parts = self.representation
+        return {
+            "features": parts.features,
+            "blocks": len(parts.messages),
+            "cutoff": parts.cutoff,
+            "gaussians": len(parts.basis.centres),
+        }
+
+    def graph(self, system: AtomicSystem, positions: Tensor) -> Data:
+        """Neighbours of a batch, on the positions' device; no parameters are involved.
+
+        Args:
+            system: The system.
+            positions: Free atoms in angstrom, shape ``(B, n, 3)``, anywhere in space, float32 or float64.
+
+        Returns:
+            What ``forward`` takes.
+
+        Raises:
+            ValueError: If the shape is not the system's.
+        """
+        if positions.ndim != 3 or positions.shape[1:] != (system.n_free, 3):
+            raise ValueError(
+                f"positions has shape {tuple(positions.shape)}; the system has {system.n_free} free atoms: "
+                f"give (structures, {system.n_free}, 3)"
+            )
+        return self._graph(surroundings(system, self.cutoff, positions.dtype, positions.device), positions)
+
+    @abstractmethod
+    def _graph(self, around: Surroundings, positions: Tensor) -> Data: ...
+
+    @abstractmethod
+    def encode_template(self, system: AtomicSystem) -> TemplateFeatures:
+        """What a sampling run computes once: pass it to every ``forward`` of the run, under ``torch.no_grad``."""
+
+    @abstractmethod
+    def _represent(self, graph: Data, template: TemplateFeatures | None) -> tuple[Tensor, Tensor]:
+        """Scalars ``(B n, F)`` and vectors ``(B n, 3, F)`` of the free atoms."""
+
+    def forward(self, graph: Data, sigma: Tensor, template: TemplateFeatures | None = None) -> ScoreAndForces:
+        """Score and forces in one pass.
+
+        Args:
+            graph: From ``graph``.
+            sigma: Noise level of each structure in angstrom, shape ``(B,)``, positive.
+            template: From ``encode_template``; None encodes it here, with a gradient (a training step).
+        """
+        scalars, vectors = self._represent(graph, template)
+        batch = sigma.shape[0]
+        n = scalars.shape[0] // batch
+        noise = self.noise(_waves(sigma.to(scalars.dtype)))
+        noise = noise.unsqueeze(1).expand(-1, n, -1).flatten(0, 1)
+        return ScoreAndForces(
+            self.score_head(scalars, vectors, noise).view(batch, n, 3),
+            self.force_head(scalars, vectors).view(batch, n, 3),
+        )
+
+
+class TemplateScore(AtomicScore):
+    """The template is encoded without the free atoms, once; free atoms read it and one another.
+
+    It is PaiNN on a graph without the edges from free atoms to template atoms. What is lost is that the template's
+    features do not respond to the free atoms; what is won is that they are the same for every structure and step.
+    Template atoms that a translation carries into one another are encoded once.
+    """
+
+    def _graph(self, around: Surroundings, positions: Tensor) -> Data:
+        return template_graph(around, positions)
+
+    def encode_template(self, system: AtomicSystem) -> TemplateFeatures:
+        """What the R distinct template atoms send in each block."""
+        weight = self.representation.embedding.weight
+        distinct = surroundings(system, self.cutoff, weight.dtype, weight.device).distinct
+        edges = self.representation.edges(distinct.edge_index, distinct.edge_vectors, distinct.pair)
+        return self.representation.sent(distinct.numbers, edges)
+
+    def _represent(self, graph: Data, template: TemplateFeatures | None) -> tuple[Tensor, Tensor]:
+        if template is None:
+            within = self.representation.edges(
+                graph.template_edge_index, graph.template_edge_vectors, graph.template_pair
+            )
+            template = self.representation.sent(graph.template_numbers, within)
+        edges = self.representation.edges(graph.edge_index, graph.edge_vectors, graph.pair)
+        represented: tuple[Tensor, Tensor] = self.representation(graph.numbers, edges, template)
+        return represented
+
+
+class FullScore(AtomicScore):
+    """Every atom sees every other, as in the paper: exact and slow."""
+
+    def _graph(self, around: Surroundings, positions: Tensor) -> Data:
+        return full_graph(around, positions)
+
+    def encode_template(self, system: AtomicSystem) -> TemplateFeatures:  # noqa: ARG002 -- the interface's
+        """Nothing: every atom's features depend on the free atoms."""
+        return ()
+
+    def _represent(self, graph: Data, template: TemplateFeatures | None) -> tuple[Tensor, Tensor]:  # noqa: ARG002
+        edges = self.representation.edges(graph.edge_index, graph.edge_vectors)
+        source, receiver = graph.free_edge_index
+        into_free = Edges(source, receiver, edges.radial[: len(source)], edges.directions[: len(source)])
+        represented: tuple[Tensor, Tensor] = self.representation(graph.numbers, edges, last=(graph.free, into_free))
+        return represented
+
+
+class AtomicFields(nn.Module):
+    """An atomic score on one system, as the diffusion core sees it: from positions and sigmas to fields.
+
+    Args:
+        model: The network.
+        system: The template and the free atoms.
+    """
+
+    def __init__(self, model: AtomicScore, system: AtomicSystem) -> None:
+        super().__init__()
+        self.model, self.system = model, system
+        self._template: TemplateFeatures | None = None
+
+    def forward(self, x: Tensor, sigma: Tensor) -> Fields:
+        """Score and forces at positions ``(B, n, 3)`` under noise of widths ``(B,)``."""
+        found = self.model(self.model.graph(self.system, x), sigma, self._template)
+        return Fields(found.score, found.forces)
+
+    def without_forces(self) -> None:
+        """The force head stays as it is."""
+        self.model.force_head.requires_grad_(False)
+
+    @contextmanager
+    def settled(self) -> Iterator[None]:
+        """The template is encoded once for everything inside."""
+        self._template = self.model.encode_template(self.system)
+        try:
+            yield
+        finally:
+            self._template = None
+
+
+class VectorHead(nn.Module):
+    """One vector per atom from its scalars and vectors, by two gated equivariant blocks (PaiNN, section 3.3).
+
+    Args:
+        features: F.
+        condition: Further scalars that both blocks read.
+    """
+
+    def __init__(self, features: int, condition: int = 0) -> None:
+        super().__init__()
+        self.first = GatedVectors(features, features, condition)
+        self.last = GatedVectors(features, 1, condition)
+
+    def forward(self, scalars: Tensor, vectors: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Scalars ``(N, F)``, vectors ``(N, 3, F)`` and condition ``(N, C)`` to ``(N, 3)``, float32."""
+        _, vectors = self.last(*self.first(scalars, vectors, condition), condition)
+        return vectors.squeeze(-1).float()
+
+
+def _waves(sigma: Tensor) -> Tensor:
+    """Sines and cosines of log sigma: ``(B,)`` to ``(B, 16)``; periods from 0.8 to 100 in log sigma."""
+    frequencies = 2 * math.pi / torch.logspace(2, -0.1, _FREQUENCIES, device=sigma.device, dtype=sigma.dtype)
+    angles = sigma.log().unsqueeze(-1) * frequencies
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)

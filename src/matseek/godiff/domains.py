@@ -1,0 +1,212 @@
+"""Problems as the diffusion core sees them: a manifold, a network, and the way there and back."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from matseek.checks import check, one_of, real, whole
+from matseek.core.problem import Problem
+from matseek.core.records import Evaluation
+from matseek.core.searcher import require_box
+from matseek.core.space import BoxView, StructureSpace
+from matseek.diffusion import BoxManifold, Manifold, NoiseSchedule, PeriodicSlab, Walls
+from matseek.godiff.atomic_score import AtomicFields, FullScore, TemplateScore
+from matseek.godiff.graphs import AtomicSystem
+from matseek.godiff.recipe_score import MLPScore, RecipeScore
+from matseek.godiff.zoo import load_weights
+
+FloatArray = npt.NDArray[np.float64]
+Representation = Literal["template", "full"]
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """The score network of structures: PaiNN, see :class:`matseek.godiff.atomic_score.AtomicScoreModel`.
+
+    Args:
+        representation: ``template``: the template is encoded once and the free atoms read it; ``full``: every atom.
+        blocks: Message-passing blocks.
+        features: Features of an atom.
+        cutoff: In angstrom.
+        radial: Gaussians of the distances.
+        walls: What noise does at the walls of the confinement, see :class:`matseek.diffusion.PeriodicSlab`.
+    """
+
+    representation: Representation = "template"
+    blocks: int = 4
+    features: int = 64
+    cutoff: float = 6.0
+    radial: int = 30
+    walls: Walls = "reflected"
+
+    def __post_init__(self) -> None:
+        check(
+            self,
+            "network.",
+            representation=one_of(get_args(Representation)),
+            blocks=whole(1, 64),
+            features=whole(1, 4096),
+            cutoff=real(0.5, 100, unit="angstrom"),
+            radial=whole(2, 4096),
+            walls=one_of(get_args(Walls)),
+        )
+
+
+class Domain(ABC):
+    """A problem's space as a manifold of tensors, and the network that learns on it.
+
+    Args:
+        manifold: Where points live as tensors.
+        network: A :class:`matseek.godiff.score_matching.FieldNetwork`, new.
+    """
+
+    def __init__(self, manifold: Manifold, network: nn.Module) -> None:
+        self.manifold, self.network = manifold, network
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """Numbers of a point."""
+
+    @abstractmethod
+    def tensor(self, points: FloatArray) -> Tensor:
+        """Points ``(m, dim)`` as tensors on the manifold, shape ``(m, *shape)``, float64."""
+
+    @abstractmethod
+    def points(self, x: Tensor) -> FloatArray:
+        """Tensors on the manifold as points of the space, shape ``(m, dim)``."""
+
+    @abstractmethod
+    def refusals(self, points: FloatArray) -> list[str]:
+        """Why each point may not be evaluated; empty where it may."""
+
+    @abstractmethod
+    def forces(self, evaluations: Sequence[Evaluation]) -> FloatArray | None:
+        """Forces of evaluations in eV/A, shape ``(m, *shape)``, NaN where unknown; None in a space without forces."""
+
+
+def domain_of(
+    problem: Problem, schedule: NoiseSchedule, settings: NetworkSettings, seed: int, start: str | None = None
+) -> Domain:
+    """The domain of a problem.
+
+    Args:
+        problem: A problem over an adlayer or a box.
+        schedule: The sampler's noise.
+        settings: Of the network, for an adlayer.
+        seed: Seed of the network's initial parameters.
+        start: Trained model that an adlayer's network begins as; None begins with random parameters.
+
+    Raises:
+        ValueError: If the problem's space is neither.
+        ModelFileError: If the model is missing or of another architecture.
+    """
+    structures = problem.space.as_structures()
+    if structures is not None:
+        return StructureDomain(structures, settings, seed, start)
+    return RecipeDomain(require_box("godiff", problem.space), schedule, seed)
+
+
+class RecipeDomain(Domain):
+    """A box in unit coordinates, with mirrors for walls, or periodic; linear constraints refuse samples.
+
+    Args:
+        view: The space seen as a box.
+        schedule: The sampler's noise.
+        seed: Of the initial parameters.
+    """
+
+    def __init__(self, view: BoxView, schedule: NoiseSchedule, seed: int) -> None:
+        box = view.box
+        manifold = BoxManifold((0.0,) * box.dim, (1.0,) * box.dim, tuple(box.periodic))
+        super().__init__(manifold, RecipeScore(MLPScore(manifold, (schedule.low, schedule.high), seed=seed)))
+        self.view = view
+
+    @property
+    def dim(self) -> int:
+        """Coordinates."""
+        return self.view.box.dim
+
+    def tensor(self, points: FloatArray) -> Tensor:
+        """Unit coordinates."""
+        return torch.as_tensor(self.view.box.normalize(self.view.coordinates(points)))
+
+    def points(self, x: Tensor) -> FloatArray:
+        """Recipes in units."""
+        unit = x.detach().cpu().double().clamp(0, 1).numpy()
+        return self.view.points(self.view.box.unnormalize(unit))
+
+    def refusals(self, points: FloatArray) -> list[str]:
+        """Constraints that are violated."""
+        return [
+            "" if inside else "violate a constraint" for inside in self.view.box.contains(self.view.coordinates(points))
+        ]
+
+    def forces(self, evaluations: Sequence[Evaluation]) -> None:  # noqa: ARG002 -- recipes have none
+        """Recipes have no forces."""
+        return
+
+
+class StructureDomain(Domain):
+    """Free atoms in an adlayer.
+
+    Args:
+        space: The adlayer.
+        settings: Of the network.
+        seed: Of the initial parameters.
+        start: Trained model that the network begins as, see :mod:`matseek.godiff.zoo`.
+    """
+
+    def __init__(self, space: StructureSpace, settings: NetworkSettings, seed: int, start: str | None = None) -> None:
+        template = space.template
+        cell = np.asarray(template.cell, dtype=np.float64)
+        (a, b), (c, d) = cell[:2, :2].tolist()
+        manifold = PeriodicSlab(((a, b), (c, d)), space.z_low, space.z_high, len(space.numbers), settings.walls)
+        system = AtomicSystem(
+            positions=template.positions,
+            numbers=template.numbers,
+            cell=cell,
+            pbc=(True, True, bool(template.pbc[2])),
+            free_numbers=space.numbers,
+        )
+        kind = TemplateScore if settings.representation == "template" else FullScore
+        model = kind(settings.features, settings.blocks, settings.cutoff, settings.radial, seed=seed)
+        if start is not None:
+            load_weights(model, start)
+        super().__init__(manifold, AtomicFields(model, system))
+        self.space = space
+
+    @property
+    def dim(self) -> int:
+        """Three numbers per free atom."""
+        return self.space.dim
+
+    def tensor(self, points: FloatArray) -> Tensor:
+        """Positions, shape ``(m, n, 3)``."""
+        return self.manifold.wrap(torch.tensor(points, dtype=torch.float64).reshape(len(points), *self.manifold.shape))
+
+    def points(self, x: Tensor) -> FloatArray:
+        """Positions in a row, shape ``(m, 3 n)``."""
+        wrapped = self.manifold.wrap(x.detach().cpu().double())
+        return np.asarray(wrapped.reshape(len(x), -1).numpy())
+
+    def refusals(self, points: FloatArray) -> list[str]:
+        """Overlaps, and what leaves the confinement."""
+        return self.space.refusals(points)
+
+    def forces(self, evaluations: Sequence[Evaluation]) -> FloatArray:
+        """As the calculator gave them."""
+        shape = self.manifold.shape
+        unknown = np.full(shape, np.nan)
+        found = [
+            unknown if e.response is None else np.asarray(e.response, np.float64).reshape(shape) for e in evaluations
+        ]
+        return np.array(found).reshape(len(found), *shape)

@@ -1,0 +1,270 @@
+"""An iteration of GO-Diff: sampling, evaluation and a new buffer before the steps of an epoch."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from typing import ClassVar, Protocol
+
+import lightning.pytorch as pl
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from matseek.core.records import ITERATED, REFUSED, Evaluation, Event, Proposal
+from matseek.core.searcher import Evaluator
+from matseek.diffusion import ForceGuidance, KTSchedule, Sampler
+from matseek.errors import CheckpointError
+from matseek.godiff.domains import Domain
+from matseek.godiff.replay import ReplayBuffer
+from matseek.godiff.score_matching import FieldNetwork, ScoreMatching
+from matseek.godiff.steering import Guidance, Renoising, SurrogateRelaxation
+
+logger = logging.getLogger(__name__)
+
+FloatArray = npt.NDArray[np.float64]
+
+_Found = tuple[FloatArray, FloatArray, npt.NDArray[np.int64], FloatArray | None]
+"""Points, values, evaluation numbers and forces."""
+
+
+class LoopSettings(Protocol):
+    """What the loop reads of a searcher's settings, see :class:`matseek.godiff.searcher.GODiffSearcher`."""
+
+    name: ClassVar[str]
+
+    @property
+    def samples(self) -> int: ...  # noqa: D102 -- the searcher's arguments say what they are
+    @property
+    def draw(self) -> int: ...  # noqa: D102
+    @property
+    def attempts(self) -> int: ...  # noqa: D102
+    @property
+    def guidance(self) -> bool | Guidance: ...  # noqa: D102
+    @property
+    def relaxation(self) -> SurrogateRelaxation | None: ...  # noqa: D102
+    @property
+    def renoising(self) -> Renoising | None: ...  # noqa: D102
+    @property
+    def kt(self) -> KTSchedule: ...  # noqa: D102
+    @property
+    def sampler(self) -> Sampler: ...  # noqa: D102
+    @property
+    def start(self) -> str | None: ...  # noqa: D102
+
+
+class Iterations(pl.Callback):
+    """Before each epoch's steps: samples, evaluations, a kT, and a new buffer.
+
+    Args:
+        settings: The searcher.
+        evaluator: Pays for the evaluations, in the process of rank 0.
+        domain: The problem as tensors.
+        buffer: The replay buffer, the same in every process.
+        iterations: How many there will be.
+    """
+
+    def __init__(
+        self, settings: LoopSettings, evaluator: Evaluator, domain: Domain, buffer: ReplayBuffer, iterations: int
+    ) -> None:
+        self.settings, self.evaluator, self.domain = settings, evaluator, domain
+        self.buffer, self.iterations = buffer, iterations
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Refuse a checkpoint of other evaluations than the ledger's; train no more where everything is trained."""
+        if len(self.buffer):
+            self._require_same(trainer)
+        over = trainer.is_global_zero and self._trained_all(trainer.current_epoch)
+        trainer.should_stop = bool(trainer.strategy.broadcast(over, src=0))
+
+    def _trained_all(self, trained: int) -> bool:
+        """Whether as many iterations as were trained are all that there will be."""
+        last = max((e.iteration for e in self.evaluator.evaluations()), default=0)
+        if not trained or last > trained:
+            return False
+        return self.evaluator.remaining <= 0 or self.evaluator.stops()
+
+    def _require_same(self, trainer: pl.Trainer) -> None:
+        buffer = self.buffer
+        fits = buffer.positions.shape[1:] == self.domain.manifold.shape
+        if fits and trainer.is_global_zero:
+            known = {e.number: e.value for e in self.evaluator.evaluations(status="done")}
+            pairs = zip(buffer.evaluations.tolist(), buffer.energies.tolist(), strict=True)
+            fits = all(known.get(number) == energy for number, energy in pairs)
+        if not fits:
+            raise CheckpointError(
+                f"the checkpoint {self.evaluator.checkpoint} does not go with the ledger: it was made of other atoms "
+                "or evaluations; restore the right one, or remove it to learn again from the ledger"
+            )
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """An iteration up to its training steps; there are none as long as every evaluation has failed."""
+        assert isinstance(pl_module, ScoreMatching)
+        iteration = trainer.current_epoch
+        found = self._recorded(trainer, iteration)
+        if found is None:
+            found = self._evaluate(trainer, *self._draw(trainer, pl_module, iteration))
+        points, values, numbers, forces = found
+        if len(values):
+            self.buffer.add(
+                self.domain.tensor(points),
+                torch.as_tensor(values),
+                torch.as_tensor(numbers),
+                None if forces is None else torch.as_tensor(forces),
+            )
+        if not len(self.buffer):
+            logger.warning("iteration %d: nothing to learn from, every evaluation has failed", iteration + 1)
+            return
+        previous = self.buffer.kt if self.buffer.refills else None
+        # An adaptive schedule looks at what is trained on, not at all that was ever seen.
+        trained_on = self.buffer.buffer_energies if self.buffer.refills else self.buffer.energies
+        self.buffer.refill(
+            self.settings.kt.kt(min(iteration, self.iterations - 1), self.iterations, trained_on, previous)
+        )
+        self._log(trainer, pl_module, iteration, values)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """End the fit where the budget is spent, or the campaign has what it was after."""
+        over = trainer.is_global_zero and (self.evaluator.remaining <= 0 or self.evaluator.stops())
+        trainer.should_stop = bool(trainer.strategy.broadcast(over, src=0))
+
+    def _recorded(self, trainer: pl.Trainer, iteration: int) -> _Found | None:
+        """Results of an iteration that the ledger holds already, in every process; None where it holds none."""
+        found: _Found | None = None
+        if trainer.is_global_zero:
+            mine = list(self.evaluator.evaluations(iteration=iteration + 1))
+            found = self._results(mine) if mine else None
+        return trainer.strategy.broadcast(found, src=0)
+
+    def _draw(self, trainer: pl.Trainer, module: ScoreMatching, iteration: int) -> tuple[FloatArray, Event]:
+        """Samples that may be evaluated, the same in every process, and what the record tells of the others."""
+        settings, wanted = self.settings, self._wanted(trainer)
+        accepted: list[FloatArray] = []
+        refused: Counter[str] = Counter()
+        most = -(-settings.attempts * wanted // settings.draw)
+        done = 0
+        while len(accepted) < wanted and done < most:
+            # As many draws as are still missing, rounded up so that no process is left without one.
+            missing = -(-(wanted - len(accepted)) // settings.draw)
+            count = min(-(-missing // trainer.world_size) * trainer.world_size, max(most - done, trainer.world_size))
+            for drawn in self._share(trainer, module, iteration, range(done, done + count)):
+                reasons = self.domain.refusals(drawn)
+                # "overlap of free atom 1 with ..." counts as an overlap.
+                refused.update(reason.split(" of ")[0] for reason in reasons if reason)
+                accepted.extend(point for point, reason in zip(drawn, reasons, strict=True) if not reason)
+            done += count
+        instead = self._uniform(iteration, wanted) if wanted and not accepted else []
+        kept = [*accepted[:wanted], *instead]
+        why = ", ".join(f"{count} {reason}" for reason, count in sorted(refused.items())) or "none"
+        drawn_in_all = done * settings.draw
+        accepted_of_all = len(kept) - len(instead)
+        told = f"{accepted_of_all} of {drawn_in_all} samples are evaluated"
+        if instead:
+            told += f", {len(instead)} uniform ones instead"
+        event = Event(
+            REFUSED,
+            f"iteration {iteration + 1}: {told}; refused: {why}",
+            {"drawn": drawn_in_all, "accepted": accepted_of_all, "reasons": dict(refused)},
+        )
+        return np.array(kept).reshape(len(kept), self.domain.dim), event
+
+    def _uniform(self, iteration: int, count: int) -> list[FloatArray]:
+        """What is evaluated where nothing that was sampled may be: the same in every process."""
+        rng = np.random.default_rng([self.evaluator.seed, iteration])
+        return list(self.evaluator.problem.space.sample_uniform(count, rng))
+
+    def _share(self, trainer: pl.Trainer, module: ScoreMatching, iteration: int, draws: range) -> list[FloatArray]:
+        """Some draws, each by one process, gathered in their order."""
+        mine = [self._sample(module, iteration, k) for k in draws if k % trainer.world_size == trainer.global_rank]
+        if trainer.world_size == 1:
+            return [self.domain.points(x) for x in mine]
+        gathered = module.all_gather(torch.stack(mine))  # (processes, draws each, samples, *shape)
+        assert isinstance(gathered, Tensor)
+        order = [(k % trainer.world_size, i // trainer.world_size) for i, k in enumerate(draws)]
+        return [self.domain.points(gathered[process, place].cpu()) for process, place in order]
+
+    def _sample(self, module: ScoreMatching, iteration: int, draw: int) -> Tensor:
+        """One draw of samples; it depends on the seed, the iteration and its own number alone."""
+        entropy = np.random.SeedSequence([self.evaluator.seed, iteration, draw])
+        generator = torch.Generator().manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> 1))
+        settings, manifold = self.settings, self.domain.manifold
+        if not len(self.buffer) and settings.start is None:
+            return manifold.sample_uniform(settings.draw, generator, device=module.device)
+        with module.sampling() as network:
+            forces = self._forces(network)
+            how = Guidance() if settings.guidance is True else settings.guidance
+
+            def sampled(count: int, origin: Tensor | None = None, begin: float = 1.0) -> Tensor:
+                return settings.sampler.sample(
+                    lambda x, sigma: network(x, sigma).score,
+                    manifold,
+                    count,
+                    generator,
+                    origin=origin,
+                    begin=begin,
+                    corrector=ForceGuidance(forces, how.alpha, how.zeta) if how else None,
+                    device=module.device,
+                )
+
+            again = settings.renoising
+            count = round(again.share * settings.draw) if again is not None and len(self.buffer) else 0
+            parts = [sampled(settings.draw - count)] if count < settings.draw else []
+            if count and again is not None:
+                origin = self.buffer.positions[self.buffer.draw(count, generator)]
+                parts.append(sampled(count, origin, again.time))
+            order = torch.randperm(settings.draw, generator=generator) if count else torch.arange(settings.draw)
+            x = torch.cat(parts)[order.to(module.device)]
+            return x if settings.relaxation is None else settings.relaxation.relax(x, forces, manifold)
+
+    def _forces(self, network: FieldNetwork) -> Callable[[Tensor], Tensor]:
+        least = self.settings.sampler.schedule.low
+
+        def forces(x: Tensor) -> Tensor:
+            found = network(x, x.new_full((len(x),), least)).forces
+            if found is None:
+                raise ValueError("guidance and relaxation need a network with a force head; recipes have no forces")
+            return found
+
+        return forces
+
+    def _wanted(self, trainer: pl.Trainer) -> int:
+        wanted = min(self.settings.samples, self.evaluator.remaining) if trainer.is_global_zero else 0
+        return int(trainer.strategy.broadcast(wanted, src=0))
+
+    def _evaluate(self, trainer: pl.Trainer, points: FloatArray, event: Event) -> _Found:
+        """Pay for the points once, whatever the number of processes."""
+        found: _Found | None = None
+        if trainer.is_global_zero:
+            proposal = Proposal(points, (self.settings.name,) * len(points), (event,))
+            found = self._results(self.evaluator.evaluate(proposal))
+        shared = trainer.strategy.broadcast(found, src=0)
+        assert shared is not None
+        return shared
+
+    def _results(self, evaluations: list[Evaluation]) -> _Found:
+        """Points, values, numbers and forces of what succeeded; NaN where no force is known."""
+        done = [e for e in evaluations if e.status == "done"]
+        points = np.array([e.point for e in done]).reshape(len(done), self.domain.dim)
+        values = np.array([e.value for e in done], dtype=np.float64)
+        numbers = np.array([e.number for e in done], dtype=np.int64)
+        return points, values, numbers, self.domain.forces(done)
+
+    def _log(self, trainer: pl.Trainer, module: ScoreMatching, iteration: int, values: FloatArray) -> None:
+        energies = self.buffer.energies
+        figures = {
+            "kt": self.buffer.kt,
+            "effective_sample_size": self.buffer.effective_sample_size,
+            "lowest": float(energies.min()),
+            "lowest_of_iteration": float(values.min()) if len(values) else float("nan"),
+            "median_of_iteration": float(np.median(values)) if len(values) else float("nan"),
+        }
+        for key, value in figures.items():
+            # Loggers get it from the ledger's event, once also where an iteration is made again.
+            module.log(key, value, rank_zero_only=True, logger=False)
+        told = ", ".join(f"{key.replace('_', ' ')} {value:.4g}" for key, value in figures.items())
+        if trainer.is_global_zero:
+            event = Event(ITERATED, f"iteration {iteration + 1}: {told}", {"run": iteration + 1, "figures": figures})
+            self.evaluator.note_once(event)
+        logger.info("iteration %d: %s", iteration + 1, told)

@@ -1,0 +1,124 @@
+"""A score network in training, with a force head where there are forces, and its running average for sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple, Protocol, cast
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from matseek.checks import of, real
+from matseek.diffusion import score_matching_loss
+from matseek.godiff.replay import ReplayBatch
+
+
+class Fields(NamedTuple):
+    """What a network says of points.
+
+    Attributes:
+        score: Sigma times the score, of the points' shape.
+        forces: Forces in eV/A, of the points' shape; None from a network without a force head.
+    """
+
+    score: Tensor
+    forces: Tensor | None
+
+
+class FieldNetwork(Protocol):
+    """A module from points ``(B, *shape)`` and sigmas ``(B,)`` to fields."""
+
+    def __call__(self, x: Tensor, sigma: Tensor) -> Fields:
+        """The fields at points."""
+
+    def without_forces(self) -> None:
+        """Parameters that only forces depend on are trained no more."""
+
+    def settled(self) -> Any:  # noqa: ANN401 -- any context manager
+        """A context in which parameters do not change, so that what depends on them alone is computed once."""
+
+
+class ScoreMatching(pl.LightningModule):
+    """Trains score and forces together; samples come from the running average of the parameters.
+
+    The loss is the score's (rows drawn by Boltzmann weight, so that nothing is weighted twice) and the forces' on
+    uniform rows of everything evaluated. A force error counts linearly beyond a size, since atoms that nearly overlap
+    have forces thousands of times larger than those that matter.
+
+    Args:
+        network: See :class:`FieldNetwork`.
+        learning_rate: AdamW's.
+        force_weight: How much the forces' loss counts; 0 trains the score alone.
+        force_scale: Size in eV/A from which a force error counts linearly.
+        decay: Of the running average, per step (Polyak and Juditsky, SIAM J. Control Optim. 30, 838 (1992)).
+
+    Raises:
+        ValueError: If a setting is out of its range.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        learning_rate: float = 1e-4,
+        force_weight: float = 1.0,
+        force_scale: float = 1.0,
+        decay: float = 0.995,
+    ) -> None:
+        super().__init__()
+        of(nn.Module, "a network")("network", network)
+        learning_rate, force_scale = (
+            real(above=0)(name, value)
+            for name, value in (("learning_rate", learning_rate), ("force_scale", force_scale))
+        )
+        force_weight, decay = real(0)("force_weight", force_weight), real(0, below=1)("decay", decay)
+        self.network = network
+        if not force_weight:
+            # Distributed training insists that each parameter in training reaches the loss.
+            cast("FieldNetwork", network).without_forces()
+        self.average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay))  # type: ignore[no-untyped-call]
+        self.average.requires_grad_(False)
+        self.learning_rate, self.force_weight, self.force_scale = learning_rate, force_weight, force_scale
+
+    def training_step(self, batch: ReplayBatch) -> Tensor:
+        """Loss of a batch: one pass of the network over the rows of both heads."""
+        noised, labelled = batch.noised, len(batch.positions) if self.force_weight else 0
+        x, sigma = noised.points, noised.sigma
+        if labelled:
+            # What the forces are asked at is no sample under noise: it gets the least sigma of the batch.
+            clean = sigma.min().expand(labelled)
+            x, sigma = torch.cat([x, batch.positions]), torch.cat([sigma, clean])
+        fields: Fields = self.network(x, sigma)
+        loss = score_matching_loss(fields.score[: len(noised.points)], noised.target)
+        self.log("score_loss", loss, batch_size=len(noised.points))
+        if labelled and fields.forces is not None:
+            error = (fields.forces[-labelled:].to(loss.dtype) - batch.forces) / self.force_scale
+            force_loss = nn.functional.smooth_l1_loss(error, torch.zeros_like(error))
+            self.log("force_loss", force_loss, batch_size=labelled)
+            loss = loss + self.force_weight * force_loss
+        return loss
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 -- Lightning's own signature
+        """A step of the optimiser, and of the running average after it."""
+        super().optimizer_step(*args, **kwargs)
+        self.average.update_parameters(self.network)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """AdamW (Loshchilov and Hutter, ICLR 2019)."""
+        parameters = [p for p in self.network.parameters() if p.requires_grad]
+        return torch.optim.AdamW(parameters, lr=self.learning_rate, fused=True)
+
+    @contextmanager
+    def sampling(self) -> Iterator[FieldNetwork]:
+        """The averaged network, without gradients, its parameters at rest."""
+        network: Any = self.average.module
+        training = network.training
+        network.eval()
+        try:
+            with torch.no_grad(), network.settled():
+                yield network
+        finally:
+            network.train(training)

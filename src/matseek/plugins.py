@@ -1,0 +1,73 @@
+"""Parts that installed packages offer, matseek among them: entry points in groups ``matseek.*``.
+
+A package offers a part by a line in its ``pyproject.toml``, for example::
+
+    [project.entry-points."matseek.searchers"]
+    annealing = "my_package:AnnealingSearcher"
+
+From then on ``searcher=annealing`` is known to ``matseek run`` and ``matseek compare``.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Final
+
+from matseek.errors import ConfigurationError
+
+PREFIX: Final = "matseek."
+
+SPACES: Final = "matseek.spaces"
+PROBLEMS: Final = "matseek.problems"
+SEARCHERS: Final = "matseek.searchers"
+ACQUISITIONS: Final = "matseek.acquisitions"
+SURROGATES: Final = "matseek.surrogates"
+POTENTIALS: Final = "matseek.potentials"
+SCORE_NETWORKS: Final = "matseek.score_networks"
+CONFIGS: Final = "matseek.configs"
+"""Packages whose folders of YAML files are searched besides matseek's own."""
+
+GROUPS: Final = (SPACES, PROBLEMS, SEARCHERS, ACQUISITIONS, SURROGATES, POTENTIALS, SCORE_NETWORKS, CONFIGS)
+
+
+@cache
+def offered(group: str) -> dict[str, EntryPoint]:
+    """The entry points of a group by name; of two packages that offer the same name, matseek's own counts.
+
+    Args:
+        group: One of :data:`GROUPS`.
+    """
+    found: dict[str, EntryPoint] = {}
+    for point in sorted(entry_points(group=group), key=lambda p: not p.value.startswith(PREFIX)):
+        found.setdefault(point.name, point)
+    return found
+
+
+def part(group: str, name: str) -> Any:  # noqa: ANN401 -- whatever a package offers
+    """What a package offers by a name.
+
+    Args:
+        group: One of :data:`GROUPS`.
+        name: The entry point's name.
+
+    Raises:
+        ConfigurationError: If nothing of that name is offered, or it cannot be imported.
+    """
+    point = offered(group).get(name)
+    if point is None:
+        raise ConfigurationError(
+            f"no installed package offers {name!r} in the entry points {group!r}; there are {sorted(offered(group))}"
+        )
+    try:
+        return point.load()
+    except (ImportError, AttributeError) as error:
+        raise ConfigurationError(
+            f"the entry point {name} = {point.value} of {group!r} cannot be imported ({error}); mend or uninstall "
+            "the package that offers it"
+        ) from error
+
+
+def targets() -> frozenset[str]:
+    """All that installed packages offer as parts, as configs spell a ``_target_``."""
+    return frozenset(point.value.replace(":", ".") for group in GROUPS for point in offered(group).values())

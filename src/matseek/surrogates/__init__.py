@@ -1,0 +1,17 @@
+"""What is learnt from evaluations, and how."""
+
+from matseek.surrogates.gp import GaussianProcess
+from matseek.surrogates.learning import FittedNetwork, Network, ValueGP
+from matseek.surrogates.spectra_data import SpectraDataModule
+from matseek.surrogates.spectrum_net import SpectrumNet
+from matseek.surrogates.training import Training
+
+__all__ = [
+    "FittedNetwork",
+    "GaussianProcess",
+    "Network",
+    "SpectraDataModule",
+    "SpectrumNet",
+    "Training",
+    "ValueGP",
+]
