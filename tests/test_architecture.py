@@ -79,7 +79,7 @@ def module_of(path):
 
 
 def test_no_two_modules_import_each_other():
-    """Also where an import stands inside a function, or is for type checkers only; names of a package are its modules'."""
+    """Also where an import stands inside a function, or is for type checkers only."""
     paths = {module_of(path): path for path in PACKAGE.rglob("*.py")}
     graph = nx.DiGraph()
     for module, path in paths.items():
