@@ -355,7 +355,6 @@ def examples() -> dict[str, Example]:
         "EulerMaruyama": (diffusion.EulerMaruyama, sampler | {"noise_scale": 1.0}),
         "Heun": (diffusion.Heun, sampler | {"churn": 0.0}),
         "PredictorCorrector": (diffusion.PredictorCorrector, sampler | {"langevin_steps": 1, "ratio": 0.1}),
-        "ForceGuidance": (diffusion.ForceGuidance, {"force": lambda x: x, "alpha": 0.1, "zeta": 2.0}),
         "ExponentialKT": (diffusion.ExponentialKT, {"high": 5.0, "low": 0.02}),
         "AdaptiveKT": (diffusion.AdaptiveKT, {"high": 5.0, "low": 0.02, "fraction": 0.5}),
         "BoxManifold": (diffusion.BoxManifold, {"low": (0.0, 0.0), "high": (1.0, 1.0), "periodic": (False, True)}),

@@ -68,7 +68,7 @@ def measure(form: str, template: int, free: int) -> dict[str, Any]:
         fields(positions[:SAMPLES], sigma[:SAMPLES])
 
     training = median_seconds(train)
-    with torch.no_grad(), fields.settled():
+    with torch.no_grad(), fields.cached_template():
         sampling = median_seconds(sample)
     row = {
         "form": form,

@@ -13,12 +13,12 @@ from ase.calculators.emt import EMT
 
 from matseek import Campaign
 from matseek.configuration import run_settings
-from matseek.diffusion import AdaptiveKT, EulerMaruyama, ExponentialKT, LinearSchedule
+from matseek.diffusion import AdaptiveKT, EulerMaruyama, ExponentialKT, Guidance, LinearSchedule
 from matseek.errors import BudgetError, CheckpointError, ConfigurationError, OracleError
 from matseek.evaluation import ThreadExecutor
 from matseek.godiff.domains import NetworkSettings, domain_of
 from matseek.godiff.searcher import GODiffSearcher
-from matseek.godiff.steering import Guidance, Renoising, SurrogateRelaxation
+from matseek.godiff.steering import Renoising, SurrogateRelaxation
 from matseek.insight.stopping import LossLevel
 from matseek.problems import RecipeProblem, StructureProblem
 from matseek.spaces import Adlayer, Box, LinearConstraint, Variable

@@ -10,7 +10,7 @@ from matseek.diffusion.boltzmann import (
     effective_sample_size,
     gumbel_top_k,
 )
-from matseek.diffusion.guidance import Corrector, ForceGuidance
+from matseek.diffusion.guidance import Corrector, Guidance
 from matseek.diffusion.lattice import Lattice
 from matseek.diffusion.loss import Noised, noise, score_matching_loss
 from matseek.diffusion.manifold import BoxManifold, Manifold, PeriodicSlab, Walls
@@ -23,8 +23,8 @@ __all__ = [
     "Corrector",
     "EulerMaruyama",
     "ExponentialKT",
-    "ForceGuidance",
     "GeometricSchedule",
+    "Guidance",
     "Heun",
     "KTSchedule",
     "Lattice",

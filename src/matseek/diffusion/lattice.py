@@ -140,7 +140,7 @@ class Lattice:
         over_images = torch.logsumexp(_exponents(x, narrow, images), dim=-1) - self.dim * torch.log(
             narrow * math.sqrt(2 * math.pi)
         )
-        amplitudes, phases = _waves(x, wide, waves)
+        amplitudes, phases = _sinusoidal_embedding(x, wide, waves)
         over_waves = torch.log1p(2 * (amplitudes * phases.cos()).sum(dim=-1)) - math.log(self.volume)
         return torch.where(sigma < self.switch, over_images, over_waves)
 
@@ -148,7 +148,7 @@ class Lattice:
         narrow, wide = sigma.clamp(max=self.switch), sigma.clamp(min=self.switch)
         centre = combine(torch.softmax(_exponents(x, narrow, images), dim=-1), images)
         over_images = (centre - x) / narrow.unsqueeze(-1)
-        amplitudes, phases = _waves(x, wide, waves)
+        amplitudes, phases = _sinusoidal_embedding(x, wide, waves)
         density = 1 + 2 * (amplitudes * phases.cos()).sum(dim=-1, keepdim=True)
         over_waves = -2 * wide.unsqueeze(-1) * combine(amplitudes * phases.sin(), waves) / density
         return torch.where((sigma < self.switch).unsqueeze(-1), over_images, over_waves)
@@ -172,7 +172,7 @@ def _exponents(x: Tensor, sigma: Tensor, images: Tensor) -> Tensor:
     return -(x.unsqueeze(-2) - images).square().sum(dim=-1) / (2 * sigma.square().unsqueeze(-1))
 
 
-def _waves(x: Tensor, sigma: Tensor, waves: Tensor) -> tuple[Tensor, Tensor]:
+def _sinusoidal_embedding(x: Tensor, sigma: Tensor, waves: Tensor) -> tuple[Tensor, Tensor]:
     """``exp(-|G|^2 sigma^2 / 2)`` and ``G x``, shape ``(n, waves)`` each."""
     amplitudes = torch.exp(-waves.square().sum(dim=-1) * sigma.square().unsqueeze(-1) / 2)
     return amplitudes, combine(x, waves.T)

@@ -70,7 +70,7 @@ class Sampler(ABC):
             generator: Source of all randomness; on the CPU, draws are the same for every device.
             origin: Points to put under noise and to sample anew from, shape ``(B, *shape)``; None begins uniformly.
             begin: Time to whose noise they are taken, above 0; the steps from 1 to there are left out.
-            corrector: Displaces the points after each step, such as ``ForceGuidance``.
+            corrector: Displaces the points after each step, such as ``Guidance``.
             rows: Points that ``score`` and ``corrector`` get at once; None for all.
             observe: Called with the number of steps done and the points then, for progress bars and trajectories
                 (``lambda step, x: frames.append(x)``); first with 0 and the start, last with the

@@ -76,7 +76,7 @@ class Evaluator:
 
     def stops(self) -> bool:
         """Whether the campaign has reached what it was after; to be asked between runs."""
-        with self.ledger.aside():
+        with self.ledger.exclude_from_timing():
             return self.judge is not None and self.judge(self.history())
 
     def evaluations(self, *, status: Status | None = None, iteration: int | None = None) -> Sequence[Evaluation]:
@@ -129,7 +129,7 @@ class Evaluator:
         # The ledger's own arrays stay as they are, whatever an oracle does with its point.
         calls = [Call(self.problem, e.number, e.point.copy(), self.seed) for e in pending]
         trouble: list[BaseException] = []
-        with self.ledger.aside(), Interruption() as interruption, _folder_kept() as folder:
+        with self.ledger.exclude_from_timing(), Interruption() as interruption, _folder_kept() as folder:
 
             def go_on() -> bool:
                 """After trouble nothing new is begun, but what is under way is paid for and still written down."""

@@ -1,8 +1,9 @@
 """GO-Diff: the searcher that learns a diffusion model of structures, and everything it is made of."""
 
+from matseek.diffusion import Guidance
 from matseek.godiff.domains import NetworkSettings
 from matseek.godiff.fields import learnt_score
 from matseek.godiff.searcher import GODiffSearcher
-from matseek.godiff.steering import Guidance, Renoising, SurrogateRelaxation
+from matseek.godiff.steering import Renoising, SurrogateRelaxation
 
 __all__ = ["GODiffSearcher", "Guidance", "NetworkSettings", "Renoising", "SurrogateRelaxation", "learnt_score"]

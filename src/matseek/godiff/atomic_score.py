@@ -124,7 +124,7 @@ class AtomicScore(nn.Module, ABC):
         scalars, vectors = self._represent(graph, template)
         batch = sigma.shape[0]
         n = scalars.shape[0] // batch
-        noise = self.noise(_waves(sigma.to(scalars.dtype)))
+        noise = self.noise(_sinusoidal_embedding(sigma.to(scalars.dtype)))
         noise = noise.unsqueeze(1).expand(-1, n, -1).flatten(0, 1)
         return ScoreAndForces(
             self.score_head(scalars, vectors, noise).view(batch, n, 3),
@@ -197,12 +197,12 @@ class AtomicFields(nn.Module):
         found = self.model(self.model.graph(self.system, x), sigma, self._template)
         return Fields(found.score, found.forces)
 
-    def without_forces(self) -> None:
+    def freeze_force_head(self) -> None:
         """The force head stays as it is."""
         self.model.force_head.requires_grad_(False)
 
     @contextmanager
-    def settled(self) -> Iterator[None]:
+    def cached_template(self) -> Iterator[None]:
         """The template is encoded once for everything inside."""
         self._template = self.model.encode_template(self.system)
         try:
@@ -230,7 +230,7 @@ class VectorHead(nn.Module):
         return vectors.squeeze(-1).float()
 
 
-def _waves(sigma: Tensor) -> Tensor:
+def _sinusoidal_embedding(sigma: Tensor) -> Tensor:
     """Sines and cosines of log sigma: ``(B,)`` to ``(B, 16)``; periods from 0.8 to 100 in log sigma."""
     frequencies = 2 * math.pi / torch.logspace(2, -0.1, _FREQUENCIES, device=sigma.device, dtype=sigma.dtype)
     angles = sigma.log().unsqueeze(-1) * frequencies

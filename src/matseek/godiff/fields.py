@@ -44,6 +44,6 @@ def learnt_score(
     x = domain.tensor(problem.space.as_points(points)).float()
     fields = domain.network
     assert isinstance(fields, AtomicFields)
-    with torch.no_grad(), fields.settled():
+    with torch.no_grad(), fields.cached_template():
         score = fields(x, x.new_full((len(x),), sigma)).score
     return np.asarray(score.double().numpy())

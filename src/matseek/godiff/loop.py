@@ -15,12 +15,12 @@ from torch import Tensor
 
 from matseek.core.records import ITERATED, REFUSED, Evaluation, Event, Proposal
 from matseek.core.searcher import Evaluator
-from matseek.diffusion import ForceGuidance, KTSchedule, Sampler
+from matseek.diffusion import Guidance, KTSchedule, Sampler
 from matseek.errors import CheckpointError
 from matseek.godiff.domains import Domain
 from matseek.godiff.replay import ReplayBuffer
 from matseek.godiff.score_matching import FieldNetwork, ScoreMatching
-from matseek.godiff.steering import Guidance, Renoising, SurrogateRelaxation
+from matseek.godiff.steering import Renoising, SurrogateRelaxation
 
 logger = logging.getLogger(__name__)
 
@@ -204,7 +204,7 @@ class Iterations(pl.Callback):
                     generator,
                     origin=origin,
                     begin=begin,
-                    corrector=ForceGuidance(forces, how.alpha, how.zeta) if how else None,
+                    corrector=how.by(forces) if how else None,
                     device=module.device,
                 )
 

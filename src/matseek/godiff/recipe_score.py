@@ -100,9 +100,9 @@ class RecipeScore(nn.Module):
         """Sigma times the score, and no forces."""
         return Fields(self.net(x, sigma), None)
 
-    def without_forces(self) -> None:
+    def freeze_force_head(self) -> None:
         """Nothing: no parameter is the forces' alone."""
 
-    def settled(self) -> nullcontext[None]:
+    def cached_template(self) -> nullcontext[None]:
         """Nothing depends on the parameters alone."""
         return nullcontext()

@@ -34,10 +34,10 @@ class FieldNetwork(Protocol):
     def __call__(self, x: Tensor, sigma: Tensor) -> Fields:
         """The fields at points."""
 
-    def without_forces(self) -> None:
+    def freeze_force_head(self) -> None:
         """Parameters that only forces depend on are trained no more."""
 
-    def settled(self) -> Any:  # noqa: ANN401 -- any context manager
+    def cached_template(self) -> Any:  # noqa: ANN401 -- any context manager
         """A context in which parameters do not change, so that what depends on them alone is computed once."""
 
 
@@ -78,7 +78,7 @@ class ScoreMatching(pl.LightningModule):
         self.network = network
         if not force_weight:
             # Distributed training insists that each parameter in training reaches the loss.
-            cast("FieldNetwork", network).without_forces()
+            cast("FieldNetwork", network).freeze_force_head()
         self.average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay))  # type: ignore[no-untyped-call]
         self.average.requires_grad_(False)
         self.learning_rate, self.force_weight, self.force_scale = learning_rate, force_weight, force_scale
@@ -118,7 +118,7 @@ class ScoreMatching(pl.LightningModule):
         training = network.training
         network.eval()
         try:
-            with torch.no_grad(), network.settled():
+            with torch.no_grad(), network.cached_template():
                 yield network
         finally:
             network.train(training)

@@ -15,7 +15,7 @@ from matseek.checks import check, flag, of, optional, path, real, whole
 from matseek.core.problem import Problem
 from matseek.core.searcher import Evaluator, Searcher, require_box
 from matseek.core.space import Space
-from matseek.diffusion import EulerMaruyama, ExponentialKT, GeometricSchedule, KTSchedule, Sampler
+from matseek.diffusion import EulerMaruyama, ExponentialKT, GeometricSchedule, Guidance, KTSchedule, Sampler
 from matseek.errors import BudgetError, ConfigurationError
 from matseek.godiff.atomic_score import AtomicFields
 from matseek.godiff.checkpoints import require_fitting
@@ -23,7 +23,7 @@ from matseek.godiff.domains import NetworkSettings, domain_of
 from matseek.godiff.loop import Iterations
 from matseek.godiff.replay import ReplayBuffer, ReplayDataModule
 from matseek.godiff.score_matching import ScoreMatching
-from matseek.godiff.steering import Guidance, Renoising, SurrogateRelaxation
+from matseek.godiff.steering import Renoising, SurrogateRelaxation
 from matseek.godiff.zoo import SUFFIX, save_model
 from matseek.training.trainer import TrainerSettings, quiet_lightning
 

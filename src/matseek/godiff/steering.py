@@ -10,29 +10,12 @@ from torch import Tensor
 
 from matseek.checks import check, real, whole
 from matseek.diffusion import Manifold
-from matseek.diffusion.guidance import ALPHA, ZETA
 
 _FIRST_STEP, _LONGEST_STEP = 0.1, 1.0
 """Of time in FIRE, in A / sqrt(eV) for unit masses."""
 
 _MIXING, _PATIENCE = 0.1, 5
 """Of velocity and force in FIRE, and steps downhill after which steps grow; both as published."""
-
-
-@dataclass(frozen=True)
-class Guidance:
-    """Force guidance in the sampler, see :class:`matseek.diffusion.ForceGuidance`.
-
-    Args:
-        alpha: Displacement per force at t = 0, in A^2/eV.
-        zeta: How late it sets in.
-    """
-
-    alpha: float = 0.01
-    zeta: float = 2.0
-
-    def __post_init__(self) -> None:
-        check(self, "guidance.", alpha=ALPHA, zeta=ZETA)
 
 
 @dataclass(frozen=True)

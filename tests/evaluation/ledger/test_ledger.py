@@ -231,10 +231,10 @@ def test_thinking_is_the_time_that_was_not_set_aside_over_all_sessions(path, mon
         ledger.begin_session()
         now[0] += 2
         ledger.write_down(batch(1), 0.0)
-        with ledger.aside():
+        with ledger.exclude_from_timing():
             now[0] += 100
             ledger.record([(number, Measurement(1.0, np.array([1.0])))])
-            with ledger.aside():
+            with ledger.exclude_from_timing():
                 now[0] += 100
             now[0] += 100
         now[0] += 3

@@ -60,7 +60,7 @@ class Clock:
             connection.execute(_THOUGHT, {"mine": mine, "spent": self._seconds_thinking()})
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
+    def exclude_from_timing(self) -> Iterator[None]:
         """Time that is not the searcher's: the truth is asked, or a run is judged."""
         before, self._thought, self._thinking_since = self._thinking_since, self._seconds_thinking(), None
         try:

@@ -163,9 +163,9 @@ class Ledger(LedgerReader):
         self._write(partial(self._clock.note, always=True))
         self._clock.end()
 
-    def aside(self) -> AbstractContextManager[None]:
+    def exclude_from_timing(self) -> AbstractContextManager[None]:
         """Time that is not the searcher's: the truth is asked, or a run is judged."""
-        return self._clock.aside()
+        return self._clock.exclude_from_timing()
 
     def write_down(self, proposal: Proposal, seconds_asking: float) -> list[Evaluation]:
         """Commit a batch before it is evaluated, with the events that belong to it.
