@@ -15,6 +15,7 @@ FLOORS = [
     {"watching"},
     {"terminal"},
     {"comparison", "desk"},
+    {"runs"},
     {"configuration"},
     {"interpolations", "parts"},
     {"campaign"},
@@ -27,7 +28,7 @@ FLOORS = [
     {"acquisition", "diffusion", "potentials", "spaces", "training"},
     {"core"},
     {"geometry", "tables", "plugins"},
-    {"deprecation"},
+    {"deprecation", "run_folder"},
     {"checks", "errors", "files", "identity", "logs", "processes", "secrets"},
 ]
 HEIGHT = {room: -floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -12,6 +12,7 @@ from matseek.errors import LedgerError
 from matseek.evaluation import Ledger, LedgerReader
 from matseek.logs import LOG
 from matseek.problems import RecipeProblem
+from matseek.run_folder import RunFolder
 from matseek.searchers import LatinHypercube
 from matseek.standing import Standing
 from matseek.watching import watch
@@ -88,7 +89,7 @@ def test_what_is_told_is_what_the_campaign_knows(tmp_path, problem):
     assert next(iter(now.rows())) == pytest.approx(
         (campaign.best.number, *campaign.best.point, campaign.best.value, float("nan")), nan_ok=True
     )
-    campaign.write_record(tmp_path)
+    campaign.report.write_record(RunFolder(tmp_path))
     assert now.outcome(tmp_path / "summary.json") == tuple(campaign.summary()["outcome"])
     assert now.outcome(tmp_path / "missing.json") == ()
 

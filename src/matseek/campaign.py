@@ -24,8 +24,10 @@ from matseek.evaluation.ledger import sqlite_path
 from matseek.godiff.zoo import SUFFIX
 from matseek.insight.plausibility import doubts
 from matseek.insight.stopping import Figures, StopCriterion
-from matseek.record import FIGURES, Record, checked_criteria, plain, save_figures
+from matseek.record import Record, checked_criteria, plain
+from matseek.report.campaign_report import save_figures
 from matseek.report.figures import problem_figures
+from matseek.run_folder import RunFolder
 from matseek.searchers.relaxation import relaxations
 from matseek.secrets import masked_data
 from matseek.standing import DOUBTED, STOPPED
@@ -327,18 +329,18 @@ class Campaign(Record):
             run_dir: The folder that :meth:`write` or :meth:`write_record` has written.
         """
         if self._tracker is not None:
-            self._tracker.show(lambda: self._outcome(Path(run_dir)))
+            self._tracker.show(lambda: self._outcome(RunFolder(Path(run_dir))))
 
-    def _outcome(self, folder: Path) -> CampaignOutcome:
+    def _outcome(self, folder: RunFolder) -> CampaignOutcome:
         evaluations = self.ledger.evaluations()
-        if not (folder / FIGURES).is_dir():
-            save_figures(problem_figures(self.problem, evaluations), folder / FIGURES)
+        if not folder.figures.is_dir():
+            save_figures(problem_figures(self.problem, evaluations), folder.figures)
         models = [] if self._checkpoint is None else [self._checkpoint, self._checkpoint.with_suffix(SUFFIX)]
         fitted = self.models()
         for surrogate in self.searcher.surrogates:
             model = fitted.fitted(surrogate.name)
             if model is not None and model.suffix is not None:
-                models.append(folder / f"{surrogate.name}{model.suffix}")
+                models.append(folder.model(surrogate.name, model.suffix))
                 model.save(models[-1])
         return outcome_of(self.problem, self.ledger, self.summary(), self.to_frame(), models, folder)
 

@@ -19,7 +19,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from matseek.files import write_text
+from matseek.run_folder import RunFolder
 from matseek.secrets import masked
 from matseek.terminal import Telling, fail, frame_table, out, table, told_plainly
 
@@ -35,7 +35,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-LEDGER = "ledger.db"
 """In a run folder: its campaign's ledger."""
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of what goes wrong.")]
@@ -73,10 +72,10 @@ def compare(
         # A terminated comparison ends as an interrupted one: its cells' processes end with it.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with out.status("loading torch and BoTorch"):
-            from matseek.comparison import TABLE, Comparison
+            from matseek.comparison import Comparison
 
             comparison = Comparison(overrides)
-        telling.log_in(comparison.folder)
+        telling.log_in(comparison.folder.path)
         bar = Progress(
             SpinnerColumn(),
             TextColumn(comparison.problem.name),
@@ -96,7 +95,7 @@ def compare(
         told = ["searcher", "seeds", "successes", "success_low", "success_high", "mean_evaluations_to_success"]
         shown = comparison.table()[[*told, "median_best_value"]].rename(columns=lambda name: name.replace("_", " "))
         out.print(frame_table(shown, comparison.problem.name))
-        out.print(f"{comparison.folder / TABLE}; open {page.resolve()}", highlight=False, soft_wrap=True)
+        out.print(f"{comparison.folder.table}; open {page.resolve()}", highlight=False, soft_wrap=True)
         for name, message in failures.items():
             fail(f"failed: {name}: {message}")
         if failures:
@@ -131,7 +130,7 @@ def ask(
 
         campaign = _at_the_desk(run_dir, overrides or [], telling, trust=trust)
         batch = campaign.ask(count)
-        path = output or run_dir / f"batch-{campaign.history().iteration - 1}.csv"
+        path = output or RunFolder(run_dir).batch(campaign.history().iteration - 1)
         write_table(batch.to_frame(), path)
         out.print(frame_table(batch.to_frame(), f"{len(batch)} recipes to measure"))
         out.print(
@@ -214,10 +213,10 @@ def watch(
 
         def draw() -> Path:
             with _placed(output or run_dir) as folder:
-                return record.draw(folder)
+                return record.report.draw(RunFolder(folder))
 
         try:
-            page = watching.watch(run_dir / LEDGER, interval, draw, once=once)
+            page = watching.watch(RunFolder(run_dir).ledger, interval, draw, once=once)
         except KeyboardInterrupt:
             out.print("no longer watched; the campaign goes on", highlight=False)
             return
@@ -255,10 +254,11 @@ def models(
 def _at_the_desk(run_dir: Path, overrides: Sequence[str], telling: Telling, *, trust: bool) -> Campaign:
     """The campaign of a folder; the first ask sets it up."""
     with out.status("loading torch and BoTorch"):
-        from matseek.configuration import CONFIG, quoted, recorded_settings, run_settings
+        from matseek.configuration import quoted, recorded_settings, run_settings
         from matseek.errors import ConfigurationError
+        from matseek.runs import keep_config
 
-        if overrides and (run_dir / CONFIG).is_file():
+        if overrides and RunFolder(run_dir).config.is_file():
             raise ConfigurationError(
                 f"{run_dir} holds a campaign already, so {list(overrides)} would change it; leave them out, or name "
                 "another folder"
@@ -271,7 +271,7 @@ def _at_the_desk(run_dir: Path, overrides: Sequence[str], telling: Telling, *, t
             settings = recorded_settings(run_dir, trust=trust)
     campaign = _open(settings, telling)
     if overrides:
-        _keep_config(settings)
+        keep_config(settings)
     return campaign
 
 
@@ -284,12 +284,12 @@ def _recorded(run_dir: Path, telling: Telling, *, trust: bool) -> Record:
         from matseek.record import Record
 
         settings = recorded_settings(run_dir, trust=trust)
-        return Record.read(settings.problem, settings.searcher, run_dir / LEDGER, settings.seed, settings.stop)
+        return Record.read(settings.problem, settings.searcher, RunFolder(run_dir).ledger, settings.seed, settings.stop)
 
 
 def _require_campaign(run_dir: Path) -> None:
     """Refuse a folder that holds no campaign, before anything heavy is imported or written."""
-    if not (run_dir / "config.yaml").is_file():
+    if not RunFolder(run_dir).config.is_file():
         raise FileNotFoundError(
             f"{run_dir} holds no campaign (no config.yaml); name the folder of one, or start one: "
             f"matseek ask {run_dir} problem=... searcher=..."
@@ -311,7 +311,7 @@ def _show_status(run_dir: Path) -> None:
     from matseek.evaluation import LedgerReader
     from matseek.standing import Standing
 
-    now = Standing.of(LedgerReader(run_dir / LEDGER))
+    now = Standing.of(LedgerReader(RunFolder(run_dir).ledger))
     if now is None:
         out.print("the campaign has not begun")
         return
@@ -319,7 +319,7 @@ def _show_status(run_dir: Path) -> None:
     out.print(masked(f"{now.problem}, {now.searcher}: {counts}"), highlight=False, markup=False)
     if now.best:
         out.print(table(f"best recipes of {now.problem}", now.columns, now.rows()))
-    _show_sentences(now.outcome(run_dir / "summary.json"), now.warnings)
+    _show_sentences(now.outcome(RunFolder(run_dir).summary), now.warnings)
 
 
 def _show_outcome(record: Record) -> None:
@@ -338,23 +338,23 @@ def _show_sentences(sentences: Sequence[str], warnings: Sequence[str]) -> None:
 def _run(overrides: Sequence[str], telling: Telling) -> None:
     with out.status("loading torch and BoTorch"):
         from matseek.configuration import run_settings
-        from matseek.record import PAGE
+        from matseek.runs import keep_config
 
         settings = run_settings(overrides)
     settings.searcher.check(settings.budget)
-    if not (settings.run_dir / LEDGER).is_file():  # a run that has ended needs neither model nor oracle
+    folder = RunFolder(settings.run_dir)
+    if not folder.ledger.is_file():  # a run that has ended needs neither model nor oracle
         settings.searcher.check_problem(settings.problem)
         settings.problem.require_oracle()
     campaign = _open(settings, telling)
     if campaign.leads:
-        _keep_config(settings)
-    done = campaign.leads and campaign.has_ended(settings.budget) and campaign.is_written(settings.run_dir)
+        keep_config(settings)
+    done = campaign.leads and campaign.has_ended(settings.budget) and campaign.report.is_written(folder)
     if not done or campaign.place.has_followers:
         with _progress(campaign, settings.budget) as told:
             campaign.run(settings.budget, on_evaluation=told)
     if not campaign.leads:
         return
-    page = settings.run_dir / PAGE
     if not done:
         with out.status("drawing"):
             campaign.write(settings.run_dir)
@@ -362,36 +362,16 @@ def _run(overrides: Sequence[str], telling: Telling) -> None:
     _show_outcome(campaign)
     out.print(f"stopped by {(campaign.stopped_by or '').replace('_', ' ')}", highlight=False)
     out.print(f"ledger, trace, summary and figures: {settings.run_dir}", highlight=False)
-    out.print(f"open {page.resolve()}", highlight=False, soft_wrap=True)
+    out.print(f"open {folder.page.resolve()}", highlight=False, soft_wrap=True)
 
 
 def _open(settings: RunSettings, telling: Telling) -> Campaign:
-    """The campaign of a run folder, which is made if it is missing."""
-    from matseek.campaign import Campaign
+    """The campaign of a run folder, with a log beside it."""
+    from matseek.runs import open_campaign
 
     settings.run_dir.mkdir(parents=True, exist_ok=True)
     telling.log_in(settings.run_dir)
-    return Campaign(
-        settings.problem,
-        settings.searcher,
-        ledger=settings.run_dir / LEDGER,
-        seed=settings.seed,
-        executor=settings.executor,
-        stop=settings.stop,
-        opening=settings.opening,
-        tracking=settings.tracking,
-    )
-
-
-def _keep_config(settings: RunSettings) -> None:
-    """Write down how a campaign is set up; a file that says the same is left as it is."""
-    from omegaconf import OmegaConf
-
-    from matseek.configuration import CONFIG
-
-    config, path = OmegaConf.to_yaml(settings.config), settings.run_dir / CONFIG
-    if not (path.is_file() and path.read_bytes() == config.encode()):
-        write_text(path, config)
+    return open_campaign(settings)
 
 
 class _Told:

@@ -19,9 +19,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from matseek import checks
-from matseek.campaign import Campaign
 from matseek.checks import several, whole
-from matseek.configuration import CONFIG, RunSettings, quoted, run_settings
+from matseek.configuration import quoted, run_settings
 from matseek.core.problem import Problem
 from matseek.errors import ConfigurationError
 from matseek.evaluation import LedgerReader
@@ -32,19 +31,15 @@ from matseek.insight.success import SuccessRate
 from matseek.logs import logging_to
 from matseek.parts import with_current_names
 from matseek.processes import worker_pool
-from matseek.record import SUMMARY, TRACE
 from matseek.report.comparison_page import ComparisonRecord, write_comparison_page
+from matseek.run_folder import ComparisonFolder, RunFolder
+from matseek.runs import keep_config, open_campaign
 from matseek.secrets import masked
 from matseek.standing import stored_summary
 from matseek.tables import write_csv
 from matseek.training.ranks import ALONE, place_of
 
 logger = logging.getLogger(__name__)
-
-TABLE, PAIRS, PAGE = "table.csv", "pairs.csv", "report.html"
-
-FAILURE = "failure.txt"
-"""In a cell's folder: why its last attempt failed."""
 
 _OWN = {"searchers", "seeds", "first_seed", "workers", "run_dir"}
 
@@ -74,7 +69,7 @@ class Cell:
     searcher: str
     seed: int
     overrides: tuple[str, ...]
-    folder: Path
+    folder: RunFolder
     config: DictConfig
 
     @property
@@ -84,7 +79,7 @@ class Cell:
 
     def summary(self) -> dict[str, Any] | None:
         """What its campaign came to; None while it has neither spent the budget that is asked nor been stopped."""
-        found = stored_summary(self.folder / SUMMARY)
+        found = stored_summary(self.folder.summary)
         if not found.get("stopped_by"):
             return None
         spent = found["evaluations"] >= self.config.budget
@@ -98,15 +93,15 @@ class Cell:
     @property
     def failure(self) -> str | None:
         """Why its last attempt failed; None if none has."""
-        path = self.folder / FAILURE
+        path = self.folder.failure
         return path.read_text() if path.is_file() else None
 
     def note_failure(self, message: str | None) -> None:
         """Write down why an attempt failed; None forgets it."""
         if message is None:
-            (self.folder / FAILURE).unlink(missing_ok=True)
+            self.folder.failure.unlink(missing_ok=True)
         else:
-            write_text(self.folder / FAILURE, message)
+            write_text(self.folder.failure, message)
 
     def result(self) -> Result | None:
         """What it has written down; None while it is not complete."""
@@ -115,11 +110,11 @@ class Cell:
 
     def trace(self) -> pd.DataFrame:
         """A row per evaluation that has ended."""
-        return pd.read_csv(self.folder / TRACE)
+        return pd.read_csv(self.folder.trace)
 
     def iterations(self) -> pd.DataFrame:
         """What its searcher noted of each iteration, a row each; empty for searchers that note nothing."""
-        return iteration_table(LedgerReader(self.folder / "ledger.db").events())
+        return iteration_table(LedgerReader(self.folder.ledger).events())
 
     def require_same(self) -> None:
         """Refuse a folder that holds a campaign with other settings.
@@ -127,7 +122,7 @@ class Cell:
         Raises:
             ConfigurationError: If it does.
         """
-        path = self.folder / CONFIG
+        path = self.folder.config
         if not path.is_file():
             return
         recorded, asked = (_flat(with_current_names(_plain(c))) for c in (OmegaConf.load(path), self.config))
@@ -139,7 +134,7 @@ class Cell:
         if differ:
             told = ", ".join(f"{key}={asked.get(key)} (there: {recorded.get(key)})" for key in differ)
             raise ConfigurationError(
-                f"{self.folder} holds another campaign: {told}; name another run_dir, or give the settings it had"
+                f"{self.folder.path} holds another campaign: {told}; name another run_dir, or give the settings it had"
             )
 
 
@@ -229,8 +224,9 @@ class Comparison:
             its.searcher.check_problem(its.problem)
             its.searcher.check(its.budget)
             its.problem.require_oracle()
+        self.titles = _titles({name: its.searcher.title for name, its in settings.items()})
         self.problem: Problem = settings[self.searchers[0]].problem
-        self.folder = Path(own.get("run_dir") or f"runs/{self.problem.name}")
+        self.folder = ComparisonFolder(Path(own.get("run_dir") or f"runs/{self.problem.name}"))
         unsaid = [name for name, its in settings.items() if its.config.opening is None]
         common = self._common_opening({name: settings[name].budget for name in unsaid})
         for name in unsaid:
@@ -259,20 +255,20 @@ class Comparison:
     def _common_opening(self, budgets: Mapping[str, int]) -> int:
         """First points of searchers (names with budgets) where nobody says how many: as begun campaigns have."""
         known = {
-            int(_plain(OmegaConf.load(path)).get("opening") or 0)
+            int(_plain(OmegaConf.load(begun.config)).get("opening") or 0)
             for searcher in budgets
-            for path in (self.folder / searcher).glob("*/config.yaml")
+            for begun in self.folder.begun(searcher)
         }
         if len(known) > 1:
             raise ConfigurationError(
-                f"{self.folder} holds campaigns with openings of {sorted(known)} points; say opening=N, or name "
+                f"{self.folder.path} holds campaigns with openings of {sorted(known)} points; say opening=N, or name "
                 "another run_dir"
             )
         return known.pop() if known else min([_OPENING, *budgets.values()])
 
     def _cell(self, searcher: str, seed: int, overrides: Sequence[str], config: DictConfig) -> Cell:
-        folder = self.folder / searcher / str(seed)
-        return Cell(searcher, seed, (*overrides, f"seed={seed}", f"run_dir={quoted(folder)}"), folder, config)
+        folder = self.folder.cell(searcher, seed)
+        return Cell(searcher, seed, (*overrides, f"seed={seed}", f"run_dir={quoted(folder.path)}"), folder, config)
 
     def _owner(self, override: str) -> str | None:
         """The searcher whose own setting an override is; None where it is every cell's."""
@@ -404,13 +400,12 @@ class Comparison:
 
     def write(self) -> Path:
         """Write ``table.csv``, ``pairs.csv`` and ``report.html``; gives the page's path."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.path.mkdir(parents=True, exist_ok=True)
         record = self.record()
-        for name, frame in ((TABLE, record.table), (PAIRS, record.pairs)):
-            write_csv(frame, self.folder / name, float_format="%.6g")
-        page = self.folder / PAGE
-        write_comparison_page(page, record)
-        return page
+        for path, frame in ((self.folder.table, record.table), (self.folder.pairs, record.pairs)):
+            write_csv(frame, path, float_format="%.6g")
+        write_comparison_page(self.folder.page, record.named(self.titles))
+        return self.folder.page
 
     def _results(self) -> Results:
         """Read the complete cells."""
@@ -433,26 +428,22 @@ def run_cell(overrides: Sequence[str], gpu: str | None = None) -> None:
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     settings = run_settings(overrides)
     settings.run_dir.mkdir(parents=True, exist_ok=True)
+    tracking = settings.tracking
+    if tracking is not None:
+        tracking = replace(tracking, group=tracking.group or _group(settings.run_dir))
     with logging_to(settings.run_dir):
-        _run_in(settings.run_dir, settings)
+        campaign = open_campaign(replace(settings, tracking=tracking))
+        keep_config(settings)
+        campaign.run(settings.budget)
+        campaign.recognise()
+        campaign.report.write_record(RunFolder(settings.run_dir))
+        campaign.publish(settings.run_dir)
 
 
-def _run_in(folder: Path, settings: RunSettings) -> None:
-    campaign = Campaign(
-        settings.problem,
-        settings.searcher,
-        ledger=folder / "ledger.db",
-        seed=settings.seed,
-        executor=settings.executor,
-        stop=settings.stop,
-        opening=settings.opening,
-        tracking=settings.tracking and replace(settings.tracking, group=settings.tracking.group or _group(folder)),
-    )
-    write_text(folder / CONFIG, OmegaConf.to_yaml(settings.config))
-    campaign.run(settings.budget)
-    campaign.recognise()
-    campaign.write_record(folder)
-    campaign.publish(folder)
+def _titles(own: Mapping[str, str]) -> dict[str, str]:
+    """How people read each searcher's name: its title, with the name where several have the same."""
+    every = list(own.values())
+    return {name: title if every.count(title) == 1 else f"{title} ({name})" for name, title in own.items()}
 
 
 def _group(folder: Path) -> str:

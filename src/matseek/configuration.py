@@ -30,11 +30,9 @@ from matseek.insight.stopping import StopCriterion
 from matseek.interpolations import keep_secrets, recordable, unresolved
 from matseek.parts import TARGET, foreign_targets, with_current_names
 from matseek.plugins import CONFIGS, POTENTIALS, PROBLEMS, SEARCHERS, offered
+from matseek.run_folder import RunFolder
 from matseek.secrets import masked, masked_data
 from matseek.tracking import Tracking
-
-CONFIG = "config.yaml"
-"""In a run folder: how the campaign was set up."""
 
 _GROUPS = {"problem": PROBLEMS, "searcher": SEARCHERS, "calculator": POTENTIALS}
 """By Hydra group, the entry points whose parts it offers."""
@@ -103,7 +101,7 @@ def recorded_settings(run_dir: Path, *, trust: bool = False) -> RunSettings:
         ConfigurationError: If there is no such file, it asks for more than it may without the user's word, or its
             values are refused.
     """
-    path = run_dir / CONFIG
+    path = RunFolder(run_dir).config
     config = _stored(path)
     with _explained():
         record = recordable(config)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,21 +19,16 @@ from matseek.core.searcher import Searcher
 from matseek.errors import UnknownEvaluationError
 from matseek.evaluation import LedgerReader
 from matseek.evaluation.evaluator import history_of
-from matseek.files import replacing, write_text
 from matseek.insight.convergence import best_so_far, iteration_table
 from matseek.insight.fitted_models import FittedModels
 from matseek.insight.plausibility import plausibility
 from matseek.insight.stopping import StopCriterion
-from matseek.report.figures import iterations_of_searchers, problem_figures
+from matseek.report.campaign_report import CampaignReport
 from matseek.report.outlook import Outlook
-from matseek.report.page import outcome, write_page
-from matseek.report.structure_files import write_structures
+from matseek.report.page import outcome
+from matseek.run_folder import RunFolder
 from matseek.secrets import masked_data
-from matseek.standing import STOPPED, stored_summary
-from matseek.tables import write_csv
-
-SUMMARY, TRACE, FIGURES, PAGE = "summary.json", "trace.csv", "figures", "report.html"
-"""In a run folder: the campaign in numbers, its evaluations, the folder of its pictures, and its page."""
+from matseek.standing import STOPPED
 
 
 class Record:
@@ -81,19 +75,20 @@ class Record:
         """Everything so far."""
         return history_of(self.problem, self.ledger, self.seed)
 
-    def models(self, run: int | None = None) -> FittedModels:
-        """What the searcher's models make of everything until a run; they are trained when first looked at.
+    def models(self, batch: int | None = None) -> FittedModels:
+        """The searcher's models, fitted on everything up to a batch when they are first looked at.
 
         Args:
-            run: The run, 1 for the first; None for the last.
+            batch: The batch, 1 for the first; None for the last.
         """
         history = self.history()
-        run = history.iteration - 1 if run is None else run
-        if run not in self._fitted:
-            # Models are heavy: those of the last two runs are all that a verdict needs.
-            kept = {k: u for k, u in self._fitted.items() if k == run - 1}
-            self._fitted = {**kept, run: FittedModels(history.until(run), self.searcher.surrogates, self.problem)}
-        return self._fitted[run]
+        batch = history.iteration - 1 if batch is None else batch
+        if batch not in self._fitted:
+            # Models are heavy: those of the last two batches are all that a verdict needs.
+            kept = {k: models for k, models in self._fitted.items() if k == batch - 1}
+            fitted = FittedModels(history.until(batch), self.searcher.surrogates, self.problem)
+            self._fitted = {**kept, batch: fitted}
+        return self._fitted[batch]
 
     def judgements(self) -> dict[str, dict[int, dict[str, float]]]:
         """What the stop criteria measured: by criterion and run, NaN where there was nothing to measure."""
@@ -197,96 +192,22 @@ class Record:
         """What the searcher noted of each iteration, a row each; empty for searchers that note nothing."""
         return iteration_table(self.ledger.events())
 
-    def figures(self) -> dict[str, Figure]:
-        """The figures of the report page by name, those of its models among them; models are trained for them."""
-        return self._figures(self.outlook())
+    @property
+    def report(self) -> CampaignReport:
+        """What is drawn and written of it."""
+        return CampaignReport(self)
 
-    def _figures(self, outlook: Outlook | None) -> dict[str, Figure]:
-        found = problem_figures(self.problem, self.ledger.evaluations())
-        if len(noted := self.iterations()):
-            found["iterations"] = iterations_of_searchers(self.problem, {self.searcher.name: [noted]})
-        return found | ({} if outlook is None else outlook.figures())
+    def figures(self) -> dict[str, Figure]:
+        """The figures of the report page by name, see :meth:`CampaignReport.figures`."""
+        return self.report.figures()
 
     def outlook(self) -> Outlook | None:
-        """What the models say after the last run; None for a searcher without models, or before the first result."""
-        history, searcher = self.history(), self.searcher
-        if not self.problem.space.readable or not searcher.surrogates or not history.done:
-            return None
-        run = history.done[-1].iteration
-        before = self.models(run - 1) if run > 1 else None
-        proposal = None
-        asked = searcher.as_batch_searcher()
-        if asked is not None and not len(history.pending):
-            proposal = asked.choose(asked.size(history), history)
-        return Outlook(
-            self.problem, history.evaluations, self.models(run), before, self.judgements(), self.stop, proposal
-        )
+        """What the models say after the last batch, see :meth:`CampaignReport.outlook`."""
+        return self.report.outlook()
 
     def write(self, run_dir: str | Path) -> Path:
-        """Write ``trace.csv``, ``summary.json``, ``figures/`` and ``report.html``.
-
-        Args:
-            run_dir: Where to; the folder is made if it is missing.
-
-        Returns:
-            Path of the page.
-        """
-        self.write_record(run_dir)
-        return self.draw(run_dir)
-
-    def draw(self, run_dir: str | Path) -> Path:
-        """Write ``figures/`` and ``report.html``, and of structures the best; the numbers are left to the campaign.
-
-        Args:
-            run_dir: Where to; the folder is made if it is missing.
-
-        Returns:
-            Path of the page.
-        """
-        folder = Path(run_dir)
-        frame, evaluations, outlook = self.to_frame(), self.ledger.evaluations(), self.outlook()
-        figures = self._figures(outlook)
-        save_figures(figures, folder / FIGURES)
-        structures = self.problem.as_structures()
-        if structures is not None:
-            write_structures(structures, evaluations, folder)
-            frame = frame.drop(columns=list(self.problem.space.labels))
-        page = folder / PAGE
-        write_page(page, self.problem, self.summary(), evaluations, frame, figures, outlook)
-        return page
-
-    def is_written(self, run_dir: str | Path) -> bool:
-        """Whether a folder's summary and page, see :meth:`write`, are those of the campaign as it stands."""
-        summary, page = Path(run_dir) / SUMMARY, Path(run_dir) / PAGE
-        if not summary.is_file() or not page.is_file() or page.stat().st_mtime_ns < summary.stat().st_mtime_ns:
-            return False
-        told = stored_summary(summary)
-        finished = sum(e.status != "pending" for e in self.ledger.evaluations())
-        return told.get("evaluations") == finished and told.get("stopped_by") == self.stopped_by
-
-    def write_record(self, run_dir: str | Path) -> dict[str, Any]:
-        """Write ``trace.csv`` and ``summary.json``, which need no drawing.
-
-        Args:
-            run_dir: Where to; the folder is made if it is missing.
-
-        Returns:
-            The summary.
-        """
-        folder = Path(run_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        frame, summary = self.to_frame(), self.summary()
-        trace = frame.loc[frame["status"] != "pending", ["evaluation", "value", "best_value", "iteration", "proposer"]]
-        write_csv(trace.rename(columns={"proposer": "searcher"}), folder / TRACE)
-        write_text(folder / SUMMARY, json.dumps(masked_data(summary), indent=2) + "\n")
-        return summary
-
-
-def save_figures(figures: Mapping[str, Figure], folder: Path) -> None:
-    """Write figures as PNG files."""
-    for name, figure in figures.items():
-        with replacing(folder / f"{name}.png") as draft:
-            figure.savefig(draft, dpi=150)
+        """Write numbers, figures and page into a folder, see :meth:`CampaignReport.write`; gives the page's path."""
+        return self.report.write(RunFolder(Path(run_dir)))
 
 
 def plain(runs: Mapping[int, Mapping[str, float]]) -> dict[int, dict[str, float | None]]:

@@ -148,7 +148,7 @@ def test_what_a_run_reports_and_what_it_asks(sampler):
 
 def test_forces_guide_more_strongly_towards_the_end():
     box = BoxManifold((-5.0, -5.0), (5.0, 5.0))
-    guidance = Guidance().by(lambda x: -x, alpha=0.5, zeta=2.0)
+    guidance = Guidance(alpha=0.5, zeta=2.0).by(lambda x: -x)
     x = torch.ones(3, 2)
     torch.testing.assert_close(guidance(x, torch.tensor([1.0, 0.5, 0.0])), -x * torch.tensor([[0.0], [0.125], [0.5]]))
     sampler = EulerMaruyama(LinearSchedule(), 50)
@@ -172,7 +172,7 @@ def test_what_cannot_be_sampled_is_refused():
         (lambda: Heun(churn=-1), "churn=-1"),
         (lambda: PredictorCorrector(langevin_steps=0), "langevin_steps=0"),
         (lambda: PredictorCorrector(ratio=0.9), "ratio=0.9"),
-        (lambda: Guidance().by(lambda x: x, alpha=-1), "alpha=-1"),
+        (lambda: Guidance(alpha=-1), "alpha=-1"),
     ]:
         with pytest.raises(ValueError, match=message):
             build()

@@ -15,7 +15,7 @@ def bowl(points):
 
 
 def test_minimum_over_the_others_is_that_of_an_analytic_function():
-    found = loss_map(bowl, SPACE, resolution=9)
+    found = loss_map(bowl, SPACE, "Qseed", "QAgNO3", resolution=9)
     X, Y = np.meshgrid(found.x_values, found.y_values)
     alone = ((X - 6) / WIDTH[3]) ** 2 + ((Y - 20) / WIDTH[0]) ** 2
     # Where the other three fit at their own optimum beside x and y, the map is x's and y's own part.
@@ -33,7 +33,7 @@ def test_minimum_over_the_others_is_that_of_an_analytic_function():
 
 
 def test_recipes_are_feasible_lie_in_their_cells_and_have_the_loss():
-    found = loss_map(bowl, SPACE, resolution=7)
+    found = loss_map(bowl, SPACE, "Qseed", "QAgNO3", resolution=7)
     recipes = found.recipes.reshape(-1, 5)
     assert SPACE.contains(recipes).all()
     np.testing.assert_allclose(found.recipes[..., 3], np.tile(found.x_values, (7, 1)), atol=1e-9)
@@ -46,7 +46,7 @@ def test_recipes_are_feasible_lie_in_their_cells_and_have_the_loss():
 
 def test_infeasible_cells_are_nan_and_thin_ones_are_found():
     wide = SPACE.widen("QAgNO3", high=80).widen("Qseed", high=60)
-    found = loss_map(bowl, wide, resolution=12)
+    found = loss_map(bowl, wide, "Qseed", "QAgNO3", resolution=12)
     X, Y = np.meshgrid(found.x_values, found.y_values)
     feasible = X + Y + 10 + 0.5 <= 90 + 1e-9
     np.testing.assert_array_equal(np.isfinite(found.losses), feasible)
@@ -71,47 +71,49 @@ def test_maps_of_two_variables_need_no_search():
 
 def test_calls_are_bounded_and_repeatable():
     sizes = []
-    a = loss_map(lambda X: sizes.append(len(X)) or bowl(X), SPACE, resolution=5, chunk=100, samples=16)
+    a = loss_map(
+        lambda X: sizes.append(len(X)) or bowl(X), SPACE, "Qseed", "QAgNO3", resolution=5, chunk=100, samples=16
+    )
     assert max(sizes) <= 100
-    np.testing.assert_array_equal(a.losses, loss_map(bowl, SPACE, resolution=5, samples=16).losses)
+    np.testing.assert_array_equal(a.losses, loss_map(bowl, SPACE, "Qseed", "QAgNO3", resolution=5, samples=16).losses)
 
 
 def test_nan_losses_are_passed_over():
-    found = loss_map(lambda X: np.where(X[:, 4] > 600, bowl(X), np.nan), SPACE, resolution=4)
+    found = loss_map(lambda X: np.where(X[:, 4] > 600, bowl(X), np.nan), SPACE, "Qseed", "QAgNO3", resolution=4)
     assert np.isfinite(found.losses).all()
     assert (found.recipes[..., 4] > 600).all()
-    nothing = loss_map(lambda X: np.full(len(X), np.nan), SPACE, resolution=3)
+    nothing = loss_map(lambda X: np.full(len(X), np.nan), SPACE, "Qseed", "QAgNO3", resolution=3)
     assert np.isnan(nothing.losses).all()
     assert np.isnan(nothing.least)
     assert np.isnan(nothing.optimum).all()
 
 
 def test_similarity():
-    a = loss_map(bowl, SPACE, resolution=5)
+    a = loss_map(bowl, SPACE, "Qseed", "QAgNO3", resolution=5)
     assert map_similarity(a, a) == pytest.approx(1)
-    b = loss_map(lambda X: 3 * bowl(X), SPACE, resolution=5)
+    b = loss_map(lambda X: 3 * bowl(X), SPACE, "Qseed", "QAgNO3", resolution=5)
     assert map_similarity(a, b) == pytest.approx(1, abs=1e-3)
-    c = loss_map(lambda X: (X[:, 0] > 30) * 1.0, SPACE, resolution=5)
+    c = loss_map(lambda X: (X[:, 0] > 30) * 1.0, SPACE, "Qseed", "QAgNO3", resolution=5)
     by_hand = (a.losses * c.losses).sum() / np.sqrt((a.losses**2).sum() * (c.losses**2).sum())
     assert map_similarity(a, c) == pytest.approx(by_hand)
     assert by_hand < 0.9
 
 
 def test_similarity_leaves_out_what_either_does_not_know():
-    a = loss_map(bowl, SPACE, resolution=4)
-    b = loss_map(lambda X: np.where(X[:, 0] > 40, np.nan, bowl(X)), SPACE, resolution=4)
+    a = loss_map(bowl, SPACE, "Qseed", "QAgNO3", resolution=4)
+    b = loss_map(lambda X: np.where(X[:, 0] > 40, np.nan, bowl(X)), SPACE, "Qseed", "QAgNO3", resolution=4)
     assert np.isnan(b.losses).any()
     assert map_similarity(a, b) == pytest.approx(1)
-    nothing = loss_map(lambda X: np.full(len(X), np.nan), SPACE, resolution=4)
+    nothing = loss_map(lambda X: np.full(len(X), np.nan), SPACE, "Qseed", "QAgNO3", resolution=4)
     assert np.isnan(map_similarity(a, nothing))
 
 
 def test_similarity_needs_the_same_grid():
-    a = loss_map(bowl, SPACE, resolution=4, refinements=0)
+    a = loss_map(bowl, SPACE, "Qseed", "QAgNO3", resolution=4, refinements=0)
     for other in (
-        loss_map(bowl, SPACE, resolution=5, refinements=0),
-        loss_map(bowl, SPACE, "Qtsc", resolution=4, refinements=0),
-        loss_map(bowl, SPACE.widen("Qseed", high=40), resolution=4, refinements=0),
+        loss_map(bowl, SPACE, "Qseed", "QAgNO3", resolution=5, refinements=0),
+        loss_map(bowl, SPACE, "Qtsc", "QAgNO3", resolution=4, refinements=0),
+        loss_map(bowl, SPACE.widen("Qseed", high=40), "Qseed", "QAgNO3", resolution=4, refinements=0),
     ):
         with pytest.raises(ValueError, match="different grids"):
             map_similarity(a, other)
@@ -128,9 +130,9 @@ def test_similarity_needs_the_same_grid():
 )
 def test_bad_arguments_are_refused(kwargs, message):
     with pytest.raises(ValueError, match=message):
-        loss_map(bowl, SPACE, **kwargs)
+        loss_map(bowl, SPACE, **({"x": "Qseed", "y": "QAgNO3"} | kwargs))
 
 
 def test_a_loss_of_the_wrong_shape_is_refused():
     with pytest.raises(ValueError, match="one number each"):
-        loss_map(lambda X: X, SPACE, resolution=3)
+        loss_map(lambda X: X, SPACE, "Qseed", "QAgNO3", resolution=3)

@@ -96,7 +96,7 @@ def test_wrong_shapes_are_refused():
 def test_colour_map_holds_the_others_and_leaves_out_the_infeasible():
     laboratory = SilverLaboratory()
     recipe = np.array([20.0, 40.0, 10.0, 5.0, 600.0])
-    found = colour_map(laboratory.spectra, WAVELENGTHS, SPACE, recipe, resolution=7)
+    found = colour_map(laboratory.spectra, WAVELENGTHS, SPACE, recipe, "Qseed", "QAgNO3", resolution=7)
     X, Y = np.meshgrid(found.x_values, found.y_values)
     np.testing.assert_array_equal(np.isfinite(found.colours.rgb).all(axis=-1), X + Y + 50 <= 90 + 1e-9)
     point = recipe.copy()

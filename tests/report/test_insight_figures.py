@@ -88,7 +88,7 @@ def test_loss_maps_share_a_scale_and_star_the_optimum():
 
 
 def test_loss_maps_of_one_model_without_points_and_of_nothing_known():
-    unknown = loss_map(lambda X: np.full(len(X), np.nan), SPACE, resolution=4)
+    unknown = loss_map(lambda X: np.full(len(X), np.nan), SPACE, "Qseed", "QAgNO3", resolution=4)
     figure = draw(loss_maps({"mine": unknown}, SPACE))
     assert figure.axes[0].get_title() == "mine"
     assert figure.axes[0].texts[0].get_text() == "no feasible recipe"
@@ -192,7 +192,7 @@ def test_the_cosine_is_that_of_the_spectra():
 
 
 def test_palette_shows_map_chips_and_target():
-    over = colour_map(spectra, WAVELENGTHS, SPACE, [4, 8, 600], resolution=6)
+    over = colour_map(spectra, WAVELENGTHS, SPACE, [4, 8, 600], "Qseed", "QAgNO3", resolution=6)
     chips = reachable_palette(spectra, WAVELENGTHS, SPACE, chips=7, samples=60)
     target = transmitted_colours(WAVELENGTHS, spectra(POINTS)[0])
     left, right = draw(palette(over, SPACE, chips, target)).axes

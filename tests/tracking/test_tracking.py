@@ -226,9 +226,9 @@ def test_csv_has_the_figures_and_the_config(tmp_path, box):
     folder = tmp_path / "run"
     problem = RecipeProblem(box, Counting(), name="bowl")
     for budget in (6, 12):
-        Campaign(problem, LatinHypercube(3), folder / "ledger.db", tracking=CSVTracking()).run(budget).write_record(
-            folder
-        )
+        Campaign(problem, LatinHypercube(3), folder / "ledger.db", tracking=CSVTracking()).run(
+            budget
+        ).report.write_record(RunFolder(folder))
     frames = [pd.read_csv(folder / "csv" / f"version_{n}" / "metrics.csv") for n in (0, 1)]
     logged = pd.concat(frames)
     trace = pd.read_csv(folder / "trace.csv")

@@ -3,7 +3,16 @@
 from matseek.diffusion import Guidance
 from matseek.godiff.domains import NetworkSettings
 from matseek.godiff.fields import learnt_score
+from matseek.godiff.model import DiffusionModel
 from matseek.godiff.searcher import GODiffSearcher
 from matseek.godiff.steering import Renoising, SurrogateRelaxation
 
-__all__ = ["GODiffSearcher", "Guidance", "NetworkSettings", "Renoising", "SurrogateRelaxation", "learnt_score"]
+__all__ = [
+    "DiffusionModel",
+    "GODiffSearcher",
+    "Guidance",
+    "NetworkSettings",
+    "Renoising",
+    "SurrogateRelaxation",
+    "learnt_score",
+]

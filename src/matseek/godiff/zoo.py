@@ -1,7 +1,7 @@
 """The model zoo: trained score networks, each one safetensors file that says what it is.
 
 A file's metadata hold the architecture, the units and the training record as JSON; its tensors are float32. Files come
-with the package (``matseek/models/trained``) and from the user's own folder, ``$MATSEEK_MODELS`` or
+with the package (``matseek/godiff/trained``) and from the user's own folder, ``$MATSEEK_MODELS`` or
 ``~/.cache/matseek/models``; any other file is named by its path.
 """
 

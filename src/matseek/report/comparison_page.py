@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,9 @@ Row = Mapping[str, Any]
 
 Rates = Mapping[str, tuple[SuccessRate, SuccessRate]]
 """By searcher: successes as evaluated, and after relaxation."""
+
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +60,32 @@ class ComparisonRecord:
     iterations: Frames
     published: Mapping[str, Mapping[str, Any]]
     missing: Mapping[str, str | None]
+
+    def named(self, titles: Mapping[str, str]) -> ComparisonRecord:
+        """The same with searchers named as people read them, for the page.
+
+        Args:
+            titles: By name; names that are missing stay.
+        """
+
+        def keyed(values: Mapping[str, _T]) -> dict[str, _T]:
+            return {titles.get(name, name): value for name, value in values.items()}
+
+        columns = {"searcher", "first", "second"}
+        table, pairs = (
+            frame.assign(**{c: frame[c].map(lambda name: titles.get(name, name)) for c in columns & {*frame.columns}})
+            for frame in (self.table, self.pairs)
+        )
+        return replace(
+            self,
+            table=table,
+            pairs=pairs,
+            rates=keyed(self.rates),
+            summaries=keyed(self.summaries),
+            traces=keyed(self.traces),
+            iterations=keyed(self.iterations),
+            published=keyed(self.published),
+        )
 
     @property
     def rows(self) -> list[Row]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import ase.db
 import ase.io
@@ -13,9 +12,12 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from matseek.core.problem import Structures
 from matseek.core.records import Evaluation
 from matseek.files import replacing
+from matseek.run_folder import RunFolder
 
 
-def write_structures(problem: Structures, evaluations: Sequence[Evaluation], folder: Path, count: int = 50) -> None:
+def write_structures(
+    problem: Structures, evaluations: Sequence[Evaluation], folder: RunFolder, count: int = 50
+) -> None:
     """Write ``best.extxyz`` and ``structures.db``, the lowest energies first; files that are there are replaced.
 
     Args:
@@ -28,9 +30,9 @@ def write_structures(problem: Structures, evaluations: Sequence[Evaluation], fol
     frames = [structure_of(problem, e) for e in best]
     if not frames:
         return
-    with replacing(folder / "best.extxyz") as draft:
+    with replacing(folder.best_structures) as draft:
         ase.io.write(draft, frames, format="extxyz")
-    with replacing(folder / "structures.db") as draft, ase.db.connect(draft) as database:
+    with replacing(folder.structures) as draft, ase.db.connect(draft) as database:
         for atoms, e in zip(frames, best, strict=True):
             database.write(atoms, evaluation=e.number, iteration=e.iteration, proposer=e.proposer)
 

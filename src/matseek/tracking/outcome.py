@@ -15,6 +15,7 @@ from matseek.core.problem import Problem
 from matseek.core.records import Evaluation
 from matseek.evaluation import Ledger
 from matseek.report.structure_files import structure_of
+from matseek.run_folder import RunFolder
 from matseek.tables import write_csv
 
 CANDIDATES, STRUCTURES = 50, 5
@@ -57,7 +58,7 @@ def outcome_of(
     summary: Mapping[str, Any],
     frame: pd.DataFrame,
     models: Iterable[Path],
-    folder: Path,
+    folder: RunFolder,
 ) -> CampaignOutcome:
     """What a campaign came to, from its run folder and its ledger.
 
@@ -75,13 +76,12 @@ def outcome_of(
     atomic = problem.as_structures()
     if atomic is not None:
         structures = {f"evaluation {e.number}, {e.value:.4f} eV": structure_of(atomic, e) for e in best[:STRUCTURES]}
-    table = folder / "evaluations.csv"
-    write_csv(frame, table)
-    record = (table, folder / "config.yaml", folder / "summary.json")
+    write_csv(frame, folder.evaluations)
+    record = (folder.evaluations, folder.config, folder.summary)
     return CampaignOutcome(
         evaluations=len(evaluations),
         summary=summary,
-        figures=tuple(sorted((folder / "figures").glob("*.png"))),
+        figures=tuple(sorted(folder.figures.glob("*.png"))),
         candidates=_candidates(problem, best),
         structures=structures,
         models=tuple(path for path in models if path.is_file()),
