@@ -11,6 +11,7 @@ import matseek
 PACKAGE = Path(matseek.__file__).parent
 
 FLOORS = [
+    {"testing"},
     {"cli"},
     {"watching"},
     {"terminal"},
@@ -151,3 +152,7 @@ def test_no_room_but_its_own_names_a_searcher_or_a_model():
 @pytest.mark.parametrize(("a", "b"), [("spaces", "problems"), ("acquisition", "searchers"), ("report", "campaign")])
 def test_the_test_would_notice(a, b):
     assert HEIGHT[b] > HEIGHT[a]
+
+
+def test_nothing_imports_the_conformance_kit():
+    assert [path.name for _, b, path in imports() if b == "testing"] == []
