@@ -69,5 +69,15 @@ def part(group: str, name: str) -> Any:  # noqa: ANN401 -- whatever a package of
 
 
 def targets() -> frozenset[str]:
-    """All that installed packages offer as parts, as configs spell a ``_target_``."""
-    return frozenset(point.value.replace(":", ".") for group in GROUPS for point in offered(group).values())
+    """All that installed packages offer as parts, as configs spell a ``_target_``.
+
+    What matseek offers of other packages is left out: their code may be run with the settings of shipped configs only.
+    """
+    points = (point for group in GROUPS for point in offered(group).values())
+    return frozenset(point.value.replace(":", ".") for point in points if not _borrowed(point))
+
+
+def _borrowed(point: EntryPoint) -> bool:
+    """Whether matseek offers code of another package."""
+    own = point.dist is not None and point.dist.name == PREFIX.removesuffix(".")
+    return own and not point.value.startswith(PREFIX)
