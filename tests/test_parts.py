@@ -9,7 +9,7 @@ import pytest
 from omegaconf import OmegaConf
 from typer.testing import CliRunner
 
-from matseek import parts
+from matseek import plugins
 from matseek.cli import app
 from matseek.configuration import config_dir, recorded_settings, run_settings
 from matseek.errors import ConfigurationError
@@ -79,13 +79,13 @@ def test_what_an_extension_names_is_a_part(monkeypatch):
             EntryPoint("other", "os:system", "console_scripts"),
         ]
     )
-    monkeypatch.setattr(parts, "entry_points", installed.select)
-    parts._extensions.cache_clear()
+    monkeypatch.setattr(plugins, "entry_points", installed.select)
+    plugins.offered.cache_clear()
     try:
         assert foreign_targets({"_target_": "mypackage.lab.problem"}, config_dir()) == {}
         assert foreign_targets({"_target_": "os.system"}, config_dir())
     finally:
-        parts._extensions.cache_clear()
+        plugins.offered.cache_clear()
 
 
 @pytest.fixture
