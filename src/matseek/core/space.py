@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 if TYPE_CHECKING:
+    import pandas as pd
     from ase import Atoms
 
     from matseek.geometry.polytope import Polytope
@@ -91,6 +91,8 @@ class Space(ABC):
 
     def to_frame(self, points: npt.ArrayLike) -> pd.DataFrame:
         """Points as a table whose columns are named with units."""
+        import pandas as pd  # takes a third of a second, and a campaign's standing is told without it
+
         return pd.DataFrame(self.as_points(points), columns=list(self.labels))
 
     def from_frame(self, frame: pd.DataFrame) -> FloatArray:
@@ -116,6 +118,8 @@ def _column(frame: pd.DataFrame, name: str, label: str) -> FloatArray:
         raise ValueError(
             f"no column {label!r} (or {name!r}) in the table with columns {[str(c) for c in frame.columns]}{hint}"
         )
+    import pandas as pd
+
     numbers = pd.to_numeric(frame[matching[0]], errors="coerce")
     if numbers.isna().any():
         row = int(np.flatnonzero(numbers.isna().to_numpy())[0])
