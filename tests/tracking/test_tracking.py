@@ -24,6 +24,7 @@ from matseek.godiff.domains import NetworkSettings
 from matseek.godiff.searcher import GODiffSearcher
 from matseek.insight.stopping import LossLevel
 from matseek.problems import RecipeProblem, StructureProblem
+from matseek.run_folder import RunFolder
 from matseek.searchers import LatinHypercube, NetworkSearcher
 from matseek.spaces import Adlayer
 from matseek.surrogates.training import Training
