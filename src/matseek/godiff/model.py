@@ -107,7 +107,7 @@ class DiffusionModel:
         least = self.sampler.schedule.low
 
         def forces(x: Tensor) -> Tensor:
-            found = network(x, x.new_full((len(x),), least)).forces
+            found: Tensor | None = network(x, x.new_full((len(x),), least)).forces
             assert found is not None
             return found
 
