@@ -16,8 +16,8 @@ MOVED: Final[Mapping[str, str]] = {
     # 0.1 -> 0.2
     "matseek.data.replay": "matseek.godiff.replay",
     "matseek.data.spectra": "matseek.surrogates.spectra_data",
-    "matseek.models.Training": "matseek.surrogates.training.Training",
-    "matseek.models.training.Training": "matseek.surrogates.training.Training",
+    "matseek.models.Training": "matseek.surrogates.Training",
+    "matseek.models.training.Training": "matseek.surrogates.Training",
     "matseek.models.training.TrainerSettings": "matseek.training.trainer.TrainerSettings",
     "matseek.problems.islands": "matseek.library.islands",
     "matseek.problems.measured": "matseek.library.measured",
