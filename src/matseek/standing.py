@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from matseek.core.records import Evaluation
+from matseek.core.records import Evaluation, ranked
 from matseek.evaluation import LedgerReader
 
 STOPPED = "stopped"
@@ -59,7 +59,7 @@ class Standing:
             return None
         # All from one look: the campaign may write at any moment.
         batches = {e.iteration for e in evaluations}
-        done = sorted((e for e in evaluations if e.status == "done"), key=lambda e: (e.value, e.number))
+        done = ranked(evaluations)
         stops = [e.data for e in events if e.kind == STOPPED]
         ended = bool(stops) and stops[-1]["evaluations"] == len(evaluations)
         return cls(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -71,7 +71,16 @@ class ManyAtOnce(Calculator, ABC):
         properties: Sequence[str] = ("energy",),
         system_changes: Sequence[str] = all_changes,
     ) -> None:
-        """Energy and forces of one structure; ASE calls this."""
+        """Energy, forces and what else there is of one structure; ASE calls this."""
         super().calculate(atoms, properties, system_changes)  # type: ignore[no-untyped-call]
-        (found,) = self.compute_many([cast("Atoms", self.atoms)])
-        self.results = {"energy": found.energy, "free_energy": found.energy, "forces": found.forces}
+        self.results = self.results_of(cast("Atoms", self.atoms), properties)
+
+    def results_of(self, atoms: Atoms, properties: Sequence[str]) -> dict[str, Any]:  # noqa: ARG002 -- for those with more
+        """What ASE is told of one structure, by property.
+
+        Args:
+            atoms: The structure.
+            properties: What is wanted at least.
+        """
+        (found,) = self.compute_many([atoms])
+        return {"energy": found.energy, "free_energy": found.energy, "forces": found.forces}

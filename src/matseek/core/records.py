@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -140,3 +140,8 @@ class Proposal:
     points: FloatArray
     proposers: tuple[str, ...]
     events: tuple[Event, ...] = ()
+
+
+def ranked(evaluations: Iterable[Evaluation]) -> list[Evaluation]:
+    """Evaluations that gave a value, the best first; of equal values the earlier one."""
+    return sorted((e for e in evaluations if e.status == "done"), key=lambda e: (e.value, e.number))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, Protocol, get_args, runtime_checkable
@@ -79,8 +80,32 @@ class Manifold(Protocol):
         """
 
 
+class _Spread(ABC):
+    """Manifolds whose uniform samples are made of uniform numbers from 0 to 1."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Shape of a point."""
+
+    @abstractmethod
+    def spread(self, u: Tensor) -> Tensor:
+        """Points of numbers that are uniform from 0 to 1, of the same shape ``(B, *shape)``."""
+
+    def sample_uniform(
+        self,
+        batch: int,
+        generator: torch.Generator,
+        *,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ) -> Tensor:
+        """Uniform points, shape ``(batch, *shape)``."""
+        return self.spread(_draw(torch.rand, (batch, *self.shape), generator, dtype, device))
+
+
 @dataclass(frozen=True)
-class PeriodicSlab:
+class PeriodicSlab(_Spread):
     """Particles in a layer: periodic in the plane, between two walls along Cartesian z.
 
     In plane, noise is a normal wrapped onto the cell, whatever its skew and thinness. At the walls it is either
@@ -153,17 +178,9 @@ class PeriodicSlab:
         difference = x - origin
         return torch.cat([self.lattice.shortest(difference[..., :2]), difference[..., 2:]], dim=-1)
 
-    def sample_uniform(
-        self,
-        batch: int,
-        generator: torch.Generator,
-        *,
-        dtype: torch.dtype = torch.float32,
-        device: torch.device | str = "cpu",
-    ) -> Tensor:
+    def spread(self, u: Tensor) -> Tensor:
         """Particles uniform in the cell and between the walls."""
-        u = _draw(torch.rand, (batch, *self.shape), generator, dtype, device)
-        plane = combine(u[..., :2], torch.as_tensor(self.cell, dtype=dtype, device=device))
+        plane = combine(u[..., :2], torch.as_tensor(self.cell, dtype=u.dtype, device=u.device))
         return torch.cat([plane, self.z_low + self.height * u[..., 2:]], dim=-1)
 
     def perturb(self, x: Tensor, sigma: Tensor | float, generator: torch.Generator) -> Tensor:
@@ -232,7 +249,7 @@ class PeriodicSlab:
 
 
 @dataclass(frozen=True)
-class BoxManifold:
+class BoxManifold(_Spread):
     """Coordinates between walls that mirror (Brownian motion reflected at the faces of a box), or that go round.
 
     One sigma serves all coordinates, so scale them alike first (recipes: to the unit box).
@@ -285,16 +302,8 @@ class BoxManifold:
         difference = x - origin
         return torch.where(circular, difference - width * (difference / width).round(), difference)
 
-    def sample_uniform(
-        self,
-        batch: int,
-        generator: torch.Generator,
-        *,
-        dtype: torch.dtype = torch.float32,
-        device: torch.device | str = "cpu",
-    ) -> Tensor:
+    def spread(self, u: Tensor) -> Tensor:
         """Points uniform in the box."""
-        u = _draw(torch.rand, (batch, *self.shape), generator, dtype, device)
         low, width, _ = self._frame(u)
         return low + width * u
 

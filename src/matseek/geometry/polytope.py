@@ -135,18 +135,7 @@ class Polytope:
         centre = self.chebyshev[0]
         x = centre + (points - centre) @ self.basis @ self.basis.T
         normals = self.A @ self.basis @ self.basis.T
-        squared = np.einsum("pd,pd->p", normals, normals)
-        active = [i for i in range(len(normals)) if squared[i] > 0]
-        corrections = np.zeros((len(self.A), len(x)))
-        for _ in range(sweeps):
-            before = x
-            for i in active:
-                violation = (x @ self.A[i] - self.b[i]) / squared[i] + corrections[i]
-                step = np.maximum(violation, 0.0)
-                x = x - (step - corrections[i])[:, None] * normals[i]
-                corrections[i] = step
-            if np.abs(x - before).max(initial=0.0) < 1e-12:
-                break
+        x = dykstra(x, self.A, self.b, normals, sweeps)
         return self.pull_inside(x)
 
     def pull_inside(self, points: FloatArray) -> FloatArray:
@@ -165,6 +154,38 @@ class Polytope:
         with np.errstate(divide="ignore", invalid="ignore"):
             ratios = np.where(overrun > slack, slack / overrun, 1.0)
         return np.asarray(centre + ratios.min(axis=1, initial=1.0)[:, None] * (points - centre), dtype=np.float64)
+
+
+def dykstra(points: FloatArray, A: FloatArray, b: FloatArray, normals: FloatArray, sweeps: int) -> FloatArray:
+    """Nearest points that satisfy ``A x <= b``, as far as the sweeps come.
+
+    Boyle and Dykstra, Lecture Notes in Statistics 37, 28 (1986).
+
+    Args:
+        points: Shape ``(n, d)``.
+        A: Inequalities, shape ``(p, d)``.
+        b: Their bounds, shape ``(p,)``, or those of each point, ``(n, p)``.
+        normals: Along which a point is moved to satisfy each, shape ``(p, d)``: A itself, or its projection onto the
+            equalities' plane. An inequality whose normal is zero is left out.
+        sweeps: Most passes over the inequalities.
+
+    Returns:
+        Shape ``(n, d)``.
+    """
+    squared = np.einsum("pd,pd->p", normals, normals)
+    active = [i for i in range(len(normals)) if squared[i] > 0]
+    corrections = np.zeros((len(A), len(points)))
+    x = points
+    for _ in range(sweeps if len(points) else 0):
+        before = x
+        for i in active:
+            violation = (x @ A[i] - b[..., i]) / squared[i] + corrections[i]
+            step = np.maximum(violation, 0.0)
+            x = x - (step - corrections[i])[:, None] * normals[i]
+            corrections[i] = step
+        if np.abs(x - before).max(initial=0.0) < 1e-12:
+            break
+    return x
 
 
 def _round(

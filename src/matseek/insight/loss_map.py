@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy.stats import qmc
 
 from matseek.core.space import BoxSpace, Coordinate
-from matseek.geometry.polytope import Polytope
+from matseek.geometry.polytope import Polytope, dykstra
 
 FloatArray = npt.NDArray[np.float64]
 Loss = Callable[[FloatArray], npt.ArrayLike]
@@ -23,22 +23,31 @@ _NEAR = 8
 
 
 @dataclass(frozen=True, eq=False)
-class LossMap:
-    """The least loss over a grid of two variables.
+class VariableGrid:
+    """A grid of two variables.
 
     Args:
         x: Coordinate along x.
         y: Coordinate along y.
         x_values: Shape ``(nx,)``, in its unit.
         y_values: Shape ``(ny,)``, in its unit.
-        losses: Least loss of each cell, shape ``(ny, nx)``; NaN where no recipe is feasible or has a finite loss.
-        recipes: Recipe with that loss, shape ``(ny, nx, d)``, in the variables' units; NaN where there is none.
     """
 
     x: Coordinate
     y: Coordinate
     x_values: FloatArray
     y_values: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class LossMap(VariableGrid):
+    """The least loss over a grid of two variables.
+
+    Args:
+        losses: Least loss of each cell, shape ``(ny, nx)``; NaN where no recipe is feasible or has a finite loss.
+        recipes: Recipe with that loss, shape ``(ny, nx, d)``, in the variables' units; NaN where there is none.
+    """
+
     losses: FloatArray
     recipes: FloatArray
 
@@ -257,32 +266,13 @@ class _Slices:
         return places[rows, choice], values[rows, choice]
 
     def _project(self, places: FloatArray) -> FloatArray:
-        """Nearest feasible places within each cell, by Dykstra's algorithm; shape ``(cells, s, k)`` in and out.
-
-        Boyle and Dykstra, Lecture Notes in Statistics 37, 28 (1986).
-        """
+        """Nearest feasible places within each cell, shape ``(cells, s, k)`` in and out."""
         cells, s, k = places.shape
         x = places.reshape(cells * s, k)
         offsets = np.repeat(self.offsets[self.possible], s, axis=0)
-        squared = np.einsum("pk,pk->p", self.normals, self.normals)
-        active = [p for p in range(len(self.normals)) if squared[p] > 0]
-        out = (
-            np.flatnonzero((x @ self.normals[active].T > offsets[:, active]).any(axis=1))
-            if active
-            else np.zeros(0, int)
-        )
-        moving, left = x[out], offsets[out]
-        corrections = np.zeros((len(self.normals), len(out)))
-        for _ in range(_SWEEPS if len(out) else 0):
-            before = moving
-            for p in active:
-                violation = (moving @ self.normals[p] - left[:, p]) / squared[p] + corrections[p]
-                step = np.maximum(violation, 0.0)
-                moving = moving - (step - corrections[p])[:, None] * self.normals[p]
-                corrections[p] = step
-            if np.abs(moving - before).max() < 1e-12:
-                break
-        x[out] = moving
+        binding = np.einsum("pk,pk->p", self.normals, self.normals) > 0
+        out = (x @ self.normals[binding].T > offsets[:, binding]).any(axis=1)
+        x[out] = dykstra(x[out], self.normals, offsets[out], self.normals, _SWEEPS)
         return x.reshape(cells, s, k)
 
 

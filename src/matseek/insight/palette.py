@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from matseek.core.space import BoxSpace, Coordinate
-from matseek.insight.loss_map import map_grid
+from matseek.core.space import BoxSpace
+from matseek.insight.loss_map import VariableGrid, map_grid
 from matseek.problems.colour import (
     JUST_NOTICEABLE,
     lab_from_xyz,
@@ -53,22 +53,14 @@ class Colours:
 
 
 @dataclass(frozen=True, eq=False)
-class ColourMap:
+class ColourMap(VariableGrid):
     """Colours over a grid of two variables, the other variables held where a recipe has them.
 
     Args:
-        x: Coordinate along x.
-        y: Coordinate along y.
-        x_values: Shape ``(nx,)``, in its unit.
-        y_values: Shape ``(ny,)``, in its unit.
         colours: Shapes ``(ny, nx, ...)``; NaN where the recipe is not feasible.
         recipe: The recipe that lends the other variables, shape ``(d,)``.
     """
 
-    x: Coordinate
-    y: Coordinate
-    x_values: FloatArray
-    y_values: FloatArray
     colours: Colours
     recipe: FloatArray
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from matseek.core.records import Evaluation
+from matseek.core.records import Evaluation, ranked
 from matseek.core.space import Space, StructureSpace
 from matseek.spaces.adlayer import CLOSE
 
@@ -116,7 +116,7 @@ def at_least_distance(space: StructureSpace, evaluations: Sequence[Evaluation]) 
     Returns:
         The number; None with fewer than 20 evaluations that have an energy.
     """
-    done = sorted((e for e in evaluations if e.status == "done"), key=lambda e: (e.value, e.number))
+    done = ranked(evaluations)
     if len(done) < _LEAST:
         return None
     points = np.array([e.point for e in done[:_LOWEST]])
@@ -129,7 +129,7 @@ def _at_it(space: StructureSpace) -> float:
 
 
 def _best(evaluations: Sequence[Evaluation]) -> Evaluation | None:
-    return min((e for e in evaluations if e.status == "done"), key=lambda e: (e.value, e.number), default=None)
+    return next(iter(ranked(evaluations)), None)
 
 
 def _wall(space: StructureSpace, best: Evaluation, wall: str, atoms: Sequence[int]) -> str:

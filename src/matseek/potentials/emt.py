@@ -12,12 +12,12 @@ vector from atom i to a neighbour j, r its length and w(r) = 1 / (1 + exp(a (r -
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from ase import Atoms
-from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
+from ase.calculators.calculator import PropertyNotImplementedError
 from ase.calculators.emt import beta as BETA  # noqa: N812 -- a constant
 from ase.calculators.emt import parameters
 from ase.data import atomic_numbers, chemical_symbols
@@ -25,7 +25,7 @@ from ase.geometry import complete_cell
 from ase.units import Bohr
 from numba import njit
 
-from matseek.core.potential import EnergyAndForces
+from matseek.core.potential import EnergyAndForces, ManyAtOnce
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -169,7 +169,7 @@ def _evaluate(
                 virial[k, m] += pull * vectors[pair, m]
 
 
-class BatchedEMT(Calculator):
+class BatchedEMT(ManyAtOnce):
     """EMT as an ASE calculator; the same energies and forces as ASE's own, to rounding.
 
     The first call in a process compiles, which takes seconds. Two atoms in one place have no finite forces.
@@ -192,22 +192,16 @@ class BatchedEMT(Calculator):
         super().__init__(**kwargs)  # type: ignore[no-untyped-call]
         self._capacity = 1024
 
-    def calculate(
-        self,
-        atoms: Atoms | None = None,
-        properties: Sequence[str] = ("energy",),
-        system_changes: Sequence[str] = all_changes,
-    ) -> None:
-        """Everything at once; ASE calls this."""
-        super().calculate(atoms, properties, system_changes)  # type: ignore[no-untyped-call]
-        structure = cast("Atoms", self.atoms)
-        energies, forces, virial = self._compute(structure)
+    def results_of(self, atoms: Atoms, properties: Sequence[str]) -> dict[str, Any]:
+        """Everything at once."""
+        energies, forces, virial = self._compute(atoms)
         energy = float(energies.sum())
-        self.results = {"energy": energy, "free_energy": energy, "energies": energies, "forces": forces}
-        if structure.cell.rank == 3:
-            self.results["stress"] = (virial / structure.get_volume()).flat[[0, 4, 8, 5, 2, 1]]
+        results = {"energy": energy, "free_energy": energy, "energies": energies, "forces": forces}
+        if atoms.cell.rank == 3:
+            results["stress"] = (virial / atoms.get_volume()).flat[[0, 4, 8, 5, 2, 1]]
         elif "stress" in properties:
             raise PropertyNotImplementedError("stress needs a cell of three vectors")
+        return results
 
     def compute_many(self, structures: Sequence[Atoms]) -> list[EnergyAndForces]:
         """Energies and forces of structures, without what ASE does around a call."""

@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from matseek.core.problem import Problem, Structures
-from matseek.core.records import Evaluation
+from matseek.core.records import Evaluation, ranked
 from matseek.core.space import Coordinate
 from matseek.files import write_text
 from matseek.report.figures import proposer_label
@@ -151,7 +151,7 @@ def best_recipes(problem: Problem, evaluations: Sequence[Evaluation], count: int
     """
     if count < 1:
         raise ValueError(f"count={count} recipes cannot be listed; give a whole number of at least 1")
-    best = sorted((e for e in evaluations if e.status == "done"), key=lambda e: (e.value, e.number))[:count]
+    best = ranked(evaluations)[:count]
     frame = _recipes_of(problem, best)
     frame.insert(0, "rank", np.arange(1, len(best) + 1))
     return frame.assign(
@@ -239,7 +239,7 @@ def _variables(problem: Problem) -> Sequence[Coordinate]:
 
 
 def _best(evaluations: Sequence[Evaluation]) -> Evaluation | None:
-    return min((e for e in evaluations if e.status == "done"), key=lambda e: (e.value, e.number), default=None)
+    return next(iter(ranked(evaluations)), None)
 
 
 def _origin(summary: Mapping[str, Any], ordered: Sequence[Evaluation]) -> str:

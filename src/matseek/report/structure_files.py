@@ -10,7 +10,7 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from matseek.core.problem import Structures
-from matseek.core.records import Evaluation
+from matseek.core.records import Evaluation, ranked
 from matseek.files import replacing
 from matseek.run_folder import RunFolder
 
@@ -26,7 +26,7 @@ def write_structures(
         folder: Where to.
         count: Most structures.
     """
-    best = sorted((e for e in evaluations if e.status == "done"), key=lambda e: (e.value, e.number))[:count]
+    best = ranked(evaluations)[:count]
     frames = [structure_of(problem, e) for e in best]
     if not frames:
         return

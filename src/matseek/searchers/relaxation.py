@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.filters import Filter
-from ase.optimize import BFGS, FIRE, LBFGS
 
 from matseek.checks import check, one_of, real, whole
 from matseek.core.records import RELAXED, Evaluation, Event, Proposal
 from matseek.core.searcher import Evaluator, Searcher
 from matseek.core.space import Space, StructureSpace
+from matseek.problems.motifs import OPTIMIZERS
 
 FloatArray = npt.NDArray[np.float64]
 Placement = Literal["uniform", "contiguous"]
-OPTIMIZERS: Mapping[str, Callable[..., Any]] = {"BFGS": BFGS, "LBFGS": LBFGS, "FIRE": FIRE}
 
 _ON_A_WALL = 1e-6
 """Atoms this near to a wall, in angstrom, lie on it: relaxations put them there exactly."""

@@ -12,7 +12,7 @@ import pandas as pd
 from ase import Atoms
 
 from matseek.core.problem import Problem
-from matseek.core.records import Evaluation
+from matseek.core.records import Evaluation, ranked
 from matseek.evaluation import Ledger
 from matseek.report.structure_files import structure_of
 from matseek.run_folder import RunFolder
@@ -71,7 +71,7 @@ def outcome_of(
         folder: The run folder; ``evaluations.csv`` is written into it.
     """
     evaluations = ledger.evaluations()
-    best = sorted((e for e in evaluations if e.status == "done"), key=lambda e: (e.value, e.number))[:CANDIDATES]
+    best = ranked(evaluations)[:CANDIDATES]
     structures = {}
     atomic = problem.as_structures()
     if atomic is not None:

@@ -63,9 +63,7 @@ def problem_figures(problem: Problem, evaluations: Sequence[Evaluation]) -> dict
 
 
 def structure_figures(problem: Problem, evaluations: Sequence[Evaluation]) -> dict[str, Figure]:
-    """The figures of a search for structures, by file stem."""
-    if not evaluations:
-        return {}
+    """The figures of a search for structures that has begun, by file stem."""
     drawn = {"convergence": convergence(problem, evaluations)}
     found = problem.as_structures()
     if found is not None and any(e.status == "done" for e in evaluations):
@@ -76,14 +74,7 @@ def structure_figures(problem: Problem, evaluations: Sequence[Evaluation]) -> di
 
 
 def recipe_figures(problem: Problem, evaluations: Sequence[Evaluation]) -> dict[str, Figure]:
-    """The figures that apply to a campaign, by file stem; none before the first evaluation.
-
-    Args:
-        problem: The problem.
-        evaluations: The campaign's evaluations.
-    """
-    if not evaluations:
-        return {}
+    """The figures of a search with coordinates that has begun, by file stem."""
     drawn = {"convergence": convergence(problem, evaluations), "batches": batches(problem, evaluations)}
     if problem.objective is not None and problem.objective.target_spectrum is not None:
         drawn["spectra"] = spectra(problem, evaluations)

@@ -178,10 +178,7 @@ def best_against_evaluations(problem: Problem, traces: Frames) -> Figure:
         # The first few values say nothing, and would leave no room for the rest.
         shown = np.concatenate([edge[np.searchsorted(counts, min(10, counts[-1])) :] for edge in (low, middle, high)])
         drawn += [np.nanmin(shown), np.nanmax(shown)]
-    _count_logarithmically(ax, 1, 1.1 * scale.evaluations)
-    scale.dress(ax, drawn)
-    legend(figure)
-    return figure
+    return scale.finished(figure, ax, drawn)
 
 
 @style.context(LAYERS)
@@ -204,10 +201,7 @@ def values_by_iteration(problem: Problem, traces: Frames) -> Figure:
             at = tried.groupby(window)["evaluation"].median()
             ax.plot(at, middle, color=color, ls=dashes, lw=1.8, label=searcher_label(name))
             drawn += middle[np.isfinite(middle)].tolist()
-    _count_logarithmically(ax, 1, 1.1 * scale.evaluations)
-    scale.dress(ax, drawn)
-    legend(figure)
-    return figure
+    return scale.finished(figure, ax, drawn)
 
 
 @style.context(LAYERS)
@@ -267,6 +261,13 @@ class _ValueScale:
     def of(self, values: FloatArray) -> FloatArray:
         """Where values are drawn; energies within a hundredth of an eV of the lowest count as equal to it."""
         return values if self._lowest is None else np.maximum(values - self._lowest, _ALIKE)
+
+    def finished(self, figure: Figure, ax: Axes, drawn: Sequence[float]) -> Figure:
+        """The figure with its axes named and scaled, and its legend."""
+        _count_logarithmically(ax, 1, 1.1 * self.evaluations)
+        self.dress(ax, drawn)
+        legend(figure)
+        return figure
 
     def dress(self, ax: Axes, drawn: Sequence[float]) -> None:
         """Name and scale the axis of values; the drawn ones say what must be seen."""

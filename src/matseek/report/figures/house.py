@@ -89,11 +89,6 @@ def done_of(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
     return [e for e in evaluations if e.status == "done"]
 
 
-def in_rank(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
-    """Evaluations that gave a value, the best first."""
-    return sorted(done_of(evaluations), key=lambda e: (e.value, e.number))
-
-
 def looks_of(evaluations: Sequence[Evaluation]) -> dict[str, Look]:
     """Colour and marker of each proposer, in order of appearance; the same in every figure of a campaign."""
     proposers = list(dict.fromkeys(e.proposer for e in evaluations))

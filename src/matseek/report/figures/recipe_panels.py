@@ -18,7 +18,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from matseek.core.problem import Problem
-from matseek.core.records import Evaluation
+from matseek.core.records import Evaluation, ranked
 from matseek.core.space import Coordinate
 from matseek.report.figures.house import (
     INK,
@@ -29,7 +29,6 @@ from matseek.report.figures.house import (
     draw_star,
     draw_valueless,
     in_order,
-    in_rank,
     legend,
     say_nothing_yet,
     scale_values,
@@ -117,7 +116,7 @@ def _draw_panel(
             linewidths=0,
             zorder=3,
         )
-        best = in_rank(done)[0]
+        best = ranked(done)[0]
         draw_star(ax, float(best.point[j]), best.value, "best", size=190)
     draw_valueless(ax, ordered, x.tolist(), counted=False)
     ax.margins(y=0.1)

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from matseek.core.objective import Objective
 from matseek.core.problem import Problem
-from matseek.core.records import Evaluation
+from matseek.core.records import Evaluation, ranked
 from matseek.insight.holdout import spectral_cosine
 from matseek.problems.spectra import GATE_HIGH, GATE_LOW
 from matseek.report.figures.house import (
@@ -24,7 +24,6 @@ from matseek.report.figures.house import (
     SUCCESS,
     FloatArray,
     axes_of,
-    in_rank,
     legend,
     tidy,
 )
@@ -57,13 +56,13 @@ def spectra(problem: Problem, evaluations: Sequence[Evaluation]) -> Figure:
     ax.set_xlabel("Wavelength (nm)")
     ax.set_ylabel("Absorbance")
     ax.set_xlim(objective.wavelengths[0], objective.wavelengths[-1])
-    ranked = [e for e in in_rank(evaluations) if e.response is not None][: 1 + _RUNNERS_UP]
-    if ranked:
-        peak = _draw_best_spectrum(ax, ranked[0], objective)
+    shown = [e for e in ranked(evaluations) if e.response is not None][: 1 + _RUNNERS_UP]
+    if shown:
+        peak = _draw_best_spectrum(ax, shown[0], objective)
     else:
         _draw_target(ax, objective, 0.0, 1.0, "target (any scale)")
         peak = 1.0
-    for e, (color, dashes) in zip(ranked[1:], _RUNNER_UP_LOOKS, strict=False):
+    for e, (color, dashes) in zip(shown[1:], _RUNNER_UP_LOOKS, strict=False):
         median = np.median(_whole_spectra(e), axis=0)
         peak = max(peak, float(median.max()))
         ax.plot(objective.wavelengths, median, color=color, ls=dashes, lw=1.2, alpha=0.8, label=_spectrum_name(e))

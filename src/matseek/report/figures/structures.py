@@ -19,7 +19,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from matseek.core.problem import Problem, Structures
-from matseek.core.records import Evaluation
+from matseek.core.records import Evaluation, ranked
 from matseek.problems.motifs import free_indices
 from matseek.report.figures.house import (
     BEST,
@@ -29,7 +29,6 @@ from matseek.report.figures.house import (
     MUTED,
     SUCCESS,
     done_of,
-    in_rank,
     legend,
     single_axes,
     tidy,
@@ -127,7 +126,7 @@ def structures(problem: Structures, evaluations: Sequence[Evaluation]) -> Figure
         problem: The problem.
         evaluations: The campaign's evaluations; those without an energy are left out.
     """
-    best = in_rank(evaluations)[:_SHOWN]
+    best = ranked(evaluations)[:_SHOWN]
     figure = Figure(figsize=(2.2 * len(best) + 0.2, 4.6), layout="constrained")
     axes = figure.subplots(2, len(best), squeeze=False, gridspec_kw={"height_ratios": [1.25, 1]})
     for column, e in enumerate(best):
