@@ -302,7 +302,7 @@ def examples() -> dict[str, Example]:
             searchers.BayesianSearcher,
             {
                 "batch_size": 2,
-                "strategy": "qlogei",
+                "acquisition": "qlogei",
                 "kernel": "ard",
                 "repeats": False,
                 "widening": searchers.Widening(),

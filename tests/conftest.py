@@ -1,4 +1,5 @@
 import os
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 import torch
 from hypothesis import settings
 
+from matseek import plugins
 from matseek.problems import RecipeProblem, SpectralMatch
 from matseek.searchers import NetworkSearcher, Stage, TwoStepSearcher
 from matseek.spaces import Box, LinearConstraint, Variable
@@ -35,6 +37,25 @@ def droplets_csv():
     if not path.is_file():
         pytest.skip(f"no measured droplets at {path}; set MATSEEK_DATA to their folder")
     return path
+
+
+@pytest.fixture
+def offer(monkeypatch):
+    """Offer a part as an installed package would: ``offer(group, name, value)``, for the time of a test."""
+    added = []
+
+    def entry_points(*, group):
+        return [*installed(group=group), *(point for point in added if point.group == group)]
+
+    def add(group, name, value):
+        added.append(EntryPoint(name, value, group))
+        plugins.offered.cache_clear()
+
+    installed = plugins.entry_points
+    monkeypatch.setattr(plugins, "entry_points", entry_points)
+    yield add
+    monkeypatch.undo()
+    plugins.offered.cache_clear()
 
 
 @pytest.fixture

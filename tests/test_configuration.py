@@ -68,9 +68,9 @@ def test_defaults_of_configs_and_of_classes_are_the_same():
 
 def test_overrides_reach_the_objects():
     settings = run_settings(
-        ["searcher.strategy=qlogei", "searcher.widening=null", "budget=30", "seed=7", "problem.droplets=4"]
+        ["searcher.acquisition=qlogei", "searcher.widening=null", "budget=30", "seed=7", "problem.droplets=4"]
     )
-    assert settings.searcher == BayesianSearcher(strategy="qlogei", widening=None)
+    assert settings.searcher == BayesianSearcher(acquisition="qlogei", widening=None)
     assert (settings.budget, settings.seed) == (30, 7)
     assert settings.problem.oracle.droplets == 4
     assert str(settings.run_dir) == "runs/silver-bayesian-7"
@@ -80,7 +80,7 @@ def test_overrides_reach_the_objects():
 
 def test_the_papers_experiment_is_a_diff():
     searcher = run_settings(["experiment=silver_paper"]).searcher
-    assert searcher == BayesianSearcher(strategy="local_penalization_ei", kernel="isotropic")
+    assert searcher == BayesianSearcher(acquisition="local_penalization_ei", kernel="isotropic")
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_the_papers_experiment_is_a_diff():
     [
         (["problem=gold"], "Could not find 'problem/gold'"),
         (["searcher.colour=red"], "colour"),
-        (["searcher.strategy=magic"], "strategy='magic' is unknown; choose one of"),
+        (["searcher.acquisition=magic"], "acquisition='magic' is unknown; choose one of"),
         (["searcher.batch_size=0"], "batch_size=0 must be"),
         (["budget=many"], "budget='many' must be a whole number"),
         (["searcher.batch_size=abc"], "searcher: batch_size='abc' must be a whole number"),

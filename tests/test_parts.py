@@ -3,13 +3,11 @@
 import json
 import subprocess
 import sys
-from importlib.metadata import EntryPoint, EntryPoints
 
 import pytest
 from omegaconf import OmegaConf
 from typer.testing import CliRunner
 
-from matseek import plugins
 from matseek.cli import app
 from matseek.configuration import config_dir, recorded_settings, run_settings
 from matseek.errors import ConfigurationError
@@ -23,7 +21,7 @@ FOREIGN = [
     {"_target_": "functools.partial", "_args_": [{"_target_": "hydra.utils.get_method", "path": "os.system"}]},
     {"_target_": "hydra.utils.get_method", "path": "os.system"},
     {"_target_": "hydra.utils.instantiate", "config": {"_target_": "os.system"}},
-    {"_target_": "matseek.standing.json.loads", "_args_": ["1"]},
+    {"_target_": "matseek.record.json.loads", "_args_": ["1"]},
     {"_target_": "matseek.cli.signal.raise_signal", "_args_": [9]},
     {"_target_": "matseek.cli.app"},
     {"_target_": "matseek.files.write_text", "path": "ran", "text": "ran"},
@@ -72,20 +70,11 @@ def test_matseeks_own_values_are_parts_wherever_they_are_named(target):
     assert foreign_targets({"_target_": target}, config_dir()) == {}
 
 
-def test_what_an_extension_names_is_a_part(monkeypatch):
-    installed = EntryPoints(
-        [
-            EntryPoint("mine", "mypackage.lab:problem", "matseek.problems"),
-            EntryPoint("other", "os:system", "console_scripts"),
-        ]
-    )
-    monkeypatch.setattr(plugins, "entry_points", installed.select)
-    plugins.offered.cache_clear()
-    try:
-        assert foreign_targets({"_target_": "mypackage.lab.problem"}, config_dir()) == {}
-        assert foreign_targets({"_target_": "os.system"}, config_dir())
-    finally:
-        plugins.offered.cache_clear()
+def test_what_an_extension_names_is_a_part(offer):
+    offer("matseek.problems", "mine", "mypackage.lab:problem")
+    offer("console_scripts", "other", "os:system")
+    assert foreign_targets({"_target_": "mypackage.lab.problem"}, config_dir()) == {}
+    assert foreign_targets({"_target_": "os.system"}, config_dir())
 
 
 @pytest.fixture

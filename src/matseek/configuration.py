@@ -24,6 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 from matseek.checks import Rule, of, seed, several, shown, text, whole
 from matseek.core.problem import Problem
 from matseek.core.searcher import Searcher
+from matseek.deprecation import current_override
 from matseek.errors import ConfigurationError, MatseekError
 from matseek.evaluation.executors import Executor, SerialExecutor
 from matseek.insight.stopping import StopCriterion
@@ -164,7 +165,7 @@ def run_settings(overrides: Sequence[str]) -> RunSettings:
     Raises:
         ConfigurationError: If an override names nothing that exists, or a value is refused.
     """
-    several(text)("overrides", overrides)
+    overrides = [current_override(o) for o in several(text)("overrides", overrides)]
     with _explained():
         _offer_plugins()
         _require_choices(overrides)

@@ -2,15 +2,18 @@
 
 A public name that is renamed is kept for the minor version in which it is renamed, with a ``DeprecationWarning`` that
 says the new one, and is removed with the next. What is stored (ledgers, run folders, models) is read for good: the
-names in a stored config are looked up in :data:`MOVED`.
+names in a stored config are looked up in :data:`MOVED`, and those of settings in :data:`SETTINGS`.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from functools import wraps
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+T = TypeVar("T")
 
 MOVED: Final[Mapping[str, str]] = {
     # 0.1 -> 0.2
@@ -40,6 +43,80 @@ def current_name(name: str) -> str:
         package, _, last = package.rpartition(".")
         rest, dot = (f"{last}.{rest}" if rest else last), "."
     return name
+
+
+SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
+    # 0.1 -> 0.2
+    name: {"strategy": "acquisition"}
+    for name in ("matseek.searchers.BayesianSearcher", "matseek.searchers.bayesian.BayesianSearcher")
+}
+"""By today's dotted name of what has settings, today's names of settings by those of an earlier version."""
+
+OVERRIDES: Final[Mapping[str, str]] = {
+    # 0.1 -> 0.2
+    "searcher.strategy": "searcher.acquisition",
+    "searcher.bayesian.strategy": "searcher.bayesian.acquisition",
+}
+"""Of settings on the command line, today's key by that of an earlier version."""
+
+
+def current_override(override: str) -> str:
+    """A Hydra override with today's key, with a ``DeprecationWarning`` where it had an earlier one."""
+    key, equals, value = override.partition("=")
+    plain = key.lstrip("+")
+    if plain not in OVERRIDES:
+        return override
+    _warn(f"the setting {plain} is now {OVERRIDES[plain]}; the old name is removed with the next minor version")
+    return f"{OVERRIDES[plain]}{equals}{value}"  # without a plus sign: today's key is in every config
+
+
+def renamed_settings(**names: str) -> Callable[[type[T]], type[T]]:
+    """A class decorator: the constructor takes, and objects have, settings by names of an earlier version too.
+
+    Args:
+        names: By the old name, today's.
+
+    Example:
+        >>> @renamed_settings(colour="color")
+        ... @dataclass(frozen=True)
+        ... class Settings: ...
+    """
+
+    def told(kind: type, old: str) -> None:
+        _warn(
+            f"{old} of {kind.__name__} is now {names[old]}; the old name is removed with the next minor version",
+            stacklevel=4,
+        )
+
+    def decorate(kind: type[T]) -> type[T]:
+        make: Callable[..., None] = kind.__init__
+
+        @wraps(make)
+        def accept(self: T, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 -- whatever the class takes
+            for old in names.keys() & kwargs.keys():
+                told(kind, old)
+                if names[old] in kwargs:
+                    raise TypeError(f"{kind.__name__} takes {names[old]} or {old}, its earlier name; leave {old} out")
+                kwargs[names[old]] = kwargs.pop(old)
+            make(self, *args, **kwargs)
+
+        def reader(old: str) -> property:
+            def read(self: T) -> Any:  # noqa: ANN401 -- whatever the setting is
+                told(kind, old)
+                return getattr(self, names[old])
+
+            return property(read)
+
+        kind.__init__ = accept  # type: ignore[assignment]
+        for old in names:
+            setattr(kind, old, reader(old))
+        return kind
+
+    return decorate
+
+
+def _warn(message: str, stacklevel: int = 3) -> None:
+    warnings.warn(message, DeprecationWarning, stacklevel=stacklevel)
 
 
 def renamed(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:

@@ -11,12 +11,13 @@ from typing import Any
 from hydra.utils import get_object
 from omegaconf import OmegaConf
 
-from matseek.deprecation import current_name
+from matseek.deprecation import SETTINGS, current_name
 from matseek.plugins import targets
 
 TARGET = "_target_"
 
 _ROOMS = (
+    "acquisition",
     "diffusion",
     "evaluation",
     "godiff",
@@ -34,10 +35,13 @@ _ROOMS = (
 
 
 def with_current_names(config: object) -> Any:  # noqa: ANN401 -- plain data
-    """Plain data whose ``_target_``s are today's names, see :mod:`matseek.deprecation`."""
+    """Plain data whose ``_target_``s and settings have today's names, see :mod:`matseek.deprecation`."""
     if isinstance(config, Mapping):
+        target = config.get(TARGET)
+        target = current_name(target) if isinstance(target, str) else with_current_names(target)
+        settings = SETTINGS.get(target, {}) if isinstance(target, str) else {}
         return {
-            key: current_name(value) if key == TARGET and isinstance(value, str) else with_current_names(value)
+            settings.get(key, key): target if key == TARGET else with_current_names(value)
             for key, value in config.items()
         }
     if isinstance(config, Sequence) and not isinstance(config, str):

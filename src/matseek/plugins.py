@@ -57,7 +57,8 @@ def part(group: str, name: str) -> Any:  # noqa: ANN401 -- whatever a package of
     point = offered(group).get(name)
     if point is None:
         raise ConfigurationError(
-            f"no installed package offers {name!r} in the entry points {group!r}; there are {sorted(offered(group))}"
+            f"no installed package offers {name!r} in the entry points {group!r}; there are {sorted(offered(group))}. "
+            "After an update of a source checkout, install it anew: pip install -e ."
         )
     try:
         return point.load()

@@ -7,8 +7,7 @@ import pytest
 from ase.build import fcc111
 from ase.calculators.emt import EMT
 
-from matseek import Campaign
-from matseek.acquisition import STRATEGIES
+from matseek import Campaign, plugins
 from matseek.errors import BudgetError, LedgerMismatchError
 from matseek.godiff.searcher import GODiffSearcher
 from matseek.godiff.steering import SurrogateRelaxation
@@ -27,12 +26,13 @@ from matseek.spaces import Adlayer
 from tests.conftest import QUICK
 from tests.godiff.test_searcher import QUICK as DIFFUSION
 from tests.godiff.test_searcher import recipes
+from tests.shipped import shipped
 
 NETWORK = NetworkSearcher(batch_size=5, training=QUICK, starts=8, least=4)
 BOXES = {
     "random": RandomSearcher(batch_size=5),
     "lhs": LatinHypercube(batch_size=5),
-    **{f"bayesian {s}": BayesianSearcher(batch_size=5, strategy=s) for s in STRATEGIES},
+    **{f"bayesian {a}": BayesianSearcher(batch_size=5, acquisition=a) for a in shipped(plugins.ACQUISITIONS)},
     "network": NETWORK,
     "two_step": TwoStepSearcher(batch_size=5, network=NETWORK),
     "godiff": GODiffSearcher(**DIFFUSION),

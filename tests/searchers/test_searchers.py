@@ -3,20 +3,23 @@
 import numpy as np
 import pytest
 
-from matseek import Campaign
-from matseek.acquisition import STRATEGIES
+from matseek import Campaign, plugins
+from matseek.acquisition import QEI, QUCB
 from matseek.errors import BudgetError
 from matseek.problems import RecipeProblem
 from matseek.searchers import BayesianSearcher, LatinHypercube, RandomSearcher
 from matseek.searchers.bayesian import SUBSET
 from matseek.spaces import Box, LinearConstraint, Variable
 from tests.conftest import Counting, bowl
+from tests.shipped import shipped
 
-SEARCHERS = [RandomSearcher(5), LatinHypercube(5)] + [BayesianSearcher(5, strategy=name) for name in STRATEGIES]
+SEARCHERS = [RandomSearcher(5), LatinHypercube(5)] + [
+    BayesianSearcher(5, acquisition=name) for name in shipped(plugins.ACQUISITIONS)
+]
 
 
 def label(searcher):
-    return getattr(searcher, "strategy", searcher.name)
+    return getattr(searcher, "acquisition", searcher.name)
 
 
 @pytest.mark.parametrize("searcher", SEARCHERS, ids=label)
@@ -75,7 +78,9 @@ def test_a_batch_larger_than_the_budget_is_refused_before_anything_is_paid(probl
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"strategy": "magic"}, "strategy='magic' is unknown"),
+        ({"acquisition": "magic"}, "acquisition='magic' is unknown; choose one of .*'qei'"),
+        ({"acquisition": QEI}, r"acquisition=.* must be an acquisition .* not a class; call it: QEI\(...\)"),
+        ({"acquisition": 3}, "acquisition=3 must be an acquisition or the name of one"),
         ({"kernel": "rbf"}, "kernel='rbf'"),
         ({"repeats": "abc"}, "repeats='abc'"),
     ],
@@ -83,6 +88,19 @@ def test_a_batch_larger_than_the_budget_is_refused_before_anything_is_paid(probl
 def test_bad_settings_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         BayesianSearcher(**options)
+
+
+@pytest.mark.parametrize(
+    ("acquisition", "title"),
+    [
+        ("local_penalization", "Bayesian"),
+        ("local_penalization_ei", "Bayesian, EI"),
+        ("qlogei_joint", "Bayesian, joint qLogEI"),
+        (QUCB(beta=9.0), "Bayesian, qUCB"),
+    ],
+)
+def test_people_read_the_acquisitions_label(acquisition, title):
+    assert BayesianSearcher(acquisition=acquisition).title == title
 
 
 def test_learning_beats_chance(problem):

@@ -1,6 +1,31 @@
-"""Which points next: acquisition functions and the strategies that make a batch of them."""
+"""Which points next: acquisitions, objects that choose a batch from what a campaign knows.
 
+Each is a small frozen dataclass, known by name through the entry points ``matseek.acquisitions``. A new one derives
+from :class:`MonteCarlo`, from :class:`LocallyPenalized`, or from :class:`Acquisition` itself.
+"""
+
+from matseek.acquisition.base import Acquisition, acquisition_of
 from matseek.acquisition.local_penalization import LocalPenalization, lipschitz_constant
-from matseek.acquisition.strategies import STRATEGIES, BatchStrategy, Surrogate
+from matseek.acquisition.locally_penalized import EI, UCB, LocallyPenalized, LogEI
+from matseek.acquisition.monte_carlo import QEI, QUCB, Joint, JointQLogEI, MonteCarlo, QLogEI, QLogNEI, Sampling
+from matseek.acquisition.state import SearchState
 
-__all__ = ["STRATEGIES", "BatchStrategy", "LocalPenalization", "Surrogate", "lipschitz_constant"]
+__all__ = [
+    "EI",
+    "QEI",
+    "QUCB",
+    "UCB",
+    "Acquisition",
+    "Joint",
+    "JointQLogEI",
+    "LocalPenalization",
+    "LocallyPenalized",
+    "LogEI",
+    "MonteCarlo",
+    "QLogEI",
+    "QLogNEI",
+    "Sampling",
+    "SearchState",
+    "acquisition_of",
+    "lipschitz_constant",
+]

@@ -16,6 +16,7 @@ from botorch.acquisition.analytic import (
     ProbabilityOfImprovement,
 )
 from botorch.models.model import Model
+from botorch.utils.safe_math import log_softplus
 from botorch.utils.transforms import t_batch_mode_transform
 from torch import Tensor
 
@@ -161,10 +162,10 @@ def log_acquisition(base: AnalyticAcquisitionFunction, X: Tensor) -> Tensor:
         Shape ``(b,)``.
     """
     value: Tensor = base(X)
-    if getattr(base, "_log", False):
+    if base._log:
         return value
     if not isinstance(base, (ExpectedImprovement, ProbabilityOfImprovement)):
-        value = torch.nn.functional.softplus(value)
+        return log_softplus(value)
     return value.clamp_min(torch.finfo(value.dtype).tiny).log()
 
 

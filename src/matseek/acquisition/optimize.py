@@ -1,10 +1,15 @@
-"""Maximisation over a polytope, from many starts at once."""
+"""Maximisation over a polytope: of separate points from many starts at once, and of whole batches by BoTorch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+import numpy.typing as npt
 import torch
+from botorch.acquisition import AcquisitionFunction
+from botorch.optim import optimize_acqf
+from botorch.utils.sampling import manual_seed
 from torch import Tensor
 
 from matseek.geometry.polytope import Polytope
@@ -59,3 +64,36 @@ def _value_and_gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> tupl
 
 def _project(polytope: Polytope, x: Tensor) -> Tensor:
     return torch.as_tensor(polytope.project(x.numpy()), dtype=x.dtype)
+
+
+def maximize_batch(function: AcquisitionFunction, polytope: Polytope, q: int, rng: np.random.Generator) -> Tensor:
+    """Maximise BoTorch's function over q points at once.
+
+    Args:
+        function: Of ``(b, q, d)``.
+        polytope: The feasible set, within the unit box; its first 2 d inequalities are the box.
+        q: Number of points.
+        rng: Source of randomness.
+
+    Returns:
+        Feasible points, shape ``(q, d)``.
+    """
+    d = polytope.A.shape[1]
+    rows = range(2 * d, len(polytope.A))
+    # BoTorch draws its start points from the global generator where there are constraints.
+    with manual_seed(int(rng.integers(2**31))):
+        points, _ = optimize_acqf(
+            function,
+            bounds=torch.stack([torch.zeros(d), torch.ones(d)]).double(),
+            q=q,
+            num_restarts=10,
+            raw_samples=256,
+            inequality_constraints=[_sparse(-polytope.A[i], -polytope.b[i]) for i in rows] or None,
+            equality_constraints=[_sparse(a, e) for a, e in zip(polytope.C, polytope.e, strict=True)] or None,
+        )
+    return torch.as_tensor(polytope.project(points.detach().numpy()))
+
+
+def _sparse(row: npt.NDArray[np.float64], bound: float) -> tuple[Tensor, Tensor, float]:
+    indices = np.flatnonzero(row)
+    return torch.as_tensor(indices), torch.as_tensor(row[indices]), float(bound)

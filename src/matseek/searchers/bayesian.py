@@ -9,13 +9,14 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from matseek.acquisition import STRATEGIES, Surrogate
+from matseek.acquisition import Acquisition, SearchState, acquisition_of
 from matseek.checks import check, flag, of, one_of, optional
 from matseek.core.history import History
 from matseek.core.records import Event, Proposal
 from matseek.core.searcher import BatchSearcher, require_box
 from matseek.core.space import Space
 from matseek.core.surrogate import Look
+from matseek.deprecation import renamed_settings
 from matseek.searchers.widening import Widening
 from matseek.surrogates.gp import KERNELS, MOST_OBSERVATIONS, KernelName, informative, quiet_numerics
 from matseek.surrogates.learning import ValueGP
@@ -26,16 +27,22 @@ SUBSET = "subset"
 """Kind of the event that tells from when on the Gaussian process learns from a part of the observations."""
 
 
+_USUAL = "local_penalization"
+
+
+@renamed_settings(strategy="acquisition")
 @dataclass(frozen=True)
 class BayesianSearcher(BatchSearcher):
-    """A GP with a Matern-5/2 kernel, and batches by local penalization or by BoTorch's Monte-Carlo acquisitions.
+    """A GP with a Matern-5/2 kernel, and the batches of an acquisition.
 
     The first batch is a feasible Latin hypercube, and so is every batch for which there is nothing to learn from yet.
 
     Args:
         batch_size: Points in a batch.
-        strategy: ``local_penalization`` (of log expected improvement), ``local_penalization_ei`` (of expected
-            improvement), ``qei``, ``qlogei`` (sequential greedy) or ``qlogei_joint``.
+        acquisition: How a batch is chosen from the model: an object of :mod:`matseek.acquisition`, or a name among the
+            entry points ``matseek.acquisitions``, for example ``local_penalization`` (of log expected improvement),
+            ``local_penalization_ei``, ``local_penalization_ucb``, ``qei``, ``qlogei``, ``qlognei``, ``qucb`` (one point
+            after the other) or ``qlogei_joint``.
         kernel: ``ard`` or ``isotropic``, see :meth:`matseek.surrogates.gp.GaussianProcess.fit`.
         repeats: Whether a recipe may be proposed twice.
         widening: Rule by which windows widen toward the hardware limits; None leaves them as they are.
@@ -44,14 +51,15 @@ class BayesianSearcher(BatchSearcher):
     name: ClassVar[str] = "bayesian"
     label: ClassVar[str] = "Bayesian"
     look: ClassVar[Look | None] = ("#0072B2", "s")
-    strategy: str = "local_penalization"
+    acquisition: str | Acquisition = _USUAL
     kernel: KernelName = "ard"
     repeats: bool = False
     widening: Widening | None = field(default_factory=Widening)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check(self, strategy=one_of(STRATEGIES), kernel=one_of(KERNELS), repeats=flag, widening=optional(of(Widening)))
+        acquisition_of("acquisition", self.acquisition)
+        check(self, kernel=one_of(KERNELS), repeats=flag, widening=optional(of(Widening)))
 
     def check_space(self, space: Space) -> None:
         """Refuse what has no coordinates that the Gaussian process could learn on."""
@@ -60,7 +68,8 @@ class BayesianSearcher(BatchSearcher):
     @property
     def title(self) -> str:
         """``Bayesian``, and the acquisition where it is not the usual one."""
-        return self.label if self.strategy == "local_penalization" else f"{self.label}, {self.strategy}"
+        chosen, usual = (acquisition_of("acquisition", a) for a in (self.acquisition, _USUAL))
+        return self.label if chosen == usual else f"{self.label}, {chosen.label}"
 
     @property
     def gp(self) -> ValueGP:
@@ -73,7 +82,7 @@ class BayesianSearcher(BatchSearcher):
         return (self.gp,)
 
     def ask(self, n: int, history: History) -> Proposal:
-        """Choose n points: a hypercube as long as nothing can be learnt, then the strategy's batch."""
+        """Choose n points: a hypercube as long as nothing can be learnt, then the acquisition's batch."""
         if self._explores(history):
             return Proposal(history.window.sample_latin_hypercube(n, history.rng()), ("lhs",) * n)
         events = () if self.widening is None else self.widening.events(history, self.name)
@@ -85,13 +94,24 @@ class BayesianSearcher(BatchSearcher):
         return len(history.tried) < self.batch_size or not informative(history.values)
 
     def _batch(self, n: int, history: History) -> np.ndarray:
+        acquisition = acquisition_of("acquisition", self.acquisition)
+        state = self.state(history)
+        with quiet_numerics():
+            return history.window.unnormalize(acquisition.batch(state, n, history.rng()).numpy())
+
+    def state(self, history: History) -> SearchState:
+        """What an acquisition chooses from: the fitted model, the feasible set and the points, in unit coordinates.
+
+        Args:
+            history: Of at least two different values.
+        """
         window = history.window
         gp = self.gp.fit(history)
 
         def unit(points: np.ndarray) -> torch.Tensor:
             return torch.as_tensor(window.normalize(points))
 
-        surrogate = Surrogate(
+        return SearchState(
             model=gp.model,
             lengthscales=gp.lengthscales,
             polytope=window.unit_polytope,
@@ -100,8 +120,6 @@ class BayesianSearcher(BatchSearcher):
             tried=unit(history.tried[:0] if self.repeats else history.tried),
             periodic=torch.as_tensor(window.periodic),
         )
-        with quiet_numerics():
-            return window.unnormalize(STRATEGIES[self.strategy](surrogate, n, history.rng()).numpy())
 
 
 def _subset_begins(history: History) -> tuple[Event, ...]:

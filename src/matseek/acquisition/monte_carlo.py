@@ -1,0 +1,170 @@
+"""Batches by BoTorch's Monte-Carlo acquisitions.
+
+Balandat et al., "BoTorch", NeurIPS 2020; Wilson, Hutter, Deisenroth, "Maximizing acquisition functions for Bayesian
+optimization", NeurIPS 2018. BoTorch maximises; the objective here is the negative value, which is to be minimised.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, TypedDict, Unpack
+
+import numpy as np
+import torch
+from botorch.acquisition import (
+    AcquisitionFunction,
+    qExpectedImprovement,
+    qLogExpectedImprovement,
+    qLogNoisyExpectedImprovement,
+    qUpperConfidenceBound,
+)
+from botorch.acquisition.objective import LinearMCObjective, MCAcquisitionObjective
+from botorch.sampling import MCSampler, SobolQMCNormalSampler
+from botorch.utils.sampling import manual_seed
+from torch import Tensor
+
+from matseek.acquisition.base import Acquisition, chosen_by_name
+from matseek.acquisition.optimize import maximize_batch
+from matseek.acquisition.state import SearchState
+from matseek.checks import check, real, whole
+
+
+class Sampling(TypedDict):
+    """The arguments that all of BoTorch's Monte-Carlo acquisitions take.
+
+    ``sampler``: quasi-random draws of the posterior; ``objective``: the negative value, of shape ``(..., q)``;
+    ``X_pending``: points asked and not yet told, shape ``(p, d)``, or None.
+    """
+
+    sampler: MCSampler
+    objective: MCAcquisitionObjective
+    X_pending: Tensor | None
+
+
+@dataclass(frozen=True)
+class MonteCarlo(Acquisition):
+    """A batch one point after the other, the earlier ones held as pending (sequential greedy).
+
+    Args:
+        samples: Draws of the posterior.
+    """
+
+    samples: int = 128
+
+    def __post_init__(self) -> None:
+        check(self, samples=whole(1))
+
+    @abstractmethod
+    def function(self, state: SearchState, **sampling: Unpack[Sampling]) -> AcquisitionFunction:
+        """BoTorch's function; it is maximised.
+
+        Args:
+            state: The model and what it has learnt from.
+            sampling: To be handed on to BoTorch.
+        """
+
+    def made(self, state: SearchState, pending: Tensor, rng: np.random.Generator) -> AcquisitionFunction:
+        """The function with a seeded sampler.
+
+        Args:
+            state: The model and what it has learnt from.
+            pending: Points asked and not yet told, shape ``(p, d)``; p may be 0.
+            rng: Source of the sampler's seed.
+        """
+        seed = int(rng.integers(2**31))
+        # Some of BoTorch's constructors draw from the global generator.
+        with chosen_by_name(), manual_seed(seed):
+            return self.function(
+                state,
+                sampler=SobolQMCNormalSampler(torch.Size([self.samples]), seed=seed),
+                objective=LinearMCObjective(-torch.ones(1, dtype=torch.float64)),
+                X_pending=pending if len(pending) else None,
+            )
+
+    def batch(self, state: SearchState, n: int, rng: np.random.Generator) -> Tensor:
+        """Choose n points one after the other."""
+        chosen = state.observed[:0]
+        for _ in range(n):
+            function = self.made(state, torch.cat([state.pending, chosen]), rng)
+            point = maximize_batch(function, state.polytope, 1, rng)
+            chosen = torch.cat([chosen, state.first_new(torch.cat([point, state.pool(rng)]), chosen)])
+        return chosen
+
+
+@dataclass(frozen=True)
+class Joint(MonteCarlo):
+    """Mix-in, to be named before a Monte-Carlo acquisition: all points of a batch at once."""
+
+    def batch(self, state: SearchState, n: int, rng: np.random.Generator) -> Tensor:
+        """Choose n points at once."""
+        points = maximize_batch(self.made(state, state.pending, rng), state.polytope, n, rng)
+        chosen = state.observed[:0]
+        for point in points:
+            chosen = torch.cat([chosen, state.first_new(torch.cat([point[None], state.pool(rng)]), chosen)])
+        return chosen
+
+
+@dataclass(frozen=True)
+class QEI(MonteCarlo):
+    """Expected improvement on the least posterior mean at observed points."""
+
+    label: ClassVar[str] = "qEI"
+
+    def function(self, state: SearchState, **sampling: Unpack[Sampling]) -> qExpectedImprovement:
+        """Of the negative value."""
+        return qExpectedImprovement(state.model, best_f=-state.best_mean(), **sampling)
+
+
+@dataclass(frozen=True)
+class QLogEI(MonteCarlo):
+    """Logarithm of a smoothed expected improvement: Ament et al., NeurIPS 2023."""
+
+    label: ClassVar[str] = "qLogEI"
+
+    def function(self, state: SearchState, **sampling: Unpack[Sampling]) -> qLogExpectedImprovement:
+        """Of the negative value."""
+        return qLogExpectedImprovement(state.model, best_f=-state.best_mean(), **sampling)
+
+
+@dataclass(frozen=True)
+class JointQLogEI(Joint, QLogEI):
+    """The same over all points of a batch at once."""
+
+    label: ClassVar[str] = "joint qLogEI"
+
+
+@dataclass(frozen=True)
+class QLogNEI(MonteCarlo):
+    """Logarithm of the noisy expected improvement: Letham et al., Bayesian Analysis 14, 495 (2019); Ament et al., 2023.
+
+    No point counts as the incumbent: the improvement is over the best of the observed points in each draw of the
+    posterior, which the measured variance of each value has gone into. Points that are hardly ever the best are left
+    out.
+    """
+
+    label: ClassVar[str] = "qLogNEI"
+
+    def function(self, state: SearchState, **sampling: Unpack[Sampling]) -> qLogNoisyExpectedImprovement:
+        """Of the negative value."""
+        return qLogNoisyExpectedImprovement(state.model, X_baseline=state.observed, prune_baseline=True, **sampling)
+
+
+@dataclass(frozen=True)
+class QUCB(MonteCarlo):
+    """Least lower confidence bound of the value, as upper bound of its negative: Wilson et al. 2018, appendix A.
+
+    Args:
+        beta: Of one point the function is minus mean plus ``sqrt(beta)`` standard deviations.
+    """
+
+    label: ClassVar[str] = "qUCB"
+    beta: float = 4.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(self, beta=real(0))
+
+    def function(self, state: SearchState, **sampling: Unpack[Sampling]) -> qUpperConfidenceBound:
+        """Of the negative value."""
+        return qUpperConfidenceBound(state.model, beta=self.beta, **sampling)

@@ -1,0 +1,88 @@
+"""What an acquisition chooses from: the model, the feasible set, and the points that are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from botorch.models.model import Model
+from torch import Tensor
+
+from matseek.acquisition.local_penalization import moments, shortest_offset
+from matseek.geometry.polytope import Polytope
+
+_POOL = 1024
+_LOCAL_POOL = 256
+_SPACING = 1e-3
+"""Points closer than this in every coordinate, as a fraction of the feasible extent, count as the same recipe."""
+
+
+@dataclass(frozen=True, eq=False)
+class SearchState:
+    """What an acquisition chooses from; all coordinates are the window's unit coordinates.
+
+    Args:
+        model: Model of the value to minimise, a single outcome.
+        lengthscales: How far the model sees along each coordinate, shape ``(d,)``.
+        polytope: The feasible set.
+        observed: Points with values, shape ``(n, d)``.
+        pending: Points asked and not yet told, shape ``(p, d)``.
+        tried: Points that must not be proposed again, shape ``(t, d)``.
+        periodic: Which coordinates repeat with period 1, shape ``(d,)``, boolean.
+    """
+
+    model: Model
+    lengthscales: Tensor
+    polytope: Polytope
+    observed: Tensor
+    pending: Tensor
+    tried: Tensor
+    periodic: Tensor
+
+    def best_mean(self) -> Tensor:
+        """Least posterior mean over the observed points: the incumbent, its noise averaged out."""
+        with torch.no_grad():
+            return moments(self.model, self.observed)[0].min()
+
+    def pool(self, rng: np.random.Generator) -> Tensor:
+        """Feasible candidates: uniform ones, and some scattered around the best observed points."""
+        uniform = self.polytope.sample(_POOL, rng)
+        with torch.no_grad():
+            order = moments(self.model, self.observed)[0].argsort()
+        best = self.observed[order[: min(5, len(order))]].numpy()
+        spread = rng.choice([0.02, 0.05, 0.1], size=(_LOCAL_POOL, 1))
+        centres = best[rng.integers(len(best), size=_LOCAL_POOL)]
+        around = centres + spread * rng.standard_normal(centres.shape)
+        local = self.polytope.project(np.where(self.periodic.numpy(), around % 1.0, around))
+        return torch.as_tensor(np.vstack([uniform, local]))
+
+    def distance(self, candidates: Tensor, chosen: Tensor) -> Tensor:
+        """Distance of each candidate to the nearest point tried or chosen, in extents of the feasible set."""
+        taken = torch.cat([self.tried, chosen])
+        if not len(taken):
+            return torch.full((len(candidates),), torch.inf)
+        offset = shortest_offset(candidates.unsqueeze(1), taken, self.periodic)
+        return (offset.abs() / self.extent).amax(-1).amin(-1)
+
+    @cached_property
+    def extent(self) -> Tensor:
+        """Range of the feasible set along each coordinate, shape ``(d,)``."""
+        low, high = self.polytope.extent
+        return torch.as_tensor(np.maximum(high - low, np.finfo(np.float64).tiny))
+
+    def first_new(self, ranked: Tensor, chosen: Tensor) -> Tensor:
+        """First of the ranked candidates that repeats nothing; if all do, the one that is farthest from the others.
+
+        Args:
+            ranked: Candidates, the best first, shape ``(m, d)``.
+            chosen: Points that the batch holds already, shape ``(k, d)``; k may be 0.
+
+        Returns:
+            Shape ``(1, d)``.
+        """
+        distance = self.distance(ranked, chosen)
+        new = distance > _SPACING
+        index = int((new.to(torch.int64) if new.any() else distance).argmax())
+        return ranked[index : index + 1]
