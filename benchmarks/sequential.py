@@ -2,7 +2,7 @@
 
 The embedded silver laboratory after 30 conditions of a Latin hypercube, 15 points, five seeds. BoTorch drives
 ``LocalPenalization`` by ``set_X_pending``; ours is given each of the 15 functions that BoTorch's batch went through, so
-that log values are compared point by point, with the steps that it takes by default and with more. CPU seconds are those of
+that log values are compared point by point, with the steps that it takes by default and with more. CPU seconds are of
 choosing a batch, without the fit of the model; one thread.
 
     .venv/bin/python -W ignore -m benchmarks.sequential

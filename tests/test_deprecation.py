@@ -7,10 +7,11 @@ from omegaconf import OmegaConf
 
 from matseek.acquisition import QEI
 from matseek.comparison import Cell
-from matseek.configuration import CONFIG, recorded_settings, run_settings
+from matseek.configuration import recorded_settings, run_settings
 from matseek.deprecation import renamed_settings
 from matseek.errors import ConfigurationError
 from matseek.parts import with_current_names
+from matseek.run_folder import RunFolder
 from matseek.searchers import BayesianSearcher, TwoStepSearcher
 
 
@@ -52,7 +53,7 @@ def stored(folder, overrides):
     text = OmegaConf.to_yaml(settings.config)
     assert "acquisition:" in text
     folder.mkdir(exist_ok=True)
-    (folder / CONFIG).write_text(text.replace("acquisition:", "strategy:"))
+    RunFolder(folder).config.write_text(text.replace("acquisition:", "strategy:"))
     return settings
 
 
@@ -64,10 +65,10 @@ def test_stored_settings_are_read_for_good(tmp_path, searcher):
 
 def test_a_stored_comparison_goes_on(tmp_path):
     now = stored(tmp_path / "a", ["searcher=bayesian_qei", "opening=0"]).config
-    Cell("bayesian_qei", 0, (), tmp_path / "a", now).require_same()
+    Cell("bayesian_qei", 0, (), RunFolder(tmp_path / "a"), now).require_same()
     other = run_settings(["searcher=bayesian_qlogei", "opening=0"]).config
     with pytest.raises(ConfigurationError, match=r"searcher.acquisition=qlogei \(there: qei\)"):
-        Cell("bayesian_qei", 0, (), tmp_path / "a", other).require_same()
+        Cell("bayesian_qei", 0, (), RunFolder(tmp_path / "a"), other).require_same()
 
 
 def test_only_settings_of_what_was_renamed_are():

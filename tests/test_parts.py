@@ -21,7 +21,7 @@ FOREIGN = [
     {"_target_": "functools.partial", "_args_": [{"_target_": "hydra.utils.get_method", "path": "os.system"}]},
     {"_target_": "hydra.utils.get_method", "path": "os.system"},
     {"_target_": "hydra.utils.instantiate", "config": {"_target_": "os.system"}},
-    {"_target_": "matseek.record.json.loads", "_args_": ["1"]},
+    {"_target_": "matseek.standing.json.loads", "_args_": ["1"]},
     {"_target_": "matseek.cli.signal.raise_signal", "_args_": [9]},
     {"_target_": "matseek.cli.app"},
     {"_target_": "matseek.files.write_text", "path": "ran", "text": "ran"},

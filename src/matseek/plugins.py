@@ -10,8 +10,10 @@ From then on ``searcher=annealing`` is known to ``matseek run`` and ``matseek co
 
 from __future__ import annotations
 
+import tomllib
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any, Final
 
 from matseek.errors import ConfigurationError
@@ -39,9 +41,22 @@ def offered(group: str) -> dict[str, EntryPoint]:
         group: One of :data:`GROUPS`.
     """
     found: dict[str, EntryPoint] = {}
-    for point in sorted(entry_points(group=group), key=lambda p: not p.value.startswith(PREFIX)):
+    points = [*entry_points(group=group), *_of_checkout(group)]
+    for point in sorted(points, key=lambda p: not p.value.startswith(PREFIX)):
         found.setdefault(point.name, point)
     return found
+
+
+def _of_checkout(group: str) -> list[EntryPoint]:
+    """What a source checkout's own pyproject.toml offers of its own code; an editable install knows an earlier one."""
+    path = Path(__file__).resolve().parents[2] / "pyproject.toml"
+    if not path.is_file():
+        return []
+    project = tomllib.loads(path.read_text(encoding="utf-8")).get("project", {})
+    if project.get("name") != PREFIX.removesuffix("."):
+        return []
+    points = project.get("entry-points", {}).get(group, {}).items()
+    return [EntryPoint(name, value, group) for name, value in points if value.startswith(PREFIX)]
 
 
 def part(group: str, name: str) -> Any:  # noqa: ANN401 -- whatever a package offers
@@ -57,8 +72,7 @@ def part(group: str, name: str) -> Any:  # noqa: ANN401 -- whatever a package of
     point = offered(group).get(name)
     if point is None:
         raise ConfigurationError(
-            f"no installed package offers {name!r} in the entry points {group!r}; there are {sorted(offered(group))}. "
-            "After an update of a source checkout, install it anew: pip install -e ."
+            f"no installed package offers {name!r} in the entry points {group!r}; there are {sorted(offered(group))}"
         )
     try:
         return point.load()
