@@ -8,119 +8,42 @@ cannot depend on sigma by construction.
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
-from matseek import checks
-from matseek.godiff.graphs import AtomicSystem, Surroundings, full_graph, surroundings, template_graph
+from matseek.godiff.graphs import AtomicSystem, Surroundings, full_graph, surroundings
 from matseek.godiff.painn import Edges, GatedVectors, PaiNN
 from matseek.godiff.score_matching import Fields
-
-TemplateFeatures = tuple[Tensor, ...]
-"""What the template's distinct atoms send in each block; empty where nothing can be computed ahead."""
+from matseek.godiff.score_model import AtomicScoreModel, ScoreAndForces, TemplateFeatures
 
 _FREQUENCIES = 8
 
 
-class ScoreAndForces(NamedTuple):
-    """What the network says of a batch of B structures with n free atoms.
-
-    Args:
-        score: Sigma times the score, dimensionless, shape ``(B, n, 3)``.
-        forces: In eV/A, shape ``(B, n, 3)``.
-    """
-
-    score: Tensor
-    forces: Tensor
-
-
-class AtomicScore(nn.Module, ABC):
-    """Score and forces of the free atoms of any system; no parameter depends on the system.
+class AtomicScore(AtomicScoreModel):
+    """PaiNN with a head for the score and one for the forces.
 
     The two forms, ``TemplateScore`` and ``FullScore``, have the same parameters under the same names.
-
-    Args:
-        features: Features of PaiNN.
-        blocks: Blocks of PaiNN.
-        cutoff: In angstrom.
-        gaussians: Radial basis functions.
-        seed: Seed of the initial parameters.
     """
 
-    def __init__(
-        self, features: int = 64, blocks: int = 4, cutoff: float = 6.0, gaussians: int = 30, *, seed: int = 0
-    ) -> None:
-        super().__init__()
-        # torch's layers draw from the global generator: lend it to them, and put it back as it was.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(checks.seed("seed", seed))
-            self.representation = PaiNN(features, blocks, cutoff, gaussians)
-            waves = 2 * _FREQUENCIES
-            self.noise = nn.Sequential(nn.Linear(waves, features), nn.SiLU(), nn.Linear(features, features))
-            self.score_head = VectorHead(features, condition=features)
-            self.force_head = VectorHead(features)
-
-    @property
-    def cutoff(self) -> float:
-        """In angstrom."""
-        return self.representation.cutoff
-
-    @property
-    def architecture(self) -> dict[str, int | float]:
-        """The arguments that parameters depend on, by name; the form, template or full, is none of them."""
-        parts = self.representation
-        return {
-            "features": parts.features,
-            "blocks": len(parts.messages),
-            "cutoff": parts.cutoff,
-            "gaussians": len(parts.basis.centres),
-        }
-
-    def graph(self, system: AtomicSystem, positions: Tensor) -> Data:
-        """Neighbours of a batch, on the positions' device; no parameters are involved.
-
-        Args:
-            system: The system.
-            positions: Free atoms in angstrom, shape ``(B, n, 3)``, anywhere in space, float32 or float64.
-
-        Returns:
-            What ``forward`` takes.
-
-        Raises:
-            ValueError: If the shape is not the system's.
-        """
-        if positions.ndim != 3 or positions.shape[1:] != (system.n_free, 3):
-            raise ValueError(
-                f"positions has shape {tuple(positions.shape)}; the system has {system.n_free} free atoms: "
-                f"give (structures, {system.n_free}, 3)"
-            )
-        return self._graph(surroundings(system, self.cutoff, positions.dtype, positions.device), positions)
-
-    @abstractmethod
-    def _graph(self, around: Surroundings, positions: Tensor) -> Data: ...
-
-    @abstractmethod
-    def encode_template(self, system: AtomicSystem) -> TemplateFeatures:
-        """What a sampling run computes once: pass it to every ``forward`` of the run, under ``torch.no_grad``."""
+    def make(self, features: int, blocks: int, cutoff: float, gaussians: int) -> None:
+        """PaiNN, the embedding of the noise, and the heads."""
+        self.representation = PaiNN(features, blocks, cutoff, gaussians)
+        waves = 2 * _FREQUENCIES
+        self.noise = nn.Sequential(nn.Linear(waves, features), nn.SiLU(), nn.Linear(features, features))
+        self.score_head = VectorHead(features, condition=features)
+        self.force_head = VectorHead(features)
 
     @abstractmethod
     def _represent(self, graph: Data, template: TemplateFeatures | None) -> tuple[Tensor, Tensor]:
         """Scalars ``(B n, F)`` and vectors ``(B n, 3, F)`` of the free atoms."""
 
     def forward(self, graph: Data, sigma: Tensor, template: TemplateFeatures | None = None) -> ScoreAndForces:
-        """Score and forces in one pass.
-
-        Args:
-            graph: From ``graph``.
-            sigma: Noise level of each structure in angstrom, shape ``(B,)``, positive.
-            template: From ``encode_template``; None encodes it here, with a gradient (a training step).
-        """
+        """Score and forces in one pass."""
         scalars, vectors = self._represent(graph, template)
         batch = sigma.shape[0]
         n = scalars.shape[0] // batch
@@ -139,9 +62,6 @@ class TemplateScore(AtomicScore):
     features do not respond to the free atoms; what is won is that they are the same for every structure and step.
     Template atoms that a translation carries into one another are encoded once.
     """
-
-    def _graph(self, around: Surroundings, positions: Tensor) -> Data:
-        return template_graph(around, positions)
 
     def encode_template(self, system: AtomicSystem) -> TemplateFeatures:
         """What the R distinct template atoms send in each block."""
@@ -187,7 +107,7 @@ class AtomicFields(nn.Module):
         system: The template and the free atoms.
     """
 
-    def __init__(self, model: AtomicScore, system: AtomicSystem) -> None:
+    def __init__(self, model: AtomicScoreModel, system: AtomicSystem) -> None:
         super().__init__()
         self.model, self.system = model, system
         self._template: TemplateFeatures | None = None
@@ -199,7 +119,7 @@ class AtomicFields(nn.Module):
 
     def freeze_force_head(self) -> None:
         """The force head stays as it is."""
-        self.model.force_head.requires_grad_(False)
+        self.model.freeze_force_head()
 
     @contextmanager
     def cached_template(self) -> Iterator[None]:

@@ -5,34 +5,36 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from matseek.checks import check, one_of, real, whole
+from matseek.checks import check, of, one_of, real, whole
 from matseek.core.problem import Problem
 from matseek.core.records import Evaluation
 from matseek.core.searcher import require_box
 from matseek.core.space import BoxView, StructureSpace
 from matseek.diffusion import BoxManifold, Manifold, NoiseSchedule, PeriodicSlab, Walls
-from matseek.godiff.atomic_score import AtomicFields, FullScore, TemplateScore
+from matseek.godiff.atomic_score import AtomicFields
 from matseek.godiff.graphs import AtomicSystem
 from matseek.godiff.recipe_score import MLPScore, RecipeScore
+from matseek.godiff.score_model import AtomicScoreModel
 from matseek.godiff.zoo import load_weights
+from matseek.plugins import SCORE_NETWORKS, offered, part
 
 FloatArray = npt.NDArray[np.float64]
-Representation = Literal["template", "full"]
 
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """The score network of structures: PaiNN, see :class:`matseek.godiff.atomic_score.AtomicScoreModel`.
+    """The score network of structures, see :class:`matseek.godiff.score_model.AtomicScoreModel`.
 
     Args:
         representation: ``template``: the template is encoded once and the free atoms read it; ``full``: every atom.
+            Or the name of another network that an installed package offers in ``matseek.score_networks``.
         blocks: Message-passing blocks.
         features: Features of an atom.
         cutoff: In angstrom.
@@ -40,7 +42,7 @@ class NetworkSettings:
         walls: What noise does at the walls of the confinement, see :class:`matseek.diffusion.PeriodicSlab`.
     """
 
-    representation: Representation = "template"
+    representation: str = "template"
     blocks: int = 4
     features: int = 64
     cutoff: float = 6.0
@@ -51,7 +53,7 @@ class NetworkSettings:
         check(
             self,
             "network.",
-            representation=one_of(get_args(Representation)),
+            representation=one_of(sorted(offered(SCORE_NETWORKS))),
             blocks=whole(1, 64),
             features=whole(1, 4096),
             cutoff=real(0.5, 100, unit="angstrom"),
@@ -177,8 +179,9 @@ class StructureDomain(Domain):
             pbc=(True, True, bool(template.pbc[2])),
             free_numbers=space.numbers,
         )
-        kind = TemplateScore if settings.representation == "template" else FullScore
+        kind = part(SCORE_NETWORKS, settings.representation)
         model = kind(settings.features, settings.blocks, settings.cutoff, settings.radial, seed=seed)
+        of(AtomicScoreModel, "what derives from AtomicScoreModel")("network.representation", model)
         if start is not None:
             load_weights(model, start)
         super().__init__(manifold, AtomicFields(model, system))

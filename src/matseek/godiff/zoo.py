@@ -20,7 +20,7 @@ from safetensors.torch import save
 
 from matseek.errors import ModelFileError
 from matseek.files import write_bytes
-from matseek.godiff.atomic_score import AtomicScore
+from matseek.godiff.score_model import AtomicScoreModel
 
 FORMAT = "matseek-atomic-score-1"
 UNITS = {"length": "angstrom", "energy": "eV", "forces": "eV/angstrom", "score": "sigma * grad log p, dimensionless"}
@@ -34,7 +34,7 @@ class ModelCard:
 
     Args:
         path: The file.
-        architecture: Arguments of :class:`matseek.godiff.atomic_score.AtomicScore` that parameters depend on.
+        architecture: Arguments of :class:`matseek.godiff.score_model.AtomicScoreModel` that parameters depend on.
         units: Units of what the network takes and gives.
         training: Where it was trained and on how much: problem, evaluations, steps, and more.
     """
@@ -114,7 +114,7 @@ def read_card(path: Path) -> ModelCard:
     return ModelCard(Path(path), architecture, units, training)
 
 
-def save_model(path: Path, model: AtomicScore, training: Mapping[str, Any]) -> ModelCard:
+def save_model(path: Path, model: AtomicScoreModel, training: Mapping[str, Any]) -> ModelCard:
     """Write a model; a file that is there is replaced at once or not at all.
 
     Args:
@@ -144,7 +144,7 @@ def _ordered(content: bytes) -> bytes:
     return len(header).to_bytes(8, "little") + header + content[8 + size :]
 
 
-def load_weights(model: AtomicScore, reference: str | Path) -> ModelCard:
+def load_weights(model: AtomicScoreModel, reference: str | Path) -> ModelCard:
     """Give a network the parameters of a model; template and number of atoms may be others than it was trained on.
 
     Args:
