@@ -68,7 +68,7 @@ def main():
     from threadpoolctl import threadpool_info
 
     from matseek.spaces import Adlayer
-    from tests.test_cells import require_shortest
+    from tests.geometry.test_cells import require_shortest
 
     rng = np.random.default_rng(0)
     cells = 0

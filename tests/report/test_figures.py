@@ -14,6 +14,7 @@ import matseek.report
 from matseek.core.records import Evaluation
 from matseek.problems import RecipeProblem, SpectralMatch
 from matseek.report import batches, convergence, recipe_figures, recipes, spectra
+from matseek.report.figures import problem_figures
 from matseek.report.figures.house import looks_of
 from matseek.spaces import Box, Variable
 
@@ -274,7 +275,7 @@ def test_every_campaign_can_be_drawn(case, spectral):
 
 
 def test_nothing_to_draw():
-    assert recipe_figures(problem_of(), []) == {}
+    assert problem_figures(problem_of(), []) == {}
 
 
 def test_long_names_and_a_dollar_are_drawn_as_they_are():
