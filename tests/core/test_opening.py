@@ -101,7 +101,7 @@ def test_whole_structures_are_no_box(name):
 
 
 def test_recipes_have_no_atoms():
-    with pytest.raises(ValueError, match="rss relaxes structures, and this problem has a Box"):
+    with pytest.raises(ValueError, match="rss relaxes structures, and this problem's points"):
         Campaign(recipes(), ATOMS["rss"])
     for more in ({"relaxation": SurrogateRelaxation()}, {"guidance": True}, {"start": "adatom"}):
         with pytest.raises(ValueError, match="recipes have neither"):
@@ -143,7 +143,7 @@ def test_another_opening_is_refused(tmp_path):
 def test_a_stop_criterion_knows_one_atom_by_its_coordinates():
     campaign = campaign_of(structures(), BOXES["bayesian local_penalization"], stop=[LossLevel(below=-1e9)])
     assert campaign.stopped_by == "budget"
-    assert campaign.models().gp.space.names == ("a", "b", "height")
+    assert campaign.models().fitted("gp").space.names == ("a", "b", "height")
 
 
 def test_calculators_may_be_partials():
