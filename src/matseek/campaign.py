@@ -305,9 +305,9 @@ class Campaign(Record):
             None,
         )
         calls = problem.recognition_calls - before
-        told = "no structure relaxes to a success" if number is None else f"evaluation {number} relaxes to a success"
+        message = "no structure relaxes to a success" if number is None else f"evaluation {number} relaxes to a success"
         data = {"evaluation": number, "looked_at": seen, "calls": calls}
-        self.ledger.note(Event(RECOGNISED, f"{told}; {calls} calls to find out, which are no evaluations", data))
+        self.ledger.note(Event(RECOGNISED, f"{message}; {calls} calls to find out, which are no evaluations", data))
 
     def write(self, run_dir: str | Path) -> Path:
         """Write ``trace.csv``, ``summary.json``, ``figures/`` and ``report.html``, and show it where it is followed.
@@ -346,10 +346,10 @@ class Campaign(Record):
 
 
 def _judgement(criterion: StopCriterion, run: int, figures: Figures) -> Event:
-    told = ", ".join(f"{key.replace('_', ' ')} {value:.4g}" for key, value in figures.items())
+    message = ", ".join(f"{key.replace('_', ' ')} {value:.4g}" for key, value in figures.items())
     goal = f" (ends the campaign: {criterion.level})" if criterion.level else ""
     return Event(
         JUDGED,
-        f"run {run}, {criterion.name.replace('_', ' ')}: {told}{goal}",
+        f"run {run}, {criterion.name.replace('_', ' ')}: {message}{goal}",
         {"criterion": criterion.name, "run": run, "figures": plain({run: figures})[run]},
     )

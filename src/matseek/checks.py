@@ -79,7 +79,7 @@ def real(
     else:
         limits = (("of at least", low), ("of at most", high), ("above", above), ("below", below))
         wanted = " ".join(["a finite number", *(f"{how} {end:g}" for how, end in limits if math.isfinite(end))])
-    told = f"{wanted} ({unit})" if unit else wanted
+    message = f"{wanted} ({unit})" if unit else wanted
 
     def rule(name: str, value: object) -> float:
         number = math.nan
@@ -87,7 +87,7 @@ def real(
             with contextlib.suppress(OverflowError):  # whole numbers beyond any float
                 number = float(value)
         if not (math.isfinite(number) and low <= number <= high and above < number < below):
-            raise refused(name, value, told)
+            raise refused(name, value, message)
         return number
 
     return rule
@@ -233,10 +233,10 @@ def refused(name: str, value: object, wanted: str) -> ValueError:
 def shown(value: object) -> str:
     """A value as messages show it: on one line, and not too long."""
     try:
-        told = " ".join(repr(value).split())
+        message = " ".join(repr(value).split())
     except Exception:  # an object's own repr may fail
-        told = f"<{type(value).__name__}>"
-    return told if len(told) <= _LONGEST else f"{told[:_LONGEST]}..."
+        message = f"<{type(value).__name__}>"
+    return message if len(message) <= _LONGEST else f"{message[:_LONGEST]}..."
 
 
 def _printable(value: str) -> bool:

@@ -92,8 +92,8 @@ def compare(
             )
             bar.update(task, completed=len(comparison.cells) - len(failures), now="-")
         page = comparison.write()
-        told = ["searcher", "seeds", "successes", "success_low", "success_high", "mean_evaluations_to_success"]
-        shown = comparison.table()[[*told, "median_best_value"]].rename(columns=lambda name: name.replace("_", " "))
+        wording = ["searcher", "seeds", "successes", "success_low", "success_high", "mean_evaluations_to_success"]
+        shown = comparison.table()[[*wording, "median_best_value"]].rename(columns=lambda name: name.replace("_", " "))
         out.print(frame_table(shown, comparison.problem.name))
         out.print(f"{comparison.folder.table}; open {page.resolve()}", highlight=False, soft_wrap=True)
         for name, message in failures.items():
@@ -242,11 +242,11 @@ def models(
             )
             return
         table = Table(title="trained models")
-        told = ("problem", "calculator", "evaluations", "steps")
-        for column in ("name", *told, "MB"):
+        message = ("problem", "calculator", "evaluations", "steps")
+        for column in ("name", *message, "MB"):
             table.add_column(column, overflow="fold")
         for card in zoo.models():
-            record = (str(card.training.get(key, "-")) for key in told)
+            record = (str(card.training.get(key, "-")) for key in message)
             table.add_row(card.name, *record, f"{card.path.stat().st_size / 1e6:.1f}")
         out.print(table)
 
@@ -351,8 +351,8 @@ def _run(overrides: Sequence[str], telling: Telling) -> None:
         keep_config(settings)
     done = campaign.leads and campaign.has_ended(settings.budget) and campaign.report.is_written(folder)
     if not done or campaign.place.has_followers:
-        with _progress(campaign, settings.budget) as told:
-            campaign.run(settings.budget, on_evaluation=told)
+        with _progress(campaign, settings.budget) as message:
+            campaign.run(settings.budget, on_evaluation=message)
     if not campaign.leads:
         return
     if not done:

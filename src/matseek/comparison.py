@@ -79,11 +79,11 @@ class Cell:
 
     def summary(self) -> dict[str, Any] | None:
         """What its campaign came to; None while it has neither spent the budget that is asked nor been stopped."""
-        found = stored_summary(self.folder.summary)
-        if not found.get("stopped_by"):
+        result = stored_summary(self.folder.summary)
+        if not result.get("stopped_by"):
             return None
-        spent = found["evaluations"] >= self.config.budget
-        return found if spent or found["stopped_by"] != "budget" else None
+        spent = result["evaluations"] >= self.config.budget
+        return result if spent or result["stopped_by"] != "budget" else None
 
     @property
     def complete(self) -> bool:
@@ -132,9 +132,10 @@ class Cell:
         if "budget" in differ and recorded.get("budget", 0) < asked["budget"]:
             differ.remove("budget")
         if differ:
-            told = ", ".join(f"{key}={asked.get(key)} (there: {recorded.get(key)})" for key in differ)
+            message = ", ".join(f"{key}={asked.get(key)} (there: {recorded.get(key)})" for key in differ)
             raise ConfigurationError(
-                f"{self.folder.path} holds another campaign: {told}; name another run_dir, or give the settings it had"
+                f"{self.folder.path} holds another campaign: {message}; name another run_dir, or give the "
+                "settings it had"
             )
 
 
@@ -183,7 +184,7 @@ class Comparison:
     """
 
     def __init__(self, overrides: Sequence[str]) -> None:
-        own, others = _own_settings(several(checks.text)("overrides", overrides))
+        own, others = _each(several(checks.text)("overrides", overrides))
         searchers, seeds, first = own.get("searchers"), own.get("seeds", 8), own.get("first_seed", 0)
         if isinstance(searchers, str):
             searchers = [searchers]
@@ -209,33 +210,33 @@ class Comparison:
         self.workers: int = own.get("workers") or torch.cuda.device_count() or os.cpu_count() or 1
         # Cells of a searcher differ in seed and folder alone: their settings are composed and checked once.
         given = {searcher: self._overrides(base, searcher) for searcher in self.searchers}
-        settings = {searcher: run_settings([*mine, f"seed={first}"]) for searcher, mine in given.items()}
+        settings = {searcher: run_settings([*selected, f"seed={first}"]) for searcher, selected in given.items()}
         if place_of(1) != ALONE:
             raise ConfigurationError(
                 "a comparison starts its cells' processes itself: give the command once, not by torchrun"
             )
-        for name, its in settings.items():
-            if its.searcher.processes > 1:
+        for name, each in settings.items():
+            if each.searcher.processes > 1:
                 raise ConfigurationError(
-                    f"searcher={name} trains with {its.searcher.processes} processes in every cell, and each of them "
+                    f"searcher={name} trains with {each.searcher.processes} processes in every cell, and each of them "
                     "would start the comparison again; take trainer=cpu or trainer=gpu (one device for each cell), or "
                     "run the cells one by one: matseek run"
                 )
-            its.searcher.check_problem(its.problem)
-            its.searcher.check(its.budget)
-            its.problem.require_oracle()
-        self.titles = _titles({name: its.searcher.title for name, its in settings.items()})
+            each.searcher.check_problem(each.problem)
+            each.searcher.check(each.budget)
+            each.problem.require_oracle()
+        self.titles = _titles({name: each.searcher.title for name, each in settings.items()})
         self.problem: Problem = settings[self.searchers[0]].problem
         self.folder = ComparisonFolder(Path(own.get("run_dir") or f"runs/{self.problem.name}"))
-        unsaid = [name for name, its in settings.items() if its.config.opening is None]
+        unsaid = [name for name, each in settings.items() if each.config.opening is None]
         common = self._common_opening({name: settings[name].budget for name in unsaid})
         for name in unsaid:
             settings[name].config.opening = common
             given[name] = (*given[name], f"opening={common}")
-        for its in settings.values():
-            if not 0 <= its.config.opening <= its.budget:
+        for each in settings.values():
+            if not 0 <= each.config.opening <= each.budget:
                 raise ConfigurationError(
-                    f"opening={its.config.opening} must lie between 0 and budget={its.budget}; lower it, or raise the "
+                    f"opening={each.config.opening} must lie between 0 and budget={each.budget}; lower it, or raise the "
                     "budget"
                 )
         self.cells = tuple(
@@ -247,10 +248,10 @@ class Comparison:
             cell.require_same()
 
     def _overrides(self, base: Sequence[str], searcher: str) -> tuple[str, ...]:
-        mine = [text for text in base if self._owner(text) is None]
+        own = [text for text in base if self._owner(text) is None]
         # "godiff.samples=16" is "searcher.samples=16" where the searcher is godiff.
-        mine += ["searcher" + text.removeprefix(searcher) for text in base if self._owner(text) == searcher]
-        return (f"searcher={searcher}", *mine)
+        own += ["searcher" + text.removeprefix(searcher) for text in base if self._owner(text) == searcher]
+        return (f"searcher={searcher}", *own)
 
     def _common_opening(self, budgets: Mapping[str, int]) -> int:
         """First points of searchers (names with budgets) where nobody says how many: as begun campaigns have."""
@@ -409,11 +410,11 @@ class Comparison:
 
     def _results(self) -> Results:
         """Read the complete cells."""
-        found: dict[str, list[Result]] = {searcher: [] for searcher in self.searchers}
+        collected: dict[str, list[Result]] = {searcher: [] for searcher in self.searchers}
         for cell in self.cells:
             if (result := cell.result()) is not None:
-                found[cell.searcher].append(result)
-        return found
+                collected[cell.searcher].append(result)
+        return collected
 
 
 def run_cell(overrides: Sequence[str], gpu: str | None = None) -> None:
@@ -456,16 +457,16 @@ def _runs(results: Results) -> dict[str, list[Run]]:
 
 
 def _rates(results: Results) -> dict[str, tuple[SuccessRate, SuccessRate]]:
-    found = {}
+    collected = {}
     for searcher, complete in results.items():
         summaries = [result.summary for result in complete]
         raw = SuccessRate([s["evaluations_to_success"] for s in summaries if s["success"] is not None])
         relaxed = [s for s in summaries if s["relaxed_success"] is not None]
-        found[searcher] = (raw, SuccessRate([s["evaluations_to_relaxed_success"] for s in relaxed]))
-    return found
+        collected[searcher] = (raw, SuccessRate([s["evaluations_to_relaxed_success"] for s in relaxed]))
+    return collected
 
 
-def _own_settings(overrides: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+def _each(overrides: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     """The comparison's own settings, and the overrides that are every cell's."""
     own: dict[str, Any] = {}
     others = []
@@ -485,22 +486,22 @@ def _own_settings(overrides: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Settings by their dotted names, without those that change no result."""
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for key, value in config.items():
         name = f"{prefix}{key}"
         if name in _FREE or name.startswith(("searcher.trainer", "logger.")):
             continue
         if isinstance(value, Mapping) and value:
-            found |= _flat(value, f"{name}.")
+            result |= _flat(value, f"{name}.")
         else:
-            found[name] = value
-    return found
+            result[name] = value
+    return result
 
 
 def _plain(config: DictConfig | ListConfig) -> dict[str, Any]:
-    found = OmegaConf.to_container(config)
-    assert isinstance(found, dict)
-    return {str(key): value for key, value in found.items()}
+    result = OmegaConf.to_container(config)
+    assert isinstance(result, dict)
+    return {str(key): value for key, value in result.items()}
 
 
 def _least_busy(gpus: Sequence[str], taken: Sequence[str | None]) -> str | None:

@@ -147,11 +147,11 @@ def _resolved(node: Any) -> Any:  # noqa: ANN401 -- plain data
     return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
 
 
-def _require_trust(path: Path, found: Mapping[str, str], deed: str) -> None:
-    if found:
-        told = ", ".join(f"{what} ({place})" for place, what in found.items())
+def _require_trust(path: Path, result: Mapping[str, str], deed: str) -> None:
+    if result:
+        message = ", ".join(f"{what} ({place})" for place, what in result.items())
         raise ConfigurationError(
-            f"{path} {deed} {masked(told)}. A stored file may name only matseek's own parts and those of installed "
+            f"{path} {deed} {masked(message)}. A stored file may name only matseek's own parts and those of installed "
             "extensions, and nothing of the environment; if you know who wrote it, add --trust"
         )
 

@@ -82,7 +82,7 @@ def renamed_settings(**names: str) -> Callable[[type[T]], type[T]]:
         ... class Settings: ...
     """
 
-    def told(kind: type, old: str) -> None:
+    def warn(kind: type, old: str) -> None:
         _warn(
             f"{old} of {kind.__name__} is now {names[old]}; the old name is removed with the next minor version",
             stacklevel=4,
@@ -94,7 +94,7 @@ def renamed_settings(**names: str) -> Callable[[type[T]], type[T]]:
         @wraps(make)
         def accept(self: T, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 -- whatever the class takes
             for old in names.keys() & kwargs.keys():
-                told(kind, old)
+                warn(kind, old)
                 if names[old] in kwargs:
                     raise TypeError(f"{kind.__name__} takes {names[old]} or {old}, its earlier name; leave {old} out")
                 kwargs[names[old]] = kwargs.pop(old)
@@ -102,7 +102,7 @@ def renamed_settings(**names: str) -> Callable[[type[T]], type[T]]:
 
         def reader(old: str) -> property:
             def read(self: T) -> Any:  # noqa: ANN401 -- whatever the setting is
-                told(kind, old)
+                warn(kind, old)
                 return getattr(self, names[old])
 
             return property(read)

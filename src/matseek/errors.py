@@ -88,7 +88,7 @@ def plain_text(text: str) -> str:
     return "".join(c if c >= " " or c in "\n\t" else repr(c)[1:-1] for c in text)
 
 
-def told(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """Kind and text of any exception, also of one whose text cannot be had."""
     try:
         text = str(error)

@@ -51,8 +51,8 @@ def fingerprint(function: Callable[..., Any]) -> dict[str, Any]:
     parts = list(_parts(function, set()))
     files = {str(p): _content(p) for p in parts if isinstance(p, Path)}
     code = [p for p in parts if isinstance(p, str)]
-    found: dict[str, Any] = {"code": _SAME_CODE + _digest("\n".join(code))} if code else {}
-    return {**found, "files": files} if files else found
+    result: dict[str, Any] = {"code": _SAME_CODE + _digest("\n".join(code))} if code else {}
+    return {**result, "files": files} if files else result
 
 
 def version(function: Callable[..., Any]) -> tuple[object, ...]:
@@ -179,8 +179,8 @@ def _own(function: FunctionType) -> bool:
 
 def _installed(module: str | None, file: str = "") -> bool:
     """Whether a module is no code of the user's; its file is asked for where the module has none."""
-    found = getattr(sys.modules.get(module or ""), "__file__", None) or file
-    return found.startswith((*_INSTALLED, "<frozen")) or module == "builtins"
+    result = getattr(sys.modules.get(module or ""), "__file__", None) or file
+    return result.startswith((*_INSTALLED, "<frozen")) or module == "builtins"
 
 
 def _filled(cell: Any) -> bool:  # noqa: ANN401 -- the type of cells has no name

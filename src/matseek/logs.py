@@ -62,7 +62,7 @@ def logging_to(folder: Path) -> Iterator[None]:
         log.handle(
             logging.makeLogRecord(
                 {"name": __name__, "levelno": logging.ERROR, "levelname": "ERROR"}
-                | {"msg": "%s", "args": (told(error),)}
+                | {"msg": "%s", "args": (error_text(error),)}
             )
         )
         raise
@@ -71,6 +71,6 @@ def logging_to(folder: Path) -> Iterator[None]:
         log.close()
 
 
-def told(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """An error with its traceback, without secrets."""
     return masked("".join(traceback.format_exception(error)))

@@ -84,25 +84,25 @@ def _is_part(node: Mapping[str, Any], shipped: Path) -> bool:
 def _is_value(target: str) -> bool:
     """Whether a name inside matseek is that of a frozen dataclass, or of nothing, which Hydra will say."""
     try:
-        found = get_object(target)
+        result = get_object(target)
     except Exception:
         return True
-    if not isinstance(found, type) or not is_dataclass(found):
+    if not isinstance(result, type) or not is_dataclass(result):
         return False
-    package, _, inside = found.__module__.partition(".")
-    frozen: bool = found.__dataclass_params__.frozen  # type: ignore[attr-defined]
+    package, _, inside = result.__module__.partition(".")
+    frozen: bool = result.__dataclass_params__.frozen  # type: ignore[attr-defined]
     return frozen and package == "matseek" and inside.partition(".")[0] in _ROOMS
 
 
 @cache
 def _shipped(folder: Path) -> Mapping[str, frozenset[str]]:
     """What the configs in a folder name, with the settings that they give it."""
-    found: dict[str, frozenset[str]] = {}
+    result: dict[str, frozenset[str]] = {}
     for path in sorted(folder.rglob("*.yaml")):
         for _, node in _nodes(OmegaConf.to_container(OmegaConf.load(path)), ""):
             if TARGET in node:
-                found[node[TARGET]] = found.get(node[TARGET], frozenset()) | node.keys()
-    return found
+                result[node[TARGET]] = result.get(node[TARGET], frozenset()) | node.keys()
+    return result
 
 
 def _nodes(config: object, at: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -40,11 +40,11 @@ def offered(group: str) -> dict[str, EntryPoint]:
     Args:
         group: One of :data:`GROUPS`.
     """
-    found: dict[str, EntryPoint] = {}
+    result: dict[str, EntryPoint] = {}
     points = [*entry_points(group=group), *_of_checkout(group)]
     for point in sorted(points, key=lambda p: not p.value.startswith(PREFIX)):
-        found.setdefault(point.name, point)
-    return found
+        result.setdefault(point.name, point)
+    return result
 
 
 def _of_checkout(group: str) -> list[EntryPoint]:

@@ -92,12 +92,12 @@ class Record:
 
     def judgements(self) -> dict[str, dict[int, dict[str, float]]]:
         """What the stop criteria measured: by criterion and run, NaN where there was nothing to measure."""
-        found: dict[str, dict[int, dict[str, float]]] = {}
+        result: dict[str, dict[int, dict[str, float]]] = {}
         for event in self.ledger.events():
             if event.kind == JUDGED:
                 figures = {k: math.nan if v is None else v for k, v in event.data["figures"].items()}
-                found.setdefault(event.data["criterion"], {})[event.data["run"]] = figures
-        return found
+                result.setdefault(event.data["criterion"], {})[event.data["run"]] = figures
+        return result
 
     @property
     def best(self) -> Evaluation:
@@ -146,8 +146,8 @@ class Record:
         return pd.concat([who, self.problem.space.to_frame(points), results], axis=1)
 
     def _recognised(self) -> Mapping[str, Any] | None:
-        found = self._events(RECOGNISED)
-        return found[-1].data if found else None
+        result = self._events(RECOGNISED)
+        return result[-1].data if result else None
 
     def _events(self, kind: str) -> list[Event]:
         return [e for e in self.ledger.events() if e.kind == kind]
@@ -162,7 +162,7 @@ class Record:
         first = next((e.number for e in done if solves(self.problem, e.point, e.value)), None)
         best = self.best if np.isfinite(values).any() else None
         recognised = self._recognised()
-        found: dict[str, Any] = {
+        result: dict[str, Any] = {
             "problem": self.problem.name,
             "searcher": self.searcher.name,
             "seed": self.seed,
@@ -186,7 +186,7 @@ class Record:
             "criteria": {name: plain(runs) for name, runs in self.judgements().items()},
             "events": [e.message for e in self.ledger.events() if not e.for_programs],
         }
-        return found | {"outcome": outcome(self.problem, found)}
+        return result | {"outcome": outcome(self.problem, result)}
 
     def iterations(self) -> pd.DataFrame:
         """What the searcher noted of each iteration, a row each; empty for searchers that note nothing."""

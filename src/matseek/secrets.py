@@ -57,9 +57,9 @@ def masked(text: str) -> str:
     return _NAMED.sub(_without_value, _BEARER.sub(rf"\1{MASK}", text))
 
 
-def _without_value(found: re.Match[str]) -> str:
+def _without_value(result: re.Match[str]) -> str:
     """A named value masked; where the name has quotes, as in JSON, the value keeps some."""
-    return f"{found[1]}{found[2] or ''}{MASK}{found[2] or ''}"
+    return f"{result[1]}{result[2] or ''}{MASK}{result[2] or ''}"
 
 
 def masked_data(data: Any) -> Any:  # noqa: ANN401 -- plain data of any kind

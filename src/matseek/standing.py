@@ -97,10 +97,10 @@ class Standing:
 def stored_summary(path: Path) -> dict[str, Any]:
     """What a ``summary.json`` says; nothing where there is none, or it was damaged: it can be written anew."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        result = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return result if isinstance(result, dict) else {}
 
 
 def _labels(problem: dict[str, Any]) -> tuple[str, ...]:

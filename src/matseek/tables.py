@@ -97,10 +97,10 @@ def _require_cells(path: Path, rows: int, columns: int) -> None:
     _require(rows * columns <= MOST_CELLS, path, f"spans more than {MOST_CELLS:,} cells")
 
 
-def _require(condition: bool, path: Path, told: str) -> None:
+def _require(condition: bool, path: Path, message: str) -> None:
     if not condition:
         raise _TooLargeError(
-            f"{path} {told}; a table of results is far smaller: remove what stands far from it, or give it in parts"
+            f"{path} {message}; a table of results is far smaller: remove what stands far from it, or give it in parts"
         )
 
 

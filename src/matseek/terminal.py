@@ -15,7 +15,7 @@ from rich.logging import RichHandler
 from rich.table import Table
 
 from matseek.errors import MatseekError
-from matseek.logs import LOG, MaskedFormatter, logging_to, told
+from matseek.logs import LOG, MaskedFormatter, error_text, logging_to
 from matseek.secrets import masked
 
 if TYPE_CHECKING:
@@ -71,12 +71,12 @@ def told_plainly(*, debug: bool = False) -> Iterator[Telling]:
         raise
     except (MatseekError, ValueError, OSError, ImportError) as error:
         if debug:
-            say(told(error))
+            say(error_text(error))
         fail(f"error: {error}")
         raise typer.Exit(2) from error
     except Exception as error:
         if debug or telling.log is None:
-            say(told(error))
+            say(error_text(error))
         where = f"; its traceback is in {telling.log}" if telling.log is not None else ""
         fail(f"unexpected error: {type(error).__name__}: {error}{where}")
         raise typer.Exit(1) from error

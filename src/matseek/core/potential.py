@@ -82,5 +82,5 @@ class ManyAtOnce(Calculator, ABC):
             atoms: The structure.
             properties: What is wanted at least.
         """
-        (found,) = self.compute_many([atoms])
-        return {"energy": found.energy, "free_energy": found.energy, "forces": found.forces}
+        (result,) = self.compute_many([atoms])
+        return {"energy": result.energy, "free_energy": result.energy, "forces": result.forces}

@@ -275,5 +275,5 @@ def _without_addresses(text: str) -> str:
 
 def fingerprinted(description: dict[str, Any], function: Callable[..., Any] | None) -> dict[str, Any]:
     """A description with what tells the callable apart from others of its name, if there is anything."""
-    found = {} if function is None else fingerprint(function)
-    return {**description, FINGERPRINT: found} if found else description
+    result = {} if function is None else fingerprint(function)
+    return {**description, FINGERPRINT: result} if result else description

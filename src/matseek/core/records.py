@@ -118,13 +118,13 @@ class Event:
         What a searcher records by a key ``figures`` is shown, by whatever name the event has.
         """
         data = self.data
-        found: Mapping[str, Any] = data.get("figures", {})
+        result: Mapping[str, Any] = data.get("figures", {})
         if self.kind == REFUSED:
-            found = {"acceptance": data["accepted"] / data["drawn"]} if data["drawn"] else {}
+            result = {"acceptance": data["accepted"] / data["drawn"]} if data["drawn"] else {}
         elif self.kind == RELAXED:
-            found = {"relaxed_energy": data["energy"], "relaxation_evaluations": len(data["evaluations"])}
+            result = {"relaxed_energy": data["energy"], "relaxation_evaluations": len(data["evaluations"])}
         prefix = f"{data['criterion']}/" if "criterion" in data else ""
-        return {f"{prefix}{k}": float(v) for k, v in found.items() if v is not None and math.isfinite(v)}
+        return {f"{prefix}{k}": float(v) for k, v in result.items() if v is not None and math.isfinite(v)}
 
 
 @dataclass(frozen=True, eq=False)

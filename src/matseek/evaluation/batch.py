@@ -121,9 +121,9 @@ def _is_recorded(evaluation: Evaluation, measurement: Measurement) -> bool:
     """
     if evaluation.status == "pending":
         return False
-    told, known = np.atleast_1d(measurement.replicates), evaluation.replicates
+    message, known = np.atleast_1d(measurement.replicates), evaluation.replicates
     same_status = evaluation.status == ("done" if measurement.error is None else "failed")
-    if not same_status or told.shape != known.shape or not np.allclose(told, known, rtol=1e-9, equal_nan=True):
+    if not same_status or message.shape != known.shape or not np.allclose(message, known, rtol=1e-9, equal_nan=True):
         raise UnknownEvaluationError(
             f"evaluation {evaluation.number} is {evaluation.status} already, with other results than those told now; a "
             "ledger's entries are never changed: leave it out, or ask for the point again"
@@ -169,12 +169,12 @@ def _responses_of(
 def _numbers_of(frame: pd.DataFrame, space: BoxSpace, asked: Mapping[int, Evaluation]) -> npt.NDArray[np.int64]:
     has_points = all(v.label in frame.columns or v.name in frame.columns for v in space.variables)
     if NUMBER in frame.columns:
-        told = _numbers(frame, NUMBER)
-        if not np.array_equal(told, np.round(told)):
+        message = _numbers(frame, NUMBER)
+        if not np.array_equal(message, np.round(message)):
             raise UnknownEvaluationError(
-                f"column {NUMBER!r} holds {told.tolist()}; give the numbers that ask() gave out"
+                f"column {NUMBER!r} holds {message.tolist()}; give the numbers that ask() gave out"
             )
-        numbers = told.astype(np.int64)
+        numbers = message.astype(np.int64)
         points = (
             space.from_frame(frame)
             if has_points
@@ -206,10 +206,10 @@ def _listed(asked: Mapping[int, Evaluation]) -> str:
 
 def _spectra(frame: pd.DataFrame, wavelengths: FloatArray, resampling: bool) -> FloatArray:
     """The table's spectra on the objective's wavelengths, shape ``(rows, m)``."""
-    found = {w: c for c in frame.columns if (w := _as_number(c)) is not None}
-    if len(found) < sum(_as_number(c) is not None for c in frame.columns):
+    result = {w: c for c in frame.columns if (w := _as_number(c)) is not None}
+    if len(result) < sum(_as_number(c) is not None for c in frame.columns):
         raise ResponseError("the table has several columns for the same wavelength; keep one each")
-    given = np.array(sorted(found))
+    given = np.array(sorted(result))
     same = given.shape == wavelengths.shape and np.abs(given - wavelengths).max() <= 1e-6
     if not same and not (resampling and len(given) > 1):
         extent = f"{given[0]:g}-{given[-1]:g} nm" if len(given) else "none"
@@ -218,7 +218,7 @@ def _spectra(frame: pd.DataFrame, wavelengths: FloatArray, resampling: bool) -> 
             f"({wavelengths[0]:g}-{wavelengths[-1]:g} nm); measure on the target's wavelengths, or ask for resampling: "
             "matseek tell --resample, tell(..., resampling=True)"
         )
-    spectra = np.column_stack([_numbers(frame, found[w]) for w in given])
+    spectra = np.column_stack([_numbers(frame, result[w]) for w in given])
     return spectra if same else resample(spectra, given, wavelengths)
 
 

@@ -23,7 +23,7 @@ from matseek.errors import (
     LedgerError,
     OracleError,
     ResponseError,
-    told,
+    error_text,
 )
 from matseek.evaluation.executors import Call, Caller, Outcome, SerialExecutor
 from matseek.evaluation.interruption import Interruption
@@ -299,4 +299,4 @@ def _require_inside(domain: Space, proposal: Proposal) -> None:
 
 
 def _failure(error: BaseException) -> Measurement:
-    return Measurement.failed(masked(told(error)), error.response if isinstance(error, ResponseError) else None)
+    return Measurement.failed(masked(error_text(error)), error.response if isinstance(error, ResponseError) else None)

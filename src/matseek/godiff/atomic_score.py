@@ -114,8 +114,8 @@ class AtomicFields(nn.Module):
 
     def forward(self, x: Tensor, sigma: Tensor) -> Fields:
         """Score and forces at positions ``(B, n, 3)`` under noise of widths ``(B,)``."""
-        found = self.model(self.model.graph(self.system, x), sigma, self._template)
-        return Fields(found.score, found.forces)
+        result = self.model(self.model.graph(self.system, x), sigma, self._template)
+        return Fields(result.score, result.forces)
 
     def freeze_force_head(self) -> None:
         """The force head stays as it is."""

@@ -103,10 +103,10 @@ class Iterations(pl.Callback):
         """An iteration up to its training steps; there are none as long as every evaluation has failed."""
         assert isinstance(pl_module, ScoreMatching)
         iteration = trainer.current_epoch
-        found = self._recorded(trainer, iteration)
-        if found is None:
-            found = self._evaluate(trainer, *self._draw(trainer, pl_module, iteration))
-        points, values, numbers, forces = found
+        result = self._recorded(trainer, iteration)
+        if result is None:
+            result = self._evaluate(trainer, *self._draw(trainer, pl_module, iteration))
+        points, values, numbers, forces = result
         if len(values):
             self.buffer.add(
                 self.domain.tensor(points),
@@ -132,11 +132,11 @@ class Iterations(pl.Callback):
 
     def _recorded(self, trainer: pl.Trainer, iteration: int) -> _Found | None:
         """Results of an iteration that the ledger holds already, in every process; None where it holds none."""
-        found: _Found | None = None
+        result: _Found | None = None
         if trainer.is_global_zero:
-            mine = list(self.evaluator.evaluations(iteration=iteration + 1))
-            found = self._results(mine) if mine else None
-        return trainer.strategy.broadcast(found, src=0)
+            own = list(self.evaluator.evaluations(iteration=iteration + 1))
+            result = self._results(own) if own else None
+        return trainer.strategy.broadcast(result, src=0)
 
     def _draw(self, trainer: pl.Trainer, module: ScoreMatching, iteration: int) -> tuple[FloatArray, Event]:
         """Samples that may be evaluated, the same in every process, and what the record tells of the others."""
@@ -160,12 +160,12 @@ class Iterations(pl.Callback):
         why = ", ".join(f"{count} {reason}" for reason, count in sorted(refused.items())) or "none"
         drawn_in_all = done * settings.draw
         accepted_of_all = len(kept) - len(instead)
-        told = f"{accepted_of_all} of {drawn_in_all} samples are evaluated"
+        message = f"{accepted_of_all} of {drawn_in_all} samples are evaluated"
         if instead:
-            told += f", {len(instead)} uniform ones instead"
+            message += f", {len(instead)} uniform ones instead"
         event = Event(
             REFUSED,
-            f"iteration {iteration + 1}: {told}; refused: {why}",
+            f"iteration {iteration + 1}: {message}; refused: {why}",
             {"drawn": drawn_in_all, "accepted": accepted_of_all, "reasons": dict(refused)},
         )
         return np.array(kept).reshape(len(kept), self.domain.dim), event
@@ -177,10 +177,10 @@ class Iterations(pl.Callback):
 
     def _share(self, trainer: pl.Trainer, module: ScoreMatching, iteration: int, draws: range) -> list[FloatArray]:
         """Some draws, each by one process, gathered in their order."""
-        mine = [self._sample(module, iteration, k) for k in draws if k % trainer.world_size == trainer.global_rank]
+        own = [self._sample(module, iteration, k) for k in draws if k % trainer.world_size == trainer.global_rank]
         if trainer.world_size == 1:
-            return [self.domain.points(x) for x in mine]
-        gathered = module.all_gather(torch.stack(mine))  # (processes, draws each, samples, *shape)
+            return [self.domain.points(x) for x in own]
+        gathered = module.all_gather(torch.stack(own))  # (processes, draws each, samples, *shape)
         assert isinstance(gathered, Tensor)
         order = [(k % trainer.world_size, i // trainer.world_size) for i, k in enumerate(draws)]
         return [self.domain.points(gathered[process, place].cpu()) for process, place in order]
@@ -222,10 +222,10 @@ class Iterations(pl.Callback):
         least = self.settings.sampler.schedule.low
 
         def forces(x: Tensor) -> Tensor:
-            found = network(x, x.new_full((len(x),), least)).forces
-            if found is None:
+            result = network(x, x.new_full((len(x),), least)).forces
+            if result is None:
                 raise ValueError("guidance and relaxation need a network with a force head; recipes have no forces")
-            return found
+            return result
 
         return forces
 
@@ -235,11 +235,11 @@ class Iterations(pl.Callback):
 
     def _evaluate(self, trainer: pl.Trainer, points: FloatArray, event: Event) -> _Found:
         """Pay for the points once, whatever the number of processes."""
-        found: _Found | None = None
+        result: _Found | None = None
         if trainer.is_global_zero:
             proposal = Proposal(points, (self.settings.name,) * len(points), (event,))
-            found = self._results(self.evaluator.evaluate(proposal))
-        shared = trainer.strategy.broadcast(found, src=0)
+            result = self._results(self.evaluator.evaluate(proposal))
+        shared = trainer.strategy.broadcast(result, src=0)
         assert shared is not None
         return shared
 
@@ -263,8 +263,8 @@ class Iterations(pl.Callback):
         for key, value in figures.items():
             # Loggers get it from the ledger's event, once also where an iteration is made again.
             module.log(key, value, rank_zero_only=True, logger=False)
-        told = ", ".join(f"{key.replace('_', ' ')} {value:.4g}" for key, value in figures.items())
+        message = ", ".join(f"{key.replace('_', ' ')} {value:.4g}" for key, value in figures.items())
         if trainer.is_global_zero:
-            event = Event(ITERATED, f"iteration {iteration + 1}: {told}", {"run": iteration + 1, "figures": figures})
+            event = Event(ITERATED, f"iteration {iteration + 1}: {message}", {"run": iteration + 1, "figures": figures})
             self.evaluator.note_once(event)
-        logger.info("iteration %d: %s", iteration + 1, told)
+        logger.info("iteration %d: %s", iteration + 1, message)

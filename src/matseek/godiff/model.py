@@ -107,9 +107,9 @@ class DiffusionModel:
         least = self.sampler.schedule.low
 
         def forces(x: Tensor) -> Tensor:
-            found: Tensor | None = network(x, x.new_full((len(x),), least)).forces
-            assert found is not None
-            return found
+            result: Tensor | None = network(x, x.new_full((len(x),), least)).forces
+            assert result is not None
+            return result
 
         network.eval()
         with torch.no_grad(), network.cached_template():

@@ -261,12 +261,12 @@ class ReplayDataModule(pl.LightningDataModule):
             labelled = torch.split(rows, self.batch_size) if len(rows) else [rows] * count
             batches = zip(*(torch.split(part, self.batch_size) for part in noised), labelled, strict=True)
             for points, sigma, target, known in batches:
-                mine = known[process::processes]
+                own = known[process::processes]
                 yield ReplayBatch(
                     Noised(points[process::processes], sigma[process::processes], target[process::processes]),
-                    self.buffer.positions[mine].float(),
-                    self.buffer.energies[mine].float(),
-                    self.buffer.forces[mine].float(),
+                    self.buffer.positions[own].float(),
+                    self.buffer.energies[own].float(),
+                    self.buffer.forces[own].float(),
                 )
 
     def state_dict(self) -> dict[str, Any]:

@@ -58,11 +58,11 @@ def folders() -> tuple[Path, ...]:
 
 def models() -> list[ModelCard]:
     """Every model that has a name, the user's own before those that come with the package."""
-    found: dict[str, ModelCard] = {}
+    result: dict[str, ModelCard] = {}
     for folder in folders():
         for path in sorted(folder.glob(f"*{SUFFIX}")):
-            found.setdefault(path.stem, read_card(path))
-    return list(found.values())
+            result.setdefault(path.stem, read_card(path))
+    return list(result.values())
 
 
 def find(reference: str | Path) -> Path:
@@ -159,8 +159,8 @@ def load_weights(model: AtomicScoreModel, reference: str | Path) -> ModelCard:
     if card.architecture != own:
         names = sorted({*own, *card.architecture})
         differ = [n for n in names if own.get(n) != card.architecture.get(n)]
-        told = ", ".join(f"{n}={own.get(n)!r} where the model has {card.architecture.get(n)!r}" for n in differ)
-        raise ModelFileError(f"network: {told}; set them as the model {card.path} has them")
+        message = ", ".join(f"{n}={own.get(n)!r} where the model has {card.architecture.get(n)!r}" for n in differ)
+        raise ModelFileError(f"network: {message}; set them as the model {card.path} has them")
     with safe_open(card.path, framework="pt") as file:
         tensors: dict[str, torch.Tensor] = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     try:

@@ -132,8 +132,8 @@ def loss_map(
     for _ in range(refinements if k else 0):
         steps = reach * rng.standard_normal((_NEAR, k))
         around = np.concatenate([places[:, None, :] + steps, _of_neighbours(places, resolution)], axis=1)
-        found, better = slices.best(loss, around, chunk)
-        places = np.where((better < losses)[:, None], found, places)
+        result, better = slices.best(loss, around, chunk)
+        places = np.where((better < losses)[:, None], result, places)
         losses = np.minimum(losses, better)
         reach *= 0.6
     recipes = slices.points(places[:, None, :])[:, 0]
@@ -252,9 +252,9 @@ class _Slices:
         feasible = self.space.contains(points.reshape(-1, self.space.dim)).reshape(cells, s)
         for cell in np.flatnonzero(self.possible & ~feasible.any(axis=1)):
             # A slice too thin for projections to hit; linear programming decides whether it holds anything.
-            found = Polytope(self.normals, self.offsets[cell], np.zeros((0, k)), np.zeros(0)).chebyshev if k else None
-            if found is not None:
-                places[cell, 0] = found[0]
+            result = Polytope(self.normals, self.offsets[cell], np.zeros((0, k)), np.zeros(0)).chebyshev if k else None
+            if result is not None:
+                places[cell, 0] = result[0]
                 points[cell] = self.points(places)[cell]
                 feasible[cell, 0] = bool(self.space.contains(points[cell, :1])[0])
         feasible &= self.possible[:, None]

@@ -79,7 +79,7 @@ def median_interval(
     if len(array) < 2:
         nothing = np.full(array.shape[1:], np.nan)
         return nothing, nothing.copy()
-    found = bootstrap(
+    result = bootstrap(
         (array,),
         np.median,
         axis=0,
@@ -90,7 +90,7 @@ def median_interval(
         batch=500,  # bounds the memory
         rng=np.random.default_rng(0),
     ).confidence_interval
-    return np.asarray(found.low), np.asarray(found.high)
+    return np.asarray(result.low), np.asarray(result.high)
 
 
 def signed_rank(differences: npt.ArrayLike) -> float:
@@ -164,11 +164,11 @@ _COLUMNS = ["first", "second", "measure", "test", "budget", "seeds", "wins", "ti
 _COLUMNS += ["median_difference", "difference_low", "difference_high", "p"]
 
 
-def _pair(one: str, its: Sequence[Run], other: str, others: Sequence[Run]) -> list[dict[str, Any]]:
-    budget = min(run.budget for run in (*its, *others))
+def _pair(one: str, settings: Sequence[Run], other: str, others: Sequence[Run]) -> list[dict[str, Any]]:
+    budget = min(run.budget for run in (*settings, *others))
     by_seed = {run.seed: run for run in others}
-    pairs = [(run, by_seed[run.seed]) for run in its if run.seed in by_seed]
-    found = []
+    pairs = [(run, by_seed[run.seed]) for run in settings if run.seed in by_seed]
+    result = []
     for measure, differences in (
         (BEST, np.array([a.best(budget) - b.best(budget) for a, b in pairs])),
         (AREA, np.array([a.area(budget) - b.area(budget) for a, b in pairs])),
@@ -181,15 +181,15 @@ def _pair(one: str, its: Sequence[Run], other: str, others: Sequence[Run]) -> li
             "difference_high": float(high),
             "p": signed_rank(known),
         }
-        found.append((measure, known, figures))
+        result.append((measure, known, figures))
     tested = [(a.first_within(budget), b.first_within(budget)) for a, b in pairs if a.tested and b.tested]
     if tested:
         succeeded = np.array([(a is None) * 1.0 - (b is None) for a, b in tested])
         p = mcnemar(int((succeeded < 0).sum()), int((succeeded > 0).sum()))
-        found.append((SUCCESS, succeeded, {"p": p}))
+        result.append((SUCCESS, succeeded, {"p": p}))
         earlier = np.array([_sooner(a, b) for a, b in tested])
         first, second = (SuccessRate(firsts) for firsts in zip(*tested, strict=True))
-        found.append((EVALUATIONS, earlier, {"p": log_rank(first, budget, second, budget)}))
+        result.append((EVALUATIONS, earlier, {"p": log_rank(first, budget, second, budget)}))
     return [
         {
             "first": one,
@@ -203,7 +203,7 @@ def _pair(one: str, its: Sequence[Run], other: str, others: Sequence[Run]) -> li
             "losses": int((signs > 0).sum()),
             **figures,
         }
-        for measure, signs, figures in found
+        for measure, signs, figures in result
     ]
 
 

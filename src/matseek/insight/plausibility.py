@@ -53,11 +53,11 @@ def doubts(space: Space, evaluations: Sequence[Evaluation]) -> list[Doubt]:
     layer = space.as_structures()
     if layer is None or best is None:
         return []
-    found = [Doubt("wall", _wall(layer, best, wall, atoms)) for wall, atoms in on_walls(layer, best).items()]
+    result = [Doubt("wall", _wall(layer, best, wall, atoms)) for wall, atoms in on_walls(layer, best).items()]
     close = at_least_distance(layer, evaluations)
     if close is not None and 2 * close > _LOWEST:
-        found.append(Doubt("least distance", _hole(layer, close)))
-    return found
+        result.append(Doubt("least distance", _hole(layer, close)))
+    return result
 
 
 def plausibility(space: Space, evaluations: Sequence[Evaluation]) -> dict[str, Any]:
@@ -136,15 +136,15 @@ def _wall(space: StructureSpace, best: Evaluation, wall: str, atoms: Sequence[in
     low, high = space.z
     end = low if wall == "lower" else high
     which = f"free {'atom' if len(atoms) == 1 else 'atoms'} {', '.join(map(str, atoms))}"
-    told = (
+    message = (
         f"The best structure, evaluation {best.number}, lies on the {wall} wall of the confinement, {end:g} angstrom "
         f"above the template's highest atom: {which}. Lower energies may lie beyond. "
     )
     if wall == "upper":
-        return told + f"Widen z, for example z=[{low:g}, {high + 2:g}], in another run folder."
+        return message + f"Widen z, for example z=[{low:g}, {high + 2:g}], in another run folder."
     if low > 0:
-        return told + f"Widen z, for example z=[{max(low - 1, 0):g}, {high:g}], in another run folder."
-    return told + "z cannot begin lower: take the upper atoms out of the template and into the free ones."
+        return message + f"Widen z, for example z=[{max(low - 1, 0):g}, {high:g}], in another run folder."
+    return message + "z cannot begin lower: take the upper atoms out of the template and into the free ones."
 
 
 def _hole(space: StructureSpace, close: int) -> str:

@@ -118,8 +118,8 @@ class LossLevel(StopCriterion):
     def measure(self, now: FittedModels, before: FittedModels | None) -> Figures:  # noqa: ARG002
         """``best``: the best value so far; ``best_of_run``: that of the run."""
         values = now.history.values
-        mine = [e.value for e in now.history.done if e.iteration == now.batch]
-        return {"best": _least(values), "best_of_run": _least(mine)}
+        own = [e.value for e in now.history.done if e.iteration == now.batch]
+        return {"best": _least(values), "best_of_run": _least(own)}
 
     def satisfied(self, figures: Mapping[str, float]) -> bool:
         """Best so far below the level."""
@@ -146,8 +146,8 @@ class Solved(StopCriterion):
 
     def measure(self, now: FittedModels, before: FittedModels | None) -> Figures:  # noqa: ARG002
         """``solved``: 1 where an evaluation of the run passes, 0 where none does."""
-        mine = (e for e in now.history.done if e.iteration == now.batch)
-        return {"solved": float(any(solves(now.problem, e.point, e.value) for e in mine))}
+        own = (e for e in now.history.done if e.iteration == now.batch)
+        return {"solved": float(any(solves(now.problem, e.point, e.value) for e in own))}
 
     def satisfied(self, figures: Mapping[str, float]) -> bool:
         """Whether one has."""
@@ -256,11 +256,11 @@ class Accuracy(StopCriterion):
     def measure(self, now: FittedModels, before: FittedModels | None) -> Figures:
         """``cosine`` and ``mse``: medians over the run's conditions; ``least_cosine``; ``conditions``: how many."""
         model = None if before is None else before.predictor
-        mine = [e for e in now.seen.done if e.iteration == now.batch]
+        own = [e for e in now.seen.done if e.iteration == now.batch]
         nothing = {"cosine": math.nan, "least_cosine": math.nan, "mse": math.nan, "conditions": 0}
         if model is None:
             return nothing
-        seen = holdout_predictions(model, mine)
+        seen = holdout_predictions(model, own)
         if not seen.evaluations:
             return nothing
         return {

@@ -26,14 +26,14 @@ class SuccessRate:
         return len(self.firsts)
 
     @property
-    def found(self) -> list[float]:
+    def evaluations(self) -> list[float]:
         """Evaluations to success of the runs that succeeded, in order."""
         return sorted(f for f in self.firsts if f is not None)
 
     @property
     def successes(self) -> int:
         """Runs that succeeded."""
-        return len(self.found)
+        return len(self.evaluations)
 
     @property
     def rate(self) -> float:
@@ -44,26 +44,26 @@ class SuccessRate:
         """Wilson's score interval of the rate (Wilson, J. Am. Stat. Assoc. 22, 209 (1927)); NaN without a run."""
         if not self.runs:
             return float("nan"), float("nan")
-        found = binomtest(self.successes, self.runs).proportion_ci(confidence, method="wilson")
-        return float(found.low), float(found.high)
+        result = binomtest(self.successes, self.runs).proportion_ci(confidence, method="wilson")
+        return float(result.low), float(result.high)
 
     @property
     def median(self) -> float:
         """Median evaluations to success over all runs, infinite where most have none; NaN without a run."""
         if not self.runs:
             return float("nan")
-        ranked = [*self.found, *[float("inf")] * (self.runs - self.successes)]
+        ranked = [*self.evaluations, *[float("inf")] * (self.runs - self.successes)]
         below, above = ranked[(self.runs - 1) // 2], ranked[self.runs // 2]
         return (below + above) / 2
 
     @property
     def mean_of_successes(self) -> float:
         """Mean evaluations to success of the runs that succeeded, as papers give it; NaN where none did."""
-        return float(np.mean(self.found)) if self.found else float("nan")
+        return float(np.mean(self.evaluations)) if self.evaluations else float("nan")
 
     def solved_by(self, evaluations: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Share of the runs that had succeeded by each number of evaluations, of the argument's shape."""
-        return np.asarray(np.searchsorted(self.found, evaluations, side="right") / max(self.runs, 1))
+        return np.asarray(np.searchsorted(self.evaluations, evaluations, side="right") / max(self.runs, 1))
 
 
 def log_rank(one: SuccessRate, budget: int, other: SuccessRate, other_budget: int) -> float:
@@ -80,10 +80,10 @@ def log_rank(one: SuccessRate, budget: int, other: SuccessRate, other_budget: in
     Returns:
         The p-value; NaN if a method has no run, or no run of either has succeeded.
     """
-    if not (one.runs and other.runs and one.found + other.found):
+    if not (one.runs and other.runs and one.evaluations + other.found):
         return float("nan")
     first, second = (
-        CensoredData(uncensored=np.asarray(rate.found), right=np.full(rate.runs - rate.successes, float(most)))
+        CensoredData(uncensored=np.asarray(rate.evaluations), right=np.full(rate.runs - rate.successes, float(most)))
         for rate, most in ((one, budget), (other, other_budget))
     )
     with np.errstate(invalid="ignore"):

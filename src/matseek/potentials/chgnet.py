@@ -66,9 +66,9 @@ class CHGNet(ManyAtOnce):
         crystals = [self._structure(Atoms(a.numbers, a.positions, cell=a.cell, pbc=True)) for a in structures]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # about how it reads a volume
-            found = self._model.predict_structure(crystals, task="ef", batch_size=self.batch_size)
-        found = [found] if isinstance(found, dict) else found
+            result = self._model.predict_structure(crystals, task="ef", batch_size=self.batch_size)
+        result = [result] if isinstance(result, dict) else result
         return [
             EnergyAndForces(float(f["e"]) * len(a), np.asarray(f["f"], dtype=np.float64))
-            for f, a in zip(found, structures, strict=True)
+            for f, a in zip(result, structures, strict=True)
         ]

@@ -70,7 +70,7 @@ def _find_pairs(
     inverse: FloatArray,
     extent: FloatArray,
     cutoff: float,
-    found: tuple[IntArray, IntArray, FloatArray],
+    result: tuple[IntArray, IntArray, FloatArray],
 ) -> int:
     """Pairs of atoms, each once, with the vectors between them; gives their number, and writes as many as fit.
 
@@ -78,8 +78,8 @@ def _find_pairs(
     the fractional coordinates, so that only ``|f + n| <= extent``, the cutoff in heights, is looked at. Along a vector
     that is not periodic, the inverse and the extent are zero.
     """
-    count, capacity = 0, len(found[0])
-    first, second, vectors = found
+    count, capacity = 0, len(result[0])
+    first, second, vectors = result
     fractions = positions @ inverse
     low, high = np.empty(3, np.int64), np.empty(3, np.int64)
     for i in range(len(positions)):
@@ -205,8 +205,8 @@ class BatchedEMT(ManyAtOnce):
 
     def compute_many(self, structures: Sequence[Atoms]) -> list[EnergyAndForces]:
         """Energies and forces of structures, without what ASE does around a call."""
-        found = (self._compute(atoms) for atoms in structures)
-        return [EnergyAndForces(float(energies.sum()), forces) for energies, forces, _ in found]
+        result = (self._compute(atoms) for atoms in structures)
+        return [EnergyAndForces(float(energies.sum()), forces) for energies, forces, _ in result]
 
     def _compute(self, atoms: Atoms) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Energies ``(n,)``, forces ``(n, 3)`` and virial ``(3, 3)``."""
@@ -237,8 +237,8 @@ class BatchedEMT(ManyAtOnce):
         count = self._capacity
         for _ in range(2):  # the first pass may only count
             size = self._capacity = max(self._capacity, count)
-            found = np.empty(size, np.int64), np.empty(size, np.int64), np.empty((size, 3))
-            count = _find_pairs(positions, cell, inverse, extent, CUTOFF, found)
+            result = np.empty(size, np.int64), np.empty(size, np.int64), np.empty((size, 3))
+            count = _find_pairs(positions, cell, inverse, extent, CUTOFF, result)
             if count <= size:
                 break
-        return found[0][:count], found[1][:count], found[2][:count]
+        return result[0][:count], result[1][:count], result[2][:count]

@@ -83,10 +83,10 @@ class MACE(ManyAtOnce):
             ValueError: If an element is none of the model's.
         """
         self._know({int(z) for atoms in structures for z in atoms.numbers})
-        found: list[EnergyAndForces] = []
+        result: list[EnergyAndForces] = []
         for start in range(0, len(structures), self.batch_size):
-            found += self._forward(structures[start : start + self.batch_size])
-        return found
+            result += self._forward(structures[start : start + self.batch_size])
+        return result
 
     def _forward(self, structures: Sequence[Atoms]) -> list[EnergyAndForces]:
         sizes = [len(atoms) for atoms in structures]

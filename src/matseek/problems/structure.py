@@ -22,7 +22,7 @@ from matseek.checks import check, function, of, optional, takes, text
 from matseek.core.potential import BatchedCalculator, EnergyAndForces
 from matseek.core.problem import Answer, Measurement, Problem, answer_of, callable_name, fingerprinted
 from matseek.core.space import StructureSpace
-from matseek.errors import ConfigurationError, MatseekError, ResponseError, told
+from matseek.errors import ConfigurationError, MatseekError, ResponseError, error_text
 from matseek.problems.calculators import CALCULATORS, CalculatorFactory, calculator_factory
 
 logger = logging.getLogger(__name__)
@@ -137,7 +137,7 @@ class StructureProblem(Problem):
                 raise
             except Exception as error:  # a calculator's constructor may raise anything
                 raise ConfigurationError(
-                    f"calculator={name} cannot be made: {told(error)}; correct its settings"
+                    f"calculator={name} cannot be made: {error_text(error)}; correct its settings"
                 ) from error
             if not callable(getattr(calculator, "get_potential_energy", None)):
                 kind = type(calculator).__name__
@@ -197,13 +197,13 @@ class StructureProblem(Problem):
         Returns:
             As :meth:`measure` gives them, in order; exceptions that the calculator raises pass through.
         """
-        found: list[Measurement] = []
+        result: list[Measurement] = []
         for answers in self.answers(points):
             for answer in answers:
                 if isinstance(answer, BaseException):
                     raise answer
-                found.append(answer)
-        return found
+                result.append(answer)
+        return result
 
     def answers(self, points: FloatArray) -> Iterator[Sequence[Answer]]:
         """What came of the call of each structure, in order and as it comes: all at once where the calculator can.
@@ -228,29 +228,30 @@ class StructureProblem(Problem):
             with CALCULATORS.lent(self.calculator) as calculator:
                 if not isinstance(calculator, BatchedCalculator):
                     return None
-                found = list(islice(calculator.compute_many(structures), len(points) + 1))
+                result = list(islice(calculator.compute_many(structures), len(points) + 1))
         except Exception as error:
             if len(points) == 1:
                 return [error]
-            logger.info("a call for %d structures failed, they are called one by one: %s", len(points), told(error))
+            reason = error_text(error)
+            logger.info("a call for %d structures failed, they are called one by one: %s", len(points), reason)
             return None
         except BaseException as error:
             return [error] * len(points)
-        if len(found) != len(points):
-            some = "more" if len(found) > len(points) else f"{len(found)}"
+        if len(result) != len(points):
+            some = "more" if len(result) > len(points) else f"{len(result)}"
             wrong = ResponseError(
                 f"compute_many gave {some} results for {len(points)} structures, so that none can be told whose it is; "
                 "it must give one for each, in order"
             )
             return [wrong] * len(points)
-        return [answer_of(partial(self._read, f, size)) for f, size in zip(found, sizes, strict=True)]
+        return [answer_of(partial(self._read, f, size)) for f, size in zip(result, sizes, strict=True)]
 
-    def _read(self, found: EnergyAndForces, atoms: int) -> Measurement:
+    def _read(self, result: EnergyAndForces, atoms: int) -> Measurement:
         try:
-            energy, forces = found.energy, found.forces
+            energy, forces = result.energy, result.forces
         except AttributeError as error:
             raise ResponseError(
-                f"compute_many gave {reprlib.repr(found)} for a structure; it must give an EnergyAndForces"
+                f"compute_many gave {reprlib.repr(result)} for a structure; it must give an EnergyAndForces"
             ) from error
         return self._measurement(energy, forces, atoms)
 

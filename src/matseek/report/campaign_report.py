@@ -80,10 +80,10 @@ class CampaignReport:
         return self._figures(self.outlook())
 
     def _figures(self, outlook: Outlook | None) -> dict[str, Figure]:
-        found = problem_figures(self._record.problem, self._record.ledger.evaluations())
+        result = problem_figures(self._record.problem, self._record.ledger.evaluations())
         if len(noted := self._record.iterations()):
-            found["iterations"] = iterations_of_searchers(self._record.problem, {self._record.searcher.title: [noted]})
-        return found | ({} if outlook is None else outlook.figures())
+            result["iterations"] = iterations_of_searchers(self._record.problem, {self._record.searcher.title: [noted]})
+        return result | ({} if outlook is None else outlook.figures())
 
     def outlook(self) -> Outlook | None:
         """What the models say after the last run; None for a searcher without models, or before the first result."""
@@ -136,9 +136,9 @@ class CampaignReport:
         summary, page = folder.summary, folder.page
         if not summary.is_file() or not page.is_file() or page.stat().st_mtime_ns < summary.stat().st_mtime_ns:
             return False
-        told = stored_summary(summary)
+        message = stored_summary(summary)
         finished = sum(e.status != "pending" for e in self._record.ledger.evaluations())
-        return told.get("evaluations") == finished and told.get("stopped_by") == self._record.stopped_by
+        return message.get("evaluations") == finished and message.get("stopped_by") == self._record.stopped_by
 
     def write_record(self, folder: RunFolder) -> dict[str, Any]:
         """Write ``trace.csv`` and ``summary.json``, which need no drawing.

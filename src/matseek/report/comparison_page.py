@@ -119,10 +119,10 @@ class ComparisonRecord:
 
     def against(self, searcher: str, measure: str) -> list[Row]:
         """The pairs of a searcher in a measure, seen from its side: ``other``, its wins and losses, its differences."""
-        found: list[Row] = []
+        result: list[Row] = []
         for row in _rows(self.pairs[self.pairs["measure"] == measure]):
             if row["first"] == searcher:
-                found.append({**row, "other": row["second"]})
+                result.append({**row, "other": row["second"]})
             elif row["second"] == searcher:
                 mirrored = {
                     "wins": row["losses"],
@@ -131,8 +131,8 @@ class ComparisonRecord:
                     "difference_low": -row["difference_high"],
                     "difference_high": -row["difference_low"],
                 }
-                found.append({**row, **mirrored, "other": row["first"]})
-        return found
+                result.append({**row, **mirrored, "other": row["first"]})
+        return result
 
 
 def _rows(frame: pd.DataFrame) -> list[Row]:
@@ -179,8 +179,8 @@ def _verdict(record: ComparisonRecord) -> str:
     low, high = leader["median_best_low"], leader["median_best_high"]
     within: str = "" if pd.isna(low) else f" ({_interval(low, high)})"
     lowest = f"{_value(leader['median_best_value'])}{within}"
-    found = f"{name} has the lowest median best {record.problem.value_name}: {lowest}"
-    return found if best is None else f"No run has succeeded; {found}"
+    result = f"{name} has the lowest median best {record.problem.value_name}: {lowest}"
+    return result if best is None else f"No run has succeeded; {result}"
 
 
 def _findings(record: ComparisonRecord) -> Iterator[str]:
@@ -199,19 +199,19 @@ def _findings(record: ComparisonRecord) -> Iterator[str]:
             )
     leads = str(leader["searcher"])
     for measure, (better, worse) in _said(record.problem.value_name).items():
-        found = record.against(leads, measure)
-        if not any(row["wins"] + row["losses"] for row in found):
+        result = record.against(leads, measure)
+        if not any(row["wins"] + row["losses"] for row in result):
             continue  # all are alike
-        apart = [row for row in found if row["p_holm"] < LEVEL]
+        apart = [row for row in result if row["p_holm"] < LEVEL]
         parts = [
-            f"{told} {_with_p(side)}"
-            for told, side in (
+            f"{message} {_with_p(side)}"
+            for message, side in (
                 (better, [row for row in apart if row["wins"] > row["losses"]]),
                 (worse, [row for row in apart if row["wins"] <= row["losses"]]),
             )
             if side
         ]
-        if alike := [row for row in found if not row["p_holm"] < LEVEL]:
+        if alike := [row for row in result if not row["p_holm"] < LEVEL]:
             parts.append(f"is not told apart from {_with_p(alike)}")
         yield f"It {_list(parts)}, by {_BY[measure]}."
     if near := [row for row in record.against(leads, BEST) if not pd.isna(row["difference_low"])]:
@@ -278,10 +278,10 @@ _FEW = 20
 
 def _with_p(rows: Sequence[Row]) -> str:
     """Who, and the corrected p-values."""
-    names, told = [searcher_label(row["other"]) for row in rows], [_p(row["p_holm"]) for row in rows]
-    if len({*told}) == 1:
-        return f"{_list(names)} ({told[0]}{' each' if len(told) > 1 else ''})"
-    return _list([f"{name} ({p})" for name, p in zip(names, told, strict=True)])
+    names, message = [searcher_label(row["other"]) for row in rows], [_p(row["p_holm"]) for row in rows]
+    if len({*message}) == 1:
+        return f"{_list(names)} ({message[0]}{' each' if len(message) > 1 else ''})"
+    return _list([f"{name} ({p})" for name, p in zip(names, message, strict=True)])
 
 
 _MEASURES = {
@@ -294,12 +294,12 @@ _MEASURES = {
 
 def _matrices(record: ComparisonRecord) -> list[dict[str, Any]]:
     """Per measure, everyone against everyone: wins and losses of the row's searcher, and the corrected p-value."""
-    found = []
+    result = []
     for measure, title in _MEASURES.items():
         names = [str(row["searcher"]) for row in record.rows]
         table = {name: {row["other"]: row for row in record.against(name, measure)} for name in names}
         if any(row["wins"] + row["losses"] for against in table.values() for row in against.values()):
-            found.append(
+            result.append(
                 {
                     "title": title,
                     "heads": [searcher_label(name) for name in names],
@@ -309,7 +309,7 @@ def _matrices(record: ComparisonRecord) -> list[dict[str, Any]]:
                     ],
                 }
             )
-    return found
+    return result
 
 
 def _cell(row: Row | None) -> dict[str, str]:
@@ -323,10 +323,10 @@ def _cell(row: Row | None) -> dict[str, str]:
 def _differences(record: ComparisonRecord) -> dict[str, Any]:
     """Every pair's differences in value, with their intervals."""
     heads = ["pair", "in", "over", "pairs of runs", "median difference", "95 % interval", "better : alike : worse"]
-    found = []
+    result = []
     for row in _rows(record.pairs):
         if row["measure"] in (BEST, AREA):
-            found.append(
+            result.append(
                 [
                     f"{searcher_label(row['first'])} – {searcher_label(row['second'])}",
                     "best value" if row["measure"] == BEST else "area",
@@ -339,12 +339,12 @@ def _differences(record: ComparisonRecord) -> dict[str, Any]:
                     _p(row["p_holm"]),
                 ]
             )
-    return {"heads": [*heads, "p", "p, corrected"], "rows": found}
+    return {"heads": [*heads, "p", "p, corrected"], "rows": result}
 
 
 def _values(record: ComparisonRecord) -> dict[str, Any]:
     """Medians over runs with their intervals."""
-    found = [
+    result = [
         [
             _name(row),
             row["seeds"],
@@ -358,7 +358,7 @@ def _values(record: ComparisonRecord) -> dict[str, Any]:
     ]
     name = record.problem.value_name
     heads = ["searcher", "runs", "budget", f"median best {name}", "95 % interval", "median area", "95 % interval"]
-    return {"heads": heads, "rows": found}
+    return {"heads": heads, "rows": result}
 
 
 def _figures(record: ComparisonRecord) -> Iterator[tuple[str, dict[str, str]]]:
@@ -429,7 +429,7 @@ def _successes(record: ComparisonRecord) -> dict[str, Any]:
     relaxing = any(pair[1].runs for pair in record.rates.values())
     heads = ["searcher", "budget", "succeed", "95 % interval", "mean evaluations", "median"]
     heads += ["after relaxation", "mean evaluations"] if relaxing else []
-    found = []
+    result = []
     for row in record.tested:
         raw, relaxed = record.rates[row["searcher"]]
         low, high = raw.interval()
@@ -444,30 +444,30 @@ def _successes(record: ComparisonRecord) -> dict[str, Any]:
         if relaxing:
             cells.append(f"{relaxed.successes} of {relaxed.runs}" if relaxed.runs else "–")
             cells.append(_number(row["mean_evaluations_to_relaxed_success"]))
-        found.append(cells)
-    return {"heads": heads, "rows": found}
+        result.append(cells)
+    return {"heads": heads, "rows": result}
 
 
 def _published(record: ComparisonRecord) -> dict[str, Any]:
-    found = []
+    result = []
     for row in record.rows:
-        theirs = record.published.get(row["searcher"])
-        if theirs is not None:
-            found.append(
+        reported = record.published.get(row["searcher"])
+        if reported is not None:
+            result.append(
                 [
                     _name(row),
                     "–" if pd.isna(row["successes"]) else f"{row['successes']} of {row['seeds']}",
                     _number(row["mean_evaluations_to_success"]),
-                    f"{theirs['successes']} of {theirs['runs']}",
-                    _number(theirs["mean_evaluations_to_success"]),
+                    f"{reported['successes']} of {reported['runs']}",
+                    _number(reported["mean_evaluations_to_success"]),
                 ]
             )
     heads = ["searcher", "succeed here", "mean evaluations here", "succeed there", "mean evaluations there"]
-    return {"heads": heads, "rows": found}
+    return {"heads": heads, "rows": result}
 
 
 def _costs(rows: Sequence[Row]) -> dict[str, Any]:
-    found = [
+    result = [
         [
             _name(row),
             f"{row['evaluations']:,}",
@@ -479,12 +479,12 @@ def _costs(rows: Sequence[Row]) -> dict[str, Any]:
         for row in rows
     ]
     heads = ["searcher", "evaluations", "thinking, s per evaluation", "processor s", "wall s", "calls to recognise"]
-    return {"heads": heads, "rows": found}
+    return {"heads": heads, "rows": result}
 
 
 def _behaviours(record: ComparisonRecord) -> dict[str, Any]:
     """What each had at the beginning and at the end, and what failed."""
-    found = []
+    result = []
     for row in record.rows:
         runs = [trace["value"].dropna() for trace in record.traces[row["searcher"]]]
         parts = [
@@ -492,10 +492,10 @@ def _behaviours(record: ComparisonRecord) -> dict[str, Any]:
         ]
         first, last = np.median(parts, axis=0) if parts else (float("nan"), float("nan"))
         failed = sum(s["failed"] for s in record.summaries[row["searcher"]])
-        found.append([_name(row), f"{first:.4g}", f"{last:.4g}", failed])
+        result.append([_name(row), f"{first:.4g}", f"{last:.4g}", failed])
     name = record.problem.value_name
     heads = ["searcher", f"median {name} of the first tenth", "of the last tenth", "failed evaluations"]
-    return {"heads": heads, "rows": found}
+    return {"heads": heads, "rows": result}
 
 
 def _name(row: Row, *, capital: bool = False) -> str:

@@ -87,10 +87,15 @@ class Outlook:
             if not measured:
                 continue
             last = {k: v for k, v in measured[-1].items() if k != "conditions"}
-            told = ", ".join(f"{k.replace('_', ' ')} {v:.4g}" for k, v in last.items() if math.isfinite(v))
+            message = ", ".join(f"{k.replace('_', ' ')} {v:.4g}" for k, v in last.items() if math.isfinite(v))
             verdict = "only recorded" if not criterion.level else "reached" if criterion.met(measured) else "not yet"
             rows.append(
-                [_title(criterion, self._models), told or "nothing to measure yet", criterion.level or "none", verdict]
+                [
+                    _title(criterion, self._models),
+                    message or "nothing to measure yet",
+                    criterion.level or "none",
+                    verdict,
+                ]
             )
         return {"heads": ["Criterion", "Last run", "Level", "Reached"], "rows": rows}
 
@@ -104,7 +109,7 @@ class Outlook:
         return looks_among({model.label: model.look for model in self._models})
 
     def _maps(self) -> dict[str, Figure]:
-        drawn = {m.label: found for m in self._models if (found := self.now.map(m.name)) is not None}
+        drawn = {m.label: result for m in self._models if (result := self.now.map(m.name)) is not None}
         if not drawn:
             return {}
         history = self.now.history
@@ -113,22 +118,22 @@ class Outlook:
     def _stopping(self) -> dict[str, Figure]:
         level: dict[str, Any] = {criterion.name: criterion for criterion in self.stop}
         drawn: dict[str, Figure] = {}
-        found = self.judgements
-        if "loss_level" in found:
+        result = self.judgements
+        if "loss_level" in result:
             limit = level.get("loss_level", LossLevel())
-            drawn["loss_level"] = loss_level(found["loss_level"], limit.below, self.problem.value_label)
-        judged = [m for m in self._models if f"{m.name}_stability" in found]
+            drawn["loss_level"] = loss_level(result["loss_level"], limit.below, self.problem.value_label)
+        judged = [m for m in self._models if f"{m.name}_stability" in result]
         similarities = {
-            m.label: {run: figures["similarity"] for run, figures in found[f"{m.name}_stability"].items()}
+            m.label: {run: figures["similarity"] for run, figures in result[f"{m.name}_stability"].items()}
             for m in judged
         }
         if similarities:
             levels = [level.get(f"{m.name}_stability", MapStability(m.name)).at_least for m in judged]
             least = next((x for x in levels if x is not None), None)
             drawn["stability"] = stability(similarities, least, self._looks)
-        if "accuracy" in found:
+        if "accuracy" in result:
             limit = level.get("accuracy", Accuracy())
-            drawn["accuracy"] = accuracy(found["accuracy"], limit.cosine, limit.mse)
+            drawn["accuracy"] = accuracy(result["accuracy"], limit.cosine, limit.mse)
         return drawn
 
     def _attributions(self) -> dict[str, Figure]:
@@ -140,8 +145,8 @@ class Outlook:
             drawn["attribution"] = attribution(by_model, window, self.problem.value_label.lower(), self._looks)
         model = self.now.predictor
         if model is not None and model.wavelengths is not None:
-            found = explain(self.now.spectra, window)
-            drawn["spectrum_attribution"] = spectrum_attribution(found, window, model.wavelengths)
+            result = explain(self.now.spectra, window)
+            drawn["spectrum_attribution"] = spectrum_attribution(result, window, model.wavelengths)
         return drawn
 
     def _foreseen(self) -> dict[str, Figure]:
@@ -187,10 +192,10 @@ class Outlook:
         batches = f"batches {shared[0]} to {shared[-1]}" if len(shared) > 1 else f"batch {shared[0]}"
         won = ", ".join(f"{proposer_label(who)} {best.count(who)}" for who in values)
         medians = {who: float(np.median([v for k in shared for v in values[who][k]])) for who in values}
-        told = ", ".join(f"{median:.3f} ({proposer_label(who)})" for who, median in medians.items())
+        message = ", ".join(f"{median:.3f} ({proposer_label(who)})" for who, median in medians.items())
         return [
             f"In {batches}, where several proposed side by side, the best {self.problem.point_name} of a batch came "
-            f"from: {won} of {len(shared)}. The medians over all their proposals there are {told}: the typical "
+            f"from: {won} of {len(shared)}. The medians over all their proposals there are {message}: the typical "
             f"proposal is best from {proposer_label(min(medians, key=lambda who: medians[who]))} so far."
         ]
 
@@ -211,7 +216,7 @@ class Outlook:
         ]
 
     def _agreement(self) -> list[str]:
-        maps = [found for m in self._models if (found := self.now.map(m.name)) is not None]
+        maps = [result for m in self._models if (result := self.now.map(m.name)) is not None]
         if len(maps) < 2:
             return []
         similarity = map_similarity(maps[0], maps[1])

@@ -255,10 +255,10 @@ def _origin(summary: Mapping[str, Any], ordered: Sequence[Evaluation]) -> str:
 
 def _verdict(problem: Problem, ordered: Sequence[Evaluation]) -> str:
     """The campaign in one sentence."""
-    told = sum(e.status != "pending" for e in ordered)
+    message = sum(e.status != "pending" for e in ordered)
     best = _best(ordered)
-    if best is None and told:
-        return f"None of the {_count(told, 'measured condition')} gave a {problem.value_name}."
+    if best is None and message:
+        return f"None of the {_count(message, 'measured condition')} gave a {problem.value_name}."
     if best is None:
         waiting = _count(len(ordered), "condition") + (" waits" if len(ordered) == 1 else " wait")
         return "Nothing has been measured yet" + (f"; {waiting} for the laboratory." if ordered else ".")
@@ -268,8 +268,8 @@ def _verdict(problem: Problem, ordered: Sequence[Evaluation]) -> str:
     )
     if not recipe:
         unit = f"\u00a0{problem.value_unit}" if problem.value_unit else ""
-        return f"Best {problem.value_name} {value}{unit} after {_count(told, 'evaluation')} (number {best.number})."
-    return f"Best {problem.value_name} {value} after {_count(told, 'measured condition')}: {recipe}."
+        return f"Best {problem.value_name} {value}{unit} after {_count(message, 'evaluation')} (number {best.number})."
+    return f"Best {problem.value_name} {value} after {_count(message, 'measured condition')}: {recipe}."
 
 
 def outcome(problem: Problem, summary: Mapping[str, Any]) -> list[str]:
@@ -344,10 +344,10 @@ def _hints(problem: Problem, summary: Mapping[str, Any], ordered: Sequence[Evalu
     if best is not None:
         hints += [_edge_hint(v, float(x)) for v, x in zip(_variables(problem), best.point, strict=False) if _edge(v, x)]
     failed = sum(e.status == "failed" for e in ordered)
-    told = len(ordered) - pending
-    if told and failed >= 0.2 * told:
+    message = len(ordered) - pending
+    if message and failed >= 0.2 * message:
         hints.append(
-            f"{failed} of {_count(told, 'condition')} failed. Look at the messages above before more are measured: "
+            f"{failed} of {_count(message, 'condition')} failed. Look at the messages above before more are measured: "
             "failed conditions cost as much as others and teach little."
         )
     return hints or ["Nothing is waiting. More measurements may still improve on the best recipe."]
@@ -381,9 +381,9 @@ def _unit(variable: Coordinate) -> str:
 
 
 def _key_numbers(problem: Problem, summary: Mapping[str, Any], ordered: Sequence[Evaluation]) -> list[dict[str, str]]:
-    told = [e for e in ordered if e.status != "pending"]
-    failed = sum(e.status == "failed" for e in told)
-    pending = len(ordered) - len(told)
+    message = [e for e in ordered if e.status != "pending"]
+    failed = sum(e.status == "failed" for e in message)
+    pending = len(ordered) - len(message)
     best = _best(ordered)
     asking = [float(s) for s in summary.get("seconds_asking") or ()]
     spread = "" if best is None or math.isnan(best.spread) else f"± {_value_texts([best.value], [best.spread])[1]}"
@@ -391,10 +391,10 @@ def _key_numbers(problem: Problem, summary: Mapping[str, Any], ordered: Sequence
         _number(f"Best {problem.value_name}", "none" if best is None else _value_texts([best.value])[0], spread),
         _number(
             "Evaluated" if problem.as_laboratory() is None else "Measured",
-            str(len(told)),
+            str(len(message)),
             f"{pending} to be measured" if pending else "",
         ),
-        _number("Failed", str(failed), f"of {len(told)} measured" if failed else ""),
+        _number("Failed", str(failed), f"of {len(message)} measured" if failed else ""),
         _number("Batches", str(len({e.iteration for e in ordered}))),
         _number(
             "Asking a batch",

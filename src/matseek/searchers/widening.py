@@ -36,10 +36,10 @@ class Widening:
 
     def events(self, history: History, proposer: str) -> tuple[Event, ...]:
         """The widenings that the last batch of a proposer calls for; none if it has proposed nothing yet."""
-        mine = [e for e in history.evaluations if e.proposer == proposer]
-        if not mine or not len(history.values):
+        own = [e for e in history.evaluations if e.proposer == proposer]
+        if not own or not len(history.values):
             return ()
-        last = np.array([e.point for e in mine if e.iteration == mine[-1].iteration])
+        last = np.array([e.point for e in own if e.iteration == own[-1].iteration])
         window = history.window
         batch = window.normalize(last)
         best = window.normalize(history.points[history.values.argmin()])

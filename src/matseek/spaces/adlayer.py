@@ -253,12 +253,12 @@ class Adlayer(StructureSpace):
         array = self.as_points(points)
         finite = np.isfinite(array).all(axis=1)
         inside = self.contains(array)
-        found = np.where(finite, np.where(inside, "", "outside the confinement"), "not finite").astype(object)
+        result = np.where(finite, np.where(inside, "", "outside the confinement"), "not finite").astype(object)
         rows = np.flatnonzero(finite & inside)
         for start in range(0, len(rows), _CHUNK):
             part = rows[start : start + _CHUNK]
-            found[part] = self._overlaps(self._positions(array[part]))
-        return [str(text) for text in found]
+            result[part] = self._overlaps(self._positions(array[part]))
+        return [str(text) for text in result]
 
     def _overlaps(self, positions: FloatArray) -> list[str]:
         """The worst overlap of each structure ``(m, n, 3)`` in words, or an empty text."""
@@ -284,11 +284,11 @@ class Adlayer(StructureSpace):
             points: Structures, shape ``(m, 3n)``, in angstrom.
         """
         positions = self._positions(points)
-        found = np.empty(len(positions))
+        result = np.empty(len(positions))
         for start in range(0, len(positions), _CHUNK):
             distance, least = self._pairs(positions[start : start + _CHUNK])
-            found[start : start + _CHUNK] = (distance / least).min(axis=(1, 2))
-        return found
+            result[start : start + _CHUNK] = (distance / least).min(axis=(1, 2))
+        return result
 
     def _pairs(self, positions: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Distances ``(m, n, n + t)`` of free atoms ``(m, n, 3)`` to free and template atoms, and the least ones.

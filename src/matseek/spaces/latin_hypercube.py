@@ -85,12 +85,12 @@ def _swap_until_feasible(polytope: Polytope, design: FloatArray, rng: np.random.
         if not len(worst):
             break
         i = int(rng.choice(worst))
-        mine = np.repeat(design[i][None, None], n, axis=0).repeat(d, axis=1)  # (n, d, d): partner, coordinate, point
-        theirs = np.repeat(design[:, None], d, axis=1)
+        own = np.repeat(design[i][None, None], n, axis=0).repeat(d, axis=1)  # (n, d, d): partner, coordinate, point
+        published = np.repeat(design[:, None], d, axis=1)
         diagonal = np.arange(d)
-        mine[:, diagonal, diagonal] = design
-        theirs[:, diagonal, diagonal] = design[i]
-        change = _violations(polytope, mine) + _violations(polytope, theirs) - violation[i] - violation[:, None]
+        own[:, diagonal, diagonal] = design
+        published[:, diagonal, diagonal] = design[i]
+        change = _violations(polytope, own) + _violations(polytope, published) - violation[i] - violation[:, None]
         change[i] = 0.0
         j, k = divmod(int(change.argmin()), d)
         if change[j, k] >= -1e-12:

@@ -242,10 +242,10 @@ class SpectrumNet(pl.LightningModule):
         Raises:
             ValueError: If the box or the wavelengths are another problem's.
         """
-        mine, wanted = _without_windows(self.space), _without_windows(space)
-        if mine != wanted:
+        own, wanted = _without_windows(self.space), _without_windows(space)
+        if own != wanted:
             raise ValueError(
-                f"the network was trained for another problem: its box is {mine}, the problem's is {wanted}; "
+                f"the network was trained for another problem: its box is {own}, the problem's is {wanted}; "
                 "load the checkpoint of this problem, or train one"
             )
         if (self.wavelengths is None) != (wavelengths is None) or (

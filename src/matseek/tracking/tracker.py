@@ -205,8 +205,8 @@ class Tracker:
             deed()
         except Exception as error:
             self._broken = True
-            told = f"{type(error).__name__}: {error}"
-            logger.warning("logger=%s failed (%s); the campaign goes on without it", self._tracking.kind, told)
+            message = f"{type(error).__name__}: {error}"
+            logger.warning("logger=%s failed (%s); the campaign goes on without it", self._tracking.kind, message)
 
 
 @contextmanager

@@ -223,8 +223,8 @@ def has_key() -> bool:
     if path is None:
         return False
     try:
-        found = netrc.netrc(path).authenticators(host)
+        result = netrc.netrc(path).authenticators(host)
     except (netrc.NetrcParseError, OSError) as error:
         warnings.warn(f"{path} cannot be read: {error}", stacklevel=2)
         return False
-    return bool(found and found[2])
+    return bool(result and result[2])

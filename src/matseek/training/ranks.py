@@ -209,8 +209,8 @@ class _Group(LightningEnvironment):
 
 def _numbers(*names: str) -> list[int] | None:
     """Whole numbers of environment variables; None if one is missing or none."""
-    found = [_number(name) for name in names]
-    return None if None in found else cast("list[int]", found)
+    result = [_number(name) for name in names]
+    return None if None in result else cast("list[int]", result)
 
 
 def _number(name: str) -> int | None:

@@ -103,9 +103,9 @@ class TrainerSettings:
             if made.precision != self.precision:
                 raise MisconfigurationException(f"its device has no {self.precision}, but {made.precision}")
         except (MisconfigurationException, RuntimeError, ValueError, ImportError, AssertionError) as error:
-            told = ", ".join(f"{k}={getattr(self, k)}" for k in ("accelerator", "devices", "strategy", "precision"))
+            message = ", ".join(f"{k}={getattr(self, k)}" for k in ("accelerator", "devices", "strategy", "precision"))
             raise ConfigurationError(
-                f"training cannot begin here with trainer settings {told}: {str(error).rstrip('.!')}; take "
+                f"training cannot begin here with trainer settings {message}: {str(error).rstrip('.!')}; take "
                 "trainer=cpu, or settings that this machine has"
             ) from error
 

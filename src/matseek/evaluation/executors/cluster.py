@@ -13,7 +13,7 @@ from uuid import uuid4
 from matseek.checks import check, optional, text
 from matseek.core.problem import Problem
 from matseek.core.records import Event
-from matseek.errors import ExecutorError, told
+from matseek.errors import ExecutorError, error_text
 from matseek.evaluation.executors.base import (
     SECONDS,
     WORKERS,
@@ -106,7 +106,7 @@ class _Connection:
             self._client.register_plugin(plugin, name=self._name)
         except (OSError, ValueError) as error:
             raise ExecutorError(
-                masked(f"the Dask scheduler at address={settings.address} cannot be used ({told(error)})")
+                masked(f"the Dask scheduler at address={settings.address} cannot be used ({error_text(error)})")
                 + "; check that it runs and that its version is the one here"
             ) from error
         self._problem = problem

@@ -11,7 +11,7 @@ from contextlib import ExitStack, suppress
 from pebble import ProcessExpired, ProcessPool
 
 from matseek.core.problem import Answer, Measurement, Problem, answer_of
-from matseek.errors import ExecutorError, told
+from matseek.errors import ExecutorError, error_text
 from matseek.evaluation.executors.base import Call, FloatArray, Outcome, late
 from matseek.processes import EXITED, worker_pool
 
@@ -81,10 +81,10 @@ def unpickled(answer: bytes) -> Answer:
     Raises:
         ExecutorError: If it says that the process cannot make the problem.
     """
-    found = answer_of(lambda: pickle.loads(answer))
-    if isinstance(found, ExecutorError):
-        raise found
-    return found
+    result = answer_of(lambda: pickle.loads(answer))
+    if isinstance(result, ExecutorError):
+        raise result
+    return result
 
 
 def _pass_on(done: Future[bytes], outcome: Future[Outcome], timeout_s: float | None) -> None:
@@ -99,8 +99,8 @@ def _pass_on(done: Future[bytes], outcome: Future[Outcome], timeout_s: float | N
     except Exception as error:
         outcome.set_exception(
             ExecutorError(
-                f"the worker processes ended before they could begin a call ({told(error)}): the problem may need more "
-                "memory than there is, or its calculator end the process that makes it; the same command goes on"
+                f"the worker processes ended before they could begin a call ({error_text(error)}): the problem may "
+                "need more memory than there is, or its calculator end the process that makes it; the same command goes on"
             )
         )
 
@@ -122,8 +122,8 @@ def _prepare(problem: bytes) -> None:
         made: Problem = pickle.loads(problem)
     except BaseException as error:
         _problem = ExecutorError(
-            f"the problem cannot be made in another process ({told(error)}); define its oracle at the top of a module "
-            "that can be imported there, or use evaluator=threads"
+            f"the problem cannot be made in another process ({error_text(error)}); define its oracle at the top of a "
+            "module that can be imported there, or use evaluator=threads"
         )
         return
     _problem = made
@@ -142,5 +142,5 @@ def _measured(number: int, point: FloatArray, seed: int) -> bytes:
         pickle.loads(packed)  # exceptions with arguments of their own often cannot be made anew
     except BaseException as error:
         unsent = answer if isinstance(answer, BaseException) else error
-        return pickle.dumps(Measurement.failed(told(unsent)))
+        return pickle.dumps(Measurement.failed(error_text(unsent)))
     return packed

@@ -51,8 +51,8 @@ class Address:
         try:
             (checks.text if isinstance(location, str) and "://" in text else checks.path)("ledger", location)
         except ValueError as error:
-            told = checks.shown(location)
-            raise LedgerError(f"ledger={told} is no path and no URL; give one of them") from error
+            message = checks.shown(location)
+            raise LedgerError(f"ledger={message} is no path and no URL; give one of them") from error
         if "://" not in text:
             return cls._of_file(URL.create("sqlite", database=text))
         url, patience = _with_patience(_parsed(text), text)
@@ -72,8 +72,8 @@ class Address:
                 return cls(url, None, patience)
         path = Path(database).resolve()
         # The answer stays the same if the program changes its folder.
-        found = url if url.database != database else url.set(database=str(path))
-        return cls(found, path, patience)
+        result = url if url.database != database else url.set(database=str(path))
+        return cls(result, path, patience)
 
     @property
     def shared(self) -> bool:
@@ -112,11 +112,13 @@ def _parsed(text: str) -> URL:
             return url
     except (ImportError, NoSuchModuleError) as error:
         # What these errors say may hold a part of the password.
-        told = f"ledger={shown!r} cannot be used ({type(error).__name__})"
-        raise LedgerError(f"{told}; give a path, or a URL whose driver is installed: {remedy}") from None
+        message = f"ledger={shown!r} cannot be used ({type(error).__name__})"
+        raise LedgerError(f"{message}; give a path, or a URL whose driver is installed: {remedy}") from None
     except (ArgumentError, ValueError) as error:
-        told = f"ledger={shown!r} is no URL ({type(error).__name__}); write driver://user:password@host:port/database"
-        raise LedgerError(f"{told}, with reserved characters of a password percent-encoded") from None
+        message = (
+            f"ledger={shown!r} is no URL ({type(error).__name__}); write driver://user:password@host:port/database"
+        )
+        raise LedgerError(f"{message}, with reserved characters of a password percent-encoded") from None
     raise LedgerError(f"ledger={shown!r} names an asynchronous driver, {url.get_driver_name()}; {remedy}")
 
 

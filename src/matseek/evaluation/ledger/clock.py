@@ -35,10 +35,10 @@ class Clock:
     def begin(self, connection: Connection) -> None:
         """A process goes to work."""
         made = connection.execute(insert(SESSIONS).values(started_at=now(), last_seen_at=now()))
-        (mine,) = made.inserted_primary_key or (None,)
+        (own,) = made.inserted_primary_key or (None,)
         for table in (PROCESSOR, THINKING):
-            connection.execute(insert(table).values(session=mine, seconds=0.0))
-        self._session_id, self._processor_start = mine, time.process_time()
+            connection.execute(insert(table).values(session=own, seconds=0.0))
+        self._session_id, self._processor_start = own, time.process_time()
         self._thought, self._thinking_since, self._noted = 0.0, time.perf_counter(), -math.inf
 
     def end(self) -> None:
@@ -53,11 +53,11 @@ class Clock:
             always: Also if it was noted a moment ago.
         """
         moment = time.perf_counter()
-        if (mine := self._session_id) is not None and (always or moment - self._noted > _MOMENT):
+        if (own := self._session_id) is not None and (always or moment - self._noted > _MOMENT):
             self._noted = moment
-            connection.execute(_SEEN, {"mine": mine, "now": now()})
-            connection.execute(_SPENT, {"mine": mine, "spent": time.process_time() - self._processor_start})
-            connection.execute(_THOUGHT, {"mine": mine, "spent": self._seconds_thinking()})
+            connection.execute(_SEEN, {"mine": own, "now": now()})
+            connection.execute(_SPENT, {"mine": own, "spent": time.process_time() - self._processor_start})
+            connection.execute(_THOUGHT, {"mine": own, "spent": self._seconds_thinking()})
 
     @contextmanager
     def exclude_from_timing(self) -> Iterator[None]:

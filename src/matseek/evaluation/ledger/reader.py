@@ -145,7 +145,7 @@ class LedgerReader:
 
     def has_told(self, kind: str, run: int) -> bool:
         """Whether there is an event of a kind about a run."""
-        return self._up_to_date().told(kind, run)
+        return self._up_to_date().has_told(kind, run)
 
     def seconds_asking(self) -> list[float]:
         """Seconds that the searcher needed for each batch, in order."""

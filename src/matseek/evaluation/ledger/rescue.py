@@ -42,18 +42,18 @@ def save(path: Path, results: Sequence[tuple[int, Measurement]]) -> str:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        told = (
+        message = (
             f"The results of evaluations {numbers} could not be saved in {path} either ({error}), and are lost unless "
             f"these lines are written there before the campaign goes on:\n{lines}"
         )
-        logger.error("%s", told)
-        return told
+        logger.error("%s", message)
+        return message
     return f"The results of evaluations {numbers} are safe in {path} and will be taken in when the campaign goes on"
 
 
 def saved(path: Path) -> dict[int, Measurement]:
     """Results in a file, by their evaluations' numbers; lines that were cut short are left out."""
-    found: dict[int, Measurement] = {}
+    result: dict[int, Measurement] = {}
     for line in filter(None, path.read_text(errors="replace").splitlines()):
         try:
             entry = json.loads(line)
@@ -61,8 +61,8 @@ def saved(path: Path) -> dict[int, Measurement]:
         except (ValueError, TypeError):
             logger.warning("a line of %s was cut short and is left out: %s", path, line[:80])
             continue
-        found.setdefault(number, measurement)
-    return found
+        result.setdefault(number, measurement)
+    return result
 
 
 def _entry(number: int, m: Measurement) -> dict[str, Any]:

@@ -32,15 +32,15 @@ def version_of(connection: Connection) -> int | None:
         LedgerError: If the tables are some other program's.
     """
     inspector = inspect(connection)
-    found = set(inspector.get_table_names()) & METADATA.tables.keys()
-    if LEDGER.name in found:
+    result = set(inspector.get_table_names()) & METADATA.tables.keys()
+    if LEDGER.name in result:
         return connection.scalar(select(LEDGER.c.version))
-    for name in found:
+    for name in result:
         missing = {*METADATA.tables[name].columns.keys()} - {c["name"] for c in inspector.get_columns(name)}
         if missing:
-            told = f"its table {name} has no column {', '.join(sorted(missing))}"
-            raise LedgerError(f"the database is some other program's: {told}; name another ledger")
-    return 1 if found else None
+            message = f"its table {name} has no column {', '.join(sorted(missing))}"
+            raise LedgerError(f"the database is some other program's: {message}; name another ledger")
+    return 1 if result else None
 
 
 def require_readable(version: int | None, address: Address) -> None:
@@ -82,8 +82,8 @@ def _brought(connection: Connection, version: int | None) -> None:
     if connection.dialect.name == "postgresql" and version is None:
         encoding = connection.exec_driver_sql("SHOW server_encoding").scalar()
         if encoding != "UTF8":
-            told = f"the database holds text as {encoding}, and a ledger's text needs UTF8"
-            raise LedgerError(f"{told}; make another with createdb --encoding=UTF8 --template=template0")
+            message = f"the database holds text as {encoding}, and a ledger's text needs UTF8"
+            raise LedgerError(f"{message}; make another with createdb --encoding=UTF8 --template=template0")
     METADATA.create_all(connection)
     for step in _STEPS[(version or VERSION) - 1 :]:
         step(connection)

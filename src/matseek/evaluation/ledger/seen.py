@@ -79,10 +79,10 @@ class Seen:
             self._forget()
         pending = sorted(self._pending)
         if len(pending) > _MANY:
-            found = connection.execute(_SINCE, {"first": pending[0]}).all()
+            result = connection.execute(_SINCE, {"first": pending[0]}).all()
         else:
-            found = connection.execute(_NEW, {"last": len(self._evaluations), "pending": pending}).all()
-        return News(iterations or 0, found, connection.execute(_NEW_EVENTS, {"last": self._last_event}).all())
+            result = connection.execute(_NEW, {"last": len(self._evaluations), "pending": pending}).all()
+        return News(iterations or 0, result, connection.execute(_NEW_EVENTS, {"last": self._last_event}).all())
 
     def take(self, news: News) -> None:
         """Keep what is new."""
@@ -95,18 +95,18 @@ class Seen:
             self._evaluations[row.number] = self.evaluation(row)
             (self._pending.add if row.status == "pending" else self._pending.discard)(row.number)
             self._all = None
-        for told in (row for row in news.events if row.id > self._last_event):
-            self._events.append(Event(told.kind, told.message, {**told.data, "iteration": told.iteration}))
-            if isinstance(run := told.data.get("run"), int):
-                self._told.add((told.kind, run))
-            self._last_event, self._all_events = told.id, None
+        for event in (row for row in news.events if row.id > self._last_event):
+            self._events.append(Event(event.kind, event.message, {**event.data, "iteration": event.iteration}))
+            if isinstance(run := event.data.get("run"), int):
+                self._told.add((event.kind, run))
+            self._last_event, self._all_events = event.id, None
 
     @property
     def count(self) -> int:
         """How many evaluations there are."""
         return len(self._evaluations)
 
-    def told(self, kind: str, run: int) -> bool:
+    def has_told(self, kind: str, run: int) -> bool:
         """Whether there is an event of a kind about a run."""
         return (kind, run) in self._told
 

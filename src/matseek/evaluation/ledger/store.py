@@ -111,7 +111,7 @@ class Store:
     def explained(self, error: Exception, deed: str) -> LedgerError:
         """What went wrong in words, with the remedy."""
         reason = self.address.discreet(str(getattr(error, "orig", error))).strip()
-        remedy = next((told for key, told in _REMEDIES.items() if key in reason), self.remedy)
+        remedy = next((message for key, message in _REMEDIES.items() if key in reason), self.remedy)
         return LedgerError(f"the ledger {self.address} cannot be {deed}: {reason}; {remedy}")
 
     def _spoken(self, attempt: Callable[[], T], deed: str) -> T:
@@ -195,7 +195,7 @@ class Server(Store):
         end = time.monotonic() + self.address.patience
         for tries, pause in enumerate(_pauses()):
             try:
-                found = attempt()
+                result = attempt()
             except DBAPIError as error:
                 left = end - time.monotonic()
                 if not (self._answered and _is_lost(error)) or left <= 0:
@@ -208,7 +208,7 @@ class Server(Store):
                 if tries:
                     logger.warning("%s answers again", self.address)
                 self._answered = True
-                return found
+                return result
         raise AssertionError("pauses have no end")
 
 
@@ -302,13 +302,13 @@ class _File(Store):
             if log:
                 break
             try:
-                found = _once(self._alone, work)
+                result = _once(self._alone, work)
             except DBAPIError:
                 if self._state() == (before, log):
                     raise
             else:
                 if self._state() == (before, log):
-                    return found
+                    return result
         try:
             return _once(self.engine, work)
         except OperationalError:

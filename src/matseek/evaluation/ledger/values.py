@@ -91,11 +91,11 @@ def _plain(value: Any, pointer: str, odd: dict[str, str]) -> Any:  # noqa: ANN40
         odd[pointer] = str(value)
         return None
     if isinstance(value, Mapping):
-        found = {}
+        result = {}
         for key, inner in value.items():
             name = clean(key if isinstance(key, str) else json.dumps(key))
-            found[name] = _plain(inner, f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}", odd)
-        return found
+            result[name] = _plain(inner, f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}", odd)
+        return result
     if isinstance(value, list | tuple):
         return [_plain(inner, f"{pointer}/{i}", odd) for i, inner in enumerate(value)]
     return value

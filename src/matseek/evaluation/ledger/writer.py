@@ -111,11 +111,11 @@ class Ledger(LedgerReader):
             return work(connection), self._seen.news(connection)
 
         self._known = False
-        found, news = self._store.write(fenced)
+        result, news = self._store.write(fenced)
         with self._reading:
             self._seen.take(news)
         self._known = True
-        return found
+        return result
 
     def _up_to_date(self) -> Seen:
         # As long as the ledger is held, nobody else writes.
@@ -137,8 +137,8 @@ class Ledger(LedgerReader):
             row = connection.execute(select(CAMPAIGN)).first()
             if row is not None:
                 return row
-            mine = {"problem": problem, "searcher": searcher, "seed": seed, "created_at": now()}
-            connection.execute(insert(CAMPAIGN).values(id=1, **mine))
+            own = {"problem": problem, "searcher": searcher, "seed": seed, "created_at": now()}
+            connection.execute(insert(CAMPAIGN).values(id=1, **own))
             return connection.execute(select(CAMPAIGN)).one()
 
         row = self._write(enter)

@@ -65,11 +65,11 @@ def problem_figures(problem: Problem, evaluations: Sequence[Evaluation]) -> dict
 def structure_figures(problem: Problem, evaluations: Sequence[Evaluation]) -> dict[str, Figure]:
     """The figures of a search for structures that has begun, by file stem."""
     drawn = {"convergence": convergence(problem, evaluations)}
-    found = problem.as_structures()
-    if found is not None and any(e.status == "done" for e in evaluations):
+    result = problem.as_structures()
+    if result is not None and any(e.status == "done" for e in evaluations):
         drawn["sampled_energies"] = sampled_energies(problem, evaluations)
-        drawn["sampled_places"] = sampled_places(found, evaluations)
-        drawn["structures"] = structures(found, evaluations)
+        drawn["sampled_places"] = sampled_places(result, evaluations)
+        drawn["structures"] = structures(result, evaluations)
     return drawn
 
 

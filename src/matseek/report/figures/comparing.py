@@ -88,9 +88,9 @@ def successes_of_searchers(rates: Rates, published: Mapping[str, Mapping[str, An
             left.plot([rate.rate], [height], ls="none", clip_on=False, zorder=3, **dot)
             if rate.successes:
                 right.plot([rate.mean_of_successes], [height], ls="none", zorder=3, **dot)
-                counts += rate.found
-        found = rates[name][0].found
-        right.plot(found, [place] * len(found), "|", color=looks[name][0], ms=11, mew=1.4)
+                counts += rate.evaluations
+        result = rates[name][0].evaluations
+        right.plot(result, [place] * len(result), "|", color=looks[name][0], ms=11, mew=1.4)
     for ax in (left, right):
         tidy(ax)
         ax.grid(axis="y", visible=False)
@@ -111,11 +111,11 @@ def successes_of_searchers(rates: Rates, published: Mapping[str, Mapping[str, An
     return figure
 
 
-def _published_rate(theirs: Mapping[str, Any]) -> SuccessRate:
+def _published_rate(published: Mapping[str, Any]) -> SuccessRate:
     """Of the runs only their mean is known: each success is put there."""
-    succeeded = theirs["successes"]
+    succeeded = published["successes"]
     return SuccessRate(
-        [*[theirs["mean_evaluations_to_success"]] * succeeded, *[None] * (theirs["runs"] - succeeded)],
+        [*[published["mean_evaluations_to_success"]] * succeeded, *[None] * (published["runs"] - succeeded)],
     )
 
 
@@ -131,7 +131,7 @@ def solved_against_evaluations(rates: Rates, budgets: Mapping[str, int]) -> Figu
     figure = Figure(figsize=(8.2, 3.6), layout="constrained")
     grid = figure.subplots(1, len(kinds), sharey=True, squeeze=False)[0]
     # Before the first success there is nothing to see.
-    firsts = [first for pair in rates.values() for rate in pair for first in rate.found]
+    firsts = [first for pair in rates.values() for rate in pair for first in rate.evaluations]
     begin, end = max(0.5 * min(firsts, default=1), 1), max(budgets.values())
     for ax, kind in zip(grid, kinds, strict=True):
         tidy(ax)
@@ -141,7 +141,7 @@ def solved_against_evaluations(rates: Rates, budgets: Mapping[str, int]) -> Figu
         for name, (color, dashes) in looks_of_searchers(list(rates)).items():
             rate = rates[name][kind]
             if rate.runs:
-                steps = [begin, *(first for first in rate.found if first <= budgets[name]), budgets[name]]
+                steps = [begin, *(first for first in rate.evaluations if first <= budgets[name]), budgets[name]]
                 label = searcher_label(name)
                 ax.step(steps, rate.solved_by(steps), where="post", color=color, ls=dashes, lw=1.8, label=label)
                 ax.plot(steps[-1:], rate.solved_by(steps[-1:]), "o", color=color, ms=4)

@@ -146,11 +146,11 @@ def attribution(
     ax.grid(axis="x", color=FAINT, linewidth=0.6)
     height = 0.76 / len(by_model)
     rows = np.arange(len(order))
-    for place, (name, found) in enumerate(by_model.items()):
+    for place, (name, result) in enumerate(by_model.items()):
         ax.barh(
             rows - 0.38 + (place + 0.5) * height,
-            found.mean_absolute[order],
-            xerr=np.nan_to_num(found.standard_error[order]),
+            result.mean_absolute[order],
+            xerr=np.nan_to_num(result.standard_error[order]),
             height=0.88 * height,
             color=looks[name][0],
             error_kw={"ecolor": INK, "elinewidth": 1.0, "capsize": 2.5, "capthick": 1.0},

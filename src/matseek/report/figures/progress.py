@@ -54,9 +54,9 @@ def convergence(problem: Problem, evaluations: Sequence[Evaluation]) -> Figure:
     _draw_batch_boundaries(ax, ordered)
     size = dot_size(len(ordered))
     for proposer, (color, marker) in looks_of(ordered).items():
-        mine = [e for e in done_of(ordered) if e.proposer == proposer]
-        if mine:
-            x, y = [e.number for e in mine], [e.value for e in mine]
+        own = [e for e in done_of(ordered) if e.proposer == proposer]
+        if own:
+            x, y = [e.number for e in own], [e.value for e in own]
             label = proposer_label(proposer)
             ax.scatter(x, y, s=size, color=color, marker=marker, alpha=0.85, linewidths=0, label=label, zorder=3)
     _draw_best_so_far(ax, ordered)
@@ -90,12 +90,12 @@ def batches(problem: Problem, evaluations: Sequence[Evaluation]) -> Figure:
         present = [p for p in looks if any(e.proposer == p and e.iteration == iteration for e in done)]
         width = 0.8 / len(present)
         for k, proposer in enumerate(present):
-            mine = [e for e in done if e.iteration == iteration and e.proposer == proposer]
+            own = [e for e in done if e.iteration == iteration and e.proposer == proposer]
             centre = iteration - 0.4 + (k + 0.5) * width
             label = "_nolegend_" if proposer in labelled else proposer_label(proposer)
             labelled.add(proposer)
-            _draw_box(ax, _replicates(mine), centre, 0.86 * width, looks[proposer][0])
-            _draw_medians(ax, mine, centre, 0.62 * width, (*looks[proposer], size), label)
+            _draw_box(ax, _replicates(own), centre, 0.86 * width, looks[proposer][0])
+            _draw_medians(ax, own, centre, 0.62 * width, (*looks[proposer], size), label)
     _draw_success_level(ax, problem)
     scale_values(ax, problem, _replicates(done))
     last = max((e.iteration for e in ordered), default=1)
@@ -126,12 +126,12 @@ def _draw_batch_boundaries(ax: Axes, ordered: Sequence[Evaluation]) -> None:
 
 
 def _draw_best_so_far(ax: Axes, ordered: Sequence[Evaluation]) -> None:
-    told = [e for e in ordered if e.status != "pending"]
-    best = best_so_far([e.value for e in told])
+    message = [e for e in ordered if e.status != "pending"]
+    best = best_so_far([e.value for e in message])
     if not np.isfinite(best).any():
         say_nothing_yet(ax)
         return
-    ax.step([e.number for e in told], best, where="post", color=BEST, lw=1.6, label="best so far", zorder=4)
+    ax.step([e.number for e in message], best, where="post", color=BEST, lw=1.6, label="best so far", zorder=4)
 
 
 def _draw_success_level(ax: Axes, problem: Problem) -> None:
@@ -194,13 +194,13 @@ def _draw_box(ax: Axes, values: FloatArray, centre: float, width: float, color: 
 
 
 def _draw_medians(
-    ax: Axes, mine: Sequence[Evaluation], centre: float, width: float, look: tuple[str, str, float], label: str
+    ax: Axes, own: Sequence[Evaluation], centre: float, width: float, look: tuple[str, str, float], label: str
 ) -> None:
     """Conditions from left to right in the order in which they were asked."""
     color, marker, size = look
-    offsets = np.linspace(-0.5, 0.5, len(mine)) * width if len(mine) > 1 else np.zeros(1)
+    offsets = np.linspace(-0.5, 0.5, len(own)) * width if len(own) > 1 else np.zeros(1)
     ax.scatter(
-        *(centre + offsets, [e.value for e in mine]),
+        *(centre + offsets, [e.value for e in own]),
         s=size,
         color=color,
         marker=marker,

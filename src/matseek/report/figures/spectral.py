@@ -98,10 +98,10 @@ def predicted_against_measured(
         ValueError: If there is nothing to draw or shapes differ.
     """
     at = np.asarray(wavelengths, dtype=np.float64)
-    ours, theirs = np.atleast_2d(np.asarray(predicted, float)), np.atleast_2d(np.asarray(measured, float))
-    if ours.shape != theirs.shape or ours.shape[1:] != at.shape or not len(ours):
+    ours, published = np.atleast_2d(np.asarray(predicted, float)), np.atleast_2d(np.asarray(measured, float))
+    if ours.shape != published.shape or ours.shape[1:] != at.shape or not len(ours):
         raise ValueError(
-            f"predicted has shape {ours.shape} and measured {theirs.shape} at {at.size} wavelengths; "
+            f"predicted has shape {ours.shape} and measured {published.shape} at {at.size} wavelengths; "
             "give one row per condition and one column per wavelength"
         )
     titles = list(names) if names is not None else [f"condition {k + 1}" for k in range(len(ours))]
@@ -117,12 +117,12 @@ def predicted_against_measured(
     for place, (ax, k) in enumerate(zip(panels, chosen, strict=False)):
         tidy(ax)
         ax.tick_params(labelsize=8)
-        ax.plot(at, theirs[k], color=BEST, lw=1.4, label="measured", zorder=3)
+        ax.plot(at, published[k], color=BEST, lw=1.4, label="measured", zorder=3)
         ax.plot(at, ours[k], color=_PREDICTED, lw=1.6, ls=(0, (4, 1.8)), label="predicted beforehand", zorder=4)
         if bands is not None:
             shade = (ours[k] - bands[k], ours[k] + bands[k])
             ax.fill_between(at, *shade, color=_PREDICTED, alpha=0.18, lw=0, label="its standard deviation", zorder=2)
-        ax.set_title(f"{titles[k]}: {spectral_cosine(ours[k], theirs[k]):.3f}", fontsize=8.5, color=INK)
+        ax.set_title(f"{titles[k]}: {spectral_cosine(ours[k], published[k]):.3f}", fontsize=8.5, color=INK)
         ax.xaxis.set_major_locator(MaxNLocator(nbins=3))
         if place + columns >= len(chosen):
             ax.tick_params(labelbottom=True)

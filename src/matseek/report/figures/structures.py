@@ -104,9 +104,9 @@ def sampled_places(problem: Structures, evaluations: Sequence[Evaluation]) -> Fi
     norm = Normalize(0.0, _SPAN)
     for ax, iteration in zip(panels, chosen, strict=False):
         _draw_surface(ax, problem)
-        mine = sorted((e for e in done if e.iteration == iteration), key=lambda e: -e.value)
-        places = problem.space.wrap(np.array([e.point for e in mine])).reshape(-1, 3)
-        energies = np.repeat([e.value - lowest for e in mine], problem.space.size)
+        own = sorted((e for e in done if e.iteration == iteration), key=lambda e: -e.value)
+        places = problem.space.wrap(np.array([e.point for e in own])).reshape(-1, 3)
+        energies = np.repeat([e.value - lowest for e in own], problem.space.size)
         ax.scatter(
             places[:, 0], places[:, 1], c=energies, cmap="magma", norm=norm, s=9, linewidths=0, alpha=0.9, zorder=3
         )
