@@ -236,8 +236,8 @@ class Comparison:
         for each in settings.values():
             if not 0 <= each.config.opening <= each.budget:
                 raise ConfigurationError(
-                    f"opening={each.config.opening} must lie between 0 and budget={each.budget}; lower it, or raise the "
-                    "budget"
+                    f"opening={each.config.opening} must lie between 0 and budget={each.budget}; lower it, or raise "
+                    "the budget"
                 )
         self.cells = tuple(
             self._cell(searcher, seed, given[searcher], settings[searcher].config)

@@ -80,7 +80,7 @@ def log_rank(one: SuccessRate, budget: int, other: SuccessRate, other_budget: in
     Returns:
         The p-value; NaN if a method has no run, or no run of either has succeeded.
     """
-    if not (one.runs and other.runs and one.evaluations + other.found):
+    if not (one.runs and other.runs and one.evaluations + other.evaluations):
         return float("nan")
     first, second = (
         CensoredData(uncensored=np.asarray(rate.evaluations), right=np.full(rate.runs - rate.successes, float(most)))

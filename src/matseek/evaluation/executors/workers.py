@@ -100,7 +100,8 @@ def _pass_on(done: Future[bytes], outcome: Future[Outcome], timeout_s: float | N
         outcome.set_exception(
             ExecutorError(
                 f"the worker processes ended before they could begin a call ({error_text(error)}): the problem may "
-                "need more memory than there is, or its calculator end the process that makes it; the same command goes on"
+                "need more memory than there is, or its calculator end the process that makes it; the same command "
+                "goes on"
             )
         )
 
