@@ -23,7 +23,7 @@ from ase import Atoms
 from ase.geometry import get_distances
 from ase.io import write as write_atoms
 
-import matseek.problems
+import matseek.library
 from benchmarks.results_io import RESULTS, write
 from matseek.library.islands import island_space
 from matseek.potentials import BatchedEMT
@@ -31,7 +31,7 @@ from matseek.problems.motifs import Relaxation, bond_graph, free_indices
 from matseek.spaces import Adlayer
 
 NAMES = ("platinum_tetramer", "platinum_decamer", "copper_hexamer", "copper_nonamer", "platinum_copper_heptamer")
-FOLDER = Path(matseek.problems.__file__).parent / "minima"
+FOLDER = Path(matseek.library.__file__).parent / "minima"
 CELLS = RESULTS / "minima_cells.json"
 KT, SAME = 0.15, 0.005
 TOLERANCE = 0.02

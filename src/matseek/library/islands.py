@@ -46,7 +46,7 @@ def island_space(name: str, z: tuple[float, float] | None = None, least_distance
 
 def putative_minimum(name: str) -> Atoms:
     """The lowest structure known of an island, its template held, its energy in eV in ``info``."""
-    text = resources.files("matseek.problems").joinpath("minima", f"{name}.extxyz").read_text(encoding="utf-8")
+    text = resources.files("matseek.library").joinpath("minima", f"{name}.extxyz").read_text(encoding="utf-8")
     known = read(StringIO(text), format="extxyz")
     assert isinstance(known, Atoms)
     space = island_space(name)
