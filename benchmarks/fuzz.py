@@ -43,12 +43,13 @@ from omegaconf import DictConfig
 
 import matseek
 from benchmarks.results_io import write
-from matseek import data, diffusion, evaluation, models, problems, searchers, spaces
+from matseek import diffusion, evaluation, problems, searchers, spaces, surrogates
 from matseek.campaign import Campaign
 from matseek.comparison import Comparison
 from matseek.configuration import run_settings
 from matseek.errors import MatseekError
-from matseek.godiff import atomic_score, painn, score_matching
+from matseek.godiff import atomic_score, graphs, painn, recipe_score, score_matching
+from matseek.godiff import replay as replay_data
 from matseek.insight import stopping
 from matseek.library import measured, platinum, silver, silver_problems
 from matseek.potentials import BatchedEMT
@@ -187,9 +188,9 @@ def manifold() -> diffusion.BoxManifold:
     return diffusion.BoxManifold((0.0, 0.0), (1.0, 1.0))
 
 
-def score_net() -> models.MLPScore:
+def score_net() -> recipe_score.MLPScore:
     """A small perceptron."""
-    return models.MLPScore(manifold(), (0.01, 1.0), hidden=(4,))
+    return recipe_score.MLPScore(manifold(), (0.01, 1.0), hidden=(4,))
 
 
 WAVES = np.linspace(380.0, 800.0, 9)
@@ -221,7 +222,7 @@ def examples() -> dict[str, Example]:
     variables = {"a": {"low": 0, "high": 1, "unit": "%", "hardware": [0, 2]}, "b": {"low": 0, "high": 1}}
     rules = [{"coefficients": {"a": 1, "b": 1}, "upper": 1.5}]
     sampler = {"schedule": diffusion.LinearSchedule(), "steps": 3}
-    replay = {"buffer": data.replay.ReplayBuffer(4), "manifold": manifold(), "schedule": diffusion.LinearSchedule()}
+    replay = {"buffer": replay_data.ReplayBuffer(4), "manifold": manifold(), "schedule": diffusion.LinearSchedule()}
     emt: dict[str, Any] = {"calculator": EMT}
     fit = {"space": plain, "points": points, "values": values, "variances": np.full(3, np.nan), "kernel": "ard"}
     spectra = {"points": points, "responses": [1.0, 2.0, 3.0], "wavelengths": None, "members": 2, "rows": "means"}
@@ -242,7 +243,7 @@ def examples() -> dict[str, Example]:
             "kappa": 0.5,
             "spacing": 0.1,
         },
-        **{"least": 3, "repeats": False, "training": models.Training(), "widening": None},
+        **{"least": 3, "repeats": False, "training": surrogates.Training(), "widening": None},
     }
     table: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         "Variable": (
@@ -328,16 +329,19 @@ def examples() -> dict[str, Example]:
             searchers.NetworkSettings,
             {"representation": "full", "blocks": 1, "features": 4, "cutoff": 4.0, "radial": 4, "walls": "reflected"},
         ),
-        "Training": (models.Training, trained | {"rows": "means", "patience": 0, "trainer": TrainerSettings()}),
+        "Training": (surrogates.Training, trained | {"rows": "means", "patience": 0, "trainer": TrainerSettings()}),
         "TrainerSettings": (
             TrainerSettings,
             {"accelerator": "cpu", "devices": 1, "nodes": 1, "strategy": "auto", "precision": "32-true"},
         ),
         "SpectrumNet": (
-            models.SpectrumNet,
+            surrogates.SpectrumNet,
             {"space": plain, "wavelengths": WAVES, "members": 2, "hidden": (4,), "cosine_weight": 0.1, "seed": 0},
         ),
-        "MLPScore": (models.MLPScore, {"manifold": manifold(), "sigma_range": (0.01, 1.0), "hidden": (4,), "seed": 0}),
+        "MLPScore": (
+            recipe_score.MLPScore,
+            {"manifold": manifold(), "sigma_range": (0.01, 1.0), "hidden": (4,), "seed": 0},
+        ),
         "PaiNN": (painn.PaiNN, network),
         "TemplateScore": (atomic_score.TemplateScore, network | {"seed": 0}),
         "FullScore": (atomic_score.FullScore, network | {"seed": 0}),
@@ -346,10 +350,13 @@ def examples() -> dict[str, Example]:
             {"network": score_net(), "learning_rate": 0.1, "force_weight": 1.0, "force_scale": 1.0, "decay": 0.9},
         ),
         "GaussianProcess.fit": (GaussianProcess.fit, fit | {"seed": 0}),
-        "SpectraDataModule": (data.SpectraDataModule, spectra | {"batch_size": 2, "holdout": 0.0, "bootstrap": False}),
-        "ReplayBuffer": (data.replay.ReplayBuffer, {"capacity": 4, "seed": 0}),
-        "ReplayDataModule": (data.replay.ReplayDataModule, replay | {"steps": 2, "batch_size": 2, "seed": 0}),
-        "AtomicSystem": (data.graphs.AtomicSystem, system),
+        "SpectraDataModule": (
+            surrogates.SpectraDataModule,
+            spectra | {"batch_size": 2, "holdout": 0.0, "bootstrap": False},
+        ),
+        "ReplayBuffer": (replay_data.ReplayBuffer, {"capacity": 4, "seed": 0}),
+        "ReplayDataModule": (replay_data.ReplayDataModule, replay | {"steps": 2, "batch_size": 2, "seed": 0}),
+        "AtomicSystem": (graphs.AtomicSystem, system),
         "LinearSchedule": (diffusion.LinearSchedule, schedule),
         "GeometricSchedule": (diffusion.GeometricSchedule, schedule),
         "EulerMaruyama": (diffusion.EulerMaruyama, sampler | {"noise_scale": 1.0}),

@@ -22,7 +22,9 @@ def test_predictions_are_those_of_the_network_and_measurements_the_medians(spect
     net = Network(QUICK).fit(history.until(1))
     seen = holdout_predictions(net, history.done[8:])
     assert seen.predicted.shape == seen.measured.shape == seen.deviation.shape == (8, 43)
-    np.testing.assert_allclose(seen.predicted[2], net.predict(history.done[10].point).mean(axis=0)[0], atol=1e-6)
+    np.testing.assert_allclose(
+        seen.predicted[2], net.responses(history.done[10].point[None]).mean(axis=0)[0], atol=1e-6
+    )
     whole = np.asarray(history.done[10].response)[1:]
     np.testing.assert_allclose(seen.measured[2], np.median(whole, axis=0))
     assert seen.squared_errors[2] == pytest.approx(np.mean((seen.predicted[2] - seen.measured[2]) ** 2))

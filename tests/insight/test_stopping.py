@@ -134,7 +134,7 @@ def test_a_cosine_of_single_values_is_refused(problem, quick_two_step):
     ("make", "message"),
     [
         (lambda: LossLevel(below=math.nan), "loss_level.below=nan must be a finite"),
-        (lambda: MapStability("forest"), "stability.model='forest' is unknown"),
+        (lambda: MapStability(3), "stability.model=3"),
         (lambda: MapStability("gp", at_least=1.5), r"gp_stability.at_least=1.5 must be a number in \(0, 1\]"),
         (lambda: MapStability("gp", runs=0), "gp_stability.runs=0 must be a whole number"),
         (lambda: Accuracy(cosine=0.0), "accuracy.cosine=0.0 must be a number in"),

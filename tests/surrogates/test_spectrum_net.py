@@ -203,5 +203,5 @@ def test_bad_settings_are_refused(options, message):
 
 
 def test_a_mapping_that_holds_no_box_is_refused():
-    with pytest.raises(ValueError, match=r"space=\{1: 'b'\} must be a Box"):
+    with pytest.raises(ValueError, match=r"space=\{1: 'b'\} does not describe a Box"):
         SpectrumNet(space={1: "b"})
