@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.resources import files
@@ -30,7 +31,7 @@ from matseek.evaluation.executors import Executor, SerialExecutor
 from matseek.insight.stopping import StopCriterion
 from matseek.interpolations import keep_secrets, recordable, unresolved
 from matseek.parts import TARGET, foreign_targets, with_current_names
-from matseek.plugins import CONFIGS, POTENTIALS, PROBLEMS, SEARCHERS, offered
+from matseek.plugins import CONFIGS, POTENTIALS, PROBLEMS, SEARCHERS, offered, part
 from matseek.run_folder import RunFolder
 from matseek.secrets import masked, masked_data
 from matseek.tracking import Tracking
@@ -167,7 +168,7 @@ def run_settings(overrides: Sequence[str]) -> RunSettings:
     """
     overrides = [current_override(o) for o in several(text)("overrides", overrides)]
     with _explained():
-        _offer_plugins()
+        _offer_plugins(overrides)
         _require_choices(overrides)
         with initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
             composed = compose("run", overrides=[*_search_path(), *overrides], return_hydra_config=True)
@@ -210,15 +211,31 @@ def _search_path() -> list[str]:
     return [f"hydra.searchpath=[{','.join(packages)}]"] if packages else []
 
 
-def _offer_plugins() -> None:
-    """Let Hydra know the parts of installed packages that have no config file: with the defaults of their own."""
+def _offer_plugins(overrides: Sequence[str]) -> None:
+    """Let Hydra know the parts of installed packages that have no config file: with the defaults of their own.
+
+    Of those that the overrides choose, settings with plain defaults are there by name, so that they can be overridden.
+    """
     store = ConfigStore.instance()
+    chosen = {o.key_or_group: o.value() for o in OverridesParser.create().parse_overrides(list(overrides))}
     for group, name in _GROUPS.items():
         written = _written(group)
         for point in offered(name).values():
             if point.name not in written:
+                known = _plain_defaults(part(name, point.name)) if chosen.get(group) == point.name else {}
                 partial = {"_partial_": True} if group == "calculator" else {}
-                store.store(point.name, {TARGET: point.value.replace(":", "."), **partial}, group=group)
+                store.store(point.name, {TARGET: point.value.replace(":", "."), **partial, **known}, group=group)
+
+
+def _plain_defaults(target: Callable[..., object]) -> dict[str, Any]:
+    """The parameters of a part that have plain defaults, by name; none where it does not tell."""
+    try:
+        parameters = inspect.signature(target).parameters.values()
+    except (TypeError, ValueError):
+        return {}
+    return {
+        p.name: p.default for p in parameters if p.default is None or isinstance(p.default, (bool, int, float, str))
+    }
 
 
 def _require_choices(overrides: Sequence[str]) -> None:

@@ -43,9 +43,14 @@ class FittedModels:
         They are the problem's own, or else the two that matter most: those of the largest mean absolute Shapley values
         on the value that the first model expects.
         """
-        if self.problem.axes is not None or len(self.problem.space.readable) < 2:
-            return self.problem.axes
+        own, view = self.problem.axes, self.problem.space.as_box()
+        if view is None or not self.problem.space.readable:
+            return own
         window = self.seen.window
+        if own is not None and set(own) <= set(window.names):
+            return own
+        if window.dim < 2:
+            return None
         model = next((m for s in self.surrogates if (m := self.fitted(s.name)) is not None), None)
         if window.dim == 2 or model is None:
             return window.names[0], window.names[1]
@@ -99,10 +104,10 @@ class FittedModels:
             name: The model.
             like: Models of a later batch, over whose window and variables the map is drawn; None for these.
         """
-        axes, over = (like or self).axes, (like or self).seen.window
-        loss = self.loss(name)
+        axes, loss = (like or self).axes, self.loss(name)
         if loss is None or axes is None:
             return None
+        over = (like or self).seen.window
         key = (name, str((axes, over.describe())))
         if key not in self._maps:
             self._maps[key] = loss_map(loss, over, *axes)

@@ -88,7 +88,8 @@ class CampaignReport:
     def outlook(self) -> Outlook | None:
         """What the models say after the last run; None for a searcher without models, or before the first result."""
         history, searcher = self._record.history(), self._record.searcher
-        if not self._record.problem.space.readable or not searcher.surrogates or not history.done:
+        space = self._record.problem.space
+        if not space.readable or space.as_box() is None or not searcher.surrogates or not history.done:
             return None
         run = history.done[-1].iteration
         before = self._record.models(run - 1) if run > 1 else None

@@ -63,14 +63,15 @@ class Outlook:
         """The searcher's next proposals with what the models expect of them: heads and rows of a table, as text."""
         if self.proposal is None:
             return {"heads": [], "rows": []}
-        points = self.proposal.points
+        points, view = self.proposal.points, self.problem.space.as_box()
+        seen = points if view is None else view.coordinates(points)
         heads = [*self.problem.space.labels]
         columns = [[f"{x:.4g}" for x in column] for column in points.T]
         for model in self._models:
             loss = self.now.loss(model.name)
             if loss is not None:
                 heads.append(f"{model.label} expects")
-                columns.append([f"{x:.3f}" for x in np.asarray(loss(points))])
+                columns.append([f"{x:.3f}" for x in np.asarray(loss(seen))])
         heads.append("Proposed by")
         columns.append([proposer_label(p) for p in self.proposal.proposers])
         return {"heads": heads, "rows": [list(row) for row in zip(*columns, strict=True)]}
@@ -112,7 +113,7 @@ class Outlook:
         drawn = {m.label: result for m in self._models if (result := self.now.map(m.name)) is not None}
         if not drawn:
             return {}
-        history = self.now.history
+        history = self.now.seen
         return {"loss_maps": loss_maps(drawn, history.window, history.points, self.problem.value_label)}
 
     def _stopping(self) -> dict[str, Figure]:
@@ -137,7 +138,7 @@ class Outlook:
         return drawn
 
     def _attributions(self) -> dict[str, Figure]:
-        window = self.now.history.window
+        window = self.now.seen.window
         losses = {m.label: self.now.loss(m.name) for m in self._models}
         by_model = {label: explain(loss, window) for label, loss in losses.items() if loss is not None}
         drawn = {}
@@ -153,7 +154,7 @@ class Outlook:
         model = None if self.before is None else self.before.predictor
         if model is None or model.wavelengths is None:
             return {}
-        seen = holdout_predictions(model, [e for e in self.evaluations if e.iteration == self.now.batch])
+        seen = holdout_predictions(model, [e for e in self.now.seen.evaluations if e.iteration == self.now.batch])
         if not seen.evaluations:
             return {}
         names = [f"no. {e.number}, {proposer_label(e.proposer)}" for e in seen.evaluations]
@@ -163,13 +164,13 @@ class Outlook:
 
     def _colours(self) -> dict[str, Figure]:
         model, objective = self.now.predictor, self.problem.objective
-        best = min((e for e in self.evaluations if e.status == "done"), key=lambda e: e.value, default=None)
+        best = min(self.now.seen.done, key=lambda e: e.value, default=None)
         if model is None or model.wavelengths is None or self.now.axes is None or best is None:
             return {}
         at = model.wavelengths
         if at[0] > NEEDED_WAVELENGTHS[0] or at[-1] < NEEDED_WAVELENGTHS[1]:
             return {}  # spectra that leave out visible light have no colour
-        window = self.now.history.window
+        window = self.now.seen.window
         over = colour_map(self.now.spectra, at, window, best.point, *self.now.axes)
         wanted = None if objective is None else objective.target_lab
         target = None if wanted is None else colours_of_lab(wanted)
@@ -203,7 +204,7 @@ class Outlook:
         model = None if self.before is None else self.before.predictor
         if model is None:
             return []
-        seen = holdout_predictions(model, [e for e in self.evaluations if e.iteration == self.now.batch])
+        seen = holdout_predictions(model, [e for e in self.now.seen.evaluations if e.iteration == self.now.batch])
         if not seen.evaluations or model.wavelengths is None:
             return []
         cosine = float(np.median(seen.cosines))

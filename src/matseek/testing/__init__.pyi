@@ -1,3 +1,4 @@
+from .acquisitions import check_acquisition as check_acquisition
 from .potentials import check_potential as check_potential
 from .problems import check_problem as check_problem
 from .rules import ConformanceError as ConformanceError
