@@ -320,7 +320,7 @@ def examples() -> dict[str, Example]:
             {"batch_size": 2, "schedule": (searchers.Stage(1, ("lhs",)),), "side_by_side": "split"}
             | {"bayesian": searchers.BayesianSearcher(), "network": searchers.NetworkSearcher()},
         ),
-        "Stage": (searchers.Stage, {"first_run": 1, "proposers": ("lhs",)}),
+        "Stage": (searchers.Stage, {"first_batch": 1, "proposers": ("lhs",)}),
         "Widening": (searchers.Widening, {"share": 0.3, "margin": 0.02, "beside": 0.1, "step": 0.25}),
         "Guidance": (searchers.Guidance, {"alpha": 0.01, "zeta": 2.0}),
         "Renoising": (searchers.Renoising, {"share": 0.5, "time": 0.5}),

@@ -56,7 +56,7 @@ CAMPAIGNS: dict[str, list[str]] = {
         *_SILVER,
         "searcher=two_step",
         "searcher.batch_size=5",
-        "searcher.schedule.2.first_run=3",
+        "searcher.schedule.2.first_batch=3",
         "searcher.network.training.epochs=20",
         "searcher.network.training.members=2",
         "stop=none",

@@ -59,7 +59,7 @@ def test_a_campaign_at_the_desk(matseek, tmp_path, suffix):
 def test_the_desk_asks_for_the_searchers_own_batch(matseek, tmp_path):
     """Side by side in full, a run is a batch of each proposer; an angle may be one of the variables."""
     angle = "+problem.variables.angle={low: 0, high: 360, unit: deg, periodic: true}"
-    stages = "searcher.schedule=[{_target_: matseek.searchers.Stage, first_run: 1, proposers: [lhs, bayesian]}]"
+    stages = "searcher.schedule=[{_target_: matseek.searchers.Stage, first_batch: 1, proposers: [lhs, bayesian]}]"
     settings = ["searcher=two_step", "searcher.side_by_side=full", "searcher.batch_size=3", stages]
     code, output = matseek("ask", "lab", "problem=laboratory", angle, *settings, "-o", "first.csv")
     assert code == 0, output

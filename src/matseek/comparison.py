@@ -335,7 +335,8 @@ class Comparison:
 
         Medians are over seeds, with 95 % bootstrap intervals; areas
         (:func:`matseek.insight.convergence.area_under_best`) are over the searcher's own budget.
-        Seconds of thinking are wall time that did not go into evaluations.
+        The optimizer overhead (``seconds_thinking_per_evaluation``, as the first version named it) is wall time
+        that did not go into evaluations.
         """
         return self._table(self._results())
 
@@ -374,7 +375,7 @@ class Comparison:
                     "relaxation_calls": sum(s["relaxation_calls"] or 0 for s in summaries),
                     "median_cpu_seconds": _median([s["cpu_seconds"] for s in summaries]),
                     "median_wall_seconds": _median([s["wall_seconds"] for s in summaries]),
-                    "seconds_thinking_per_evaluation": _median([_thinking_per_evaluation(s) for s in summaries]),
+                    "seconds_thinking_per_evaluation": _median([_overhead_per_evaluation(s) for s in summaries]),
                     "published_runs": published.get("runs"),
                     "published_successes": published.get("successes"),
                     "published_mean_evaluations_to_success": published.get("mean_evaluations_to_success"),
@@ -541,9 +542,9 @@ def _told_median(values: Sequence[float]) -> tuple[float, float, float]:
     return _median(known), float(low), float(high)
 
 
-def _thinking_per_evaluation(summary: Mapping[str, Any]) -> float | None:
+def _overhead_per_evaluation(summary: Mapping[str, Any]) -> float | None:
     """Seconds; None where earlier versions did not note them."""
-    seconds = summary.get("seconds_thinking")
+    seconds = summary.get("overhead_seconds", summary.get("seconds_thinking"))  # as earlier versions called it
     return None if seconds is None else float(seconds / max(summary["evaluations"], 1))
 
 

@@ -47,8 +47,12 @@ def current_name(name: str) -> str:
 
 SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
     # 0.1 -> 0.2
-    name: {"strategy": "acquisition"}
-    for name in ("matseek.searchers.BayesianSearcher", "matseek.searchers.bayesian.BayesianSearcher")
+    "matseek.searchers.BayesianSearcher": {"strategy": "acquisition"},
+    "matseek.searchers.bayesian.BayesianSearcher": {"strategy": "acquisition"},
+    "matseek.searchers.Stage": {"first_run": "first_batch"},
+    "matseek.searchers.two_step.Stage": {"first_run": "first_batch"},
+    "matseek.insight.stopping.Accuracy": {"runs": "batches"},
+    "matseek.insight.stopping.MapStability": {"runs": "batches"},
 }
 """By today's dotted name of what has settings, today's names of settings by those of an earlier version."""
 

@@ -181,7 +181,7 @@ class Record:
             "seconds_asking": self.ledger.seconds_asking(),
             "wall_seconds": self.ledger.wall_seconds(),
             "cpu_seconds": self.ledger.cpu_seconds(),
-            "seconds_thinking": self.ledger.seconds_thinking(),
+            "overhead_seconds": self.ledger.overhead_seconds(),
             "stopped_by": self.stopped_by,
             "criteria": {name: plain(runs) for name, runs in self.judgements().items()},
             "events": [e.message for e in self.ledger.events() if not e.for_programs],

@@ -54,8 +54,8 @@ def test_accuracy_is_that_of_a_network_that_was_not_taught_the_run(spectral_prob
     ("criterion", "name"),
     [
         (LossLevel(below=0.9), "loss_level"),
-        (MapStability("gp", at_least=0.1, runs=1), "gp_stability"),
-        (MapStability("network", at_least=0.1, runs=1), "network_stability"),
+        (MapStability("gp", at_least=0.1, batches=1), "gp_stability"),
+        (MapStability("network", at_least=0.1, batches=1), "network_stability"),
         (Accuracy(cosine=0.05), "accuracy"),
         (Accuracy(mse=100.0), "accuracy"),
     ],
@@ -91,7 +91,7 @@ def test_a_run_that_is_cut_off_is_judged_as_one_that_is_not(spectral_problem, qu
 
 
 def test_levels_must_hold_for_as_many_runs_as_are_asked():
-    criterion = MapStability("gp", at_least=0.9, runs=2)
+    criterion = MapStability("gp", at_least=0.9, batches=2)
     assert not criterion.met([{"similarity": 0.95}])
     assert not criterion.met([{"similarity": 0.95}, {"similarity": 0.8}, {"similarity": 0.95}])
     assert criterion.met([{"similarity": 0.8}, {"similarity": 0.95}, {"similarity": 0.9}])
@@ -136,7 +136,7 @@ def test_a_cosine_of_single_values_is_refused(problem, quick_two_step):
         (lambda: LossLevel(below=math.nan), "loss_level.below=nan must be a finite"),
         (lambda: MapStability(3), "stability.model=3"),
         (lambda: MapStability("gp", at_least=1.5), r"gp_stability.at_least=1.5 must be a number in \(0, 1\]"),
-        (lambda: MapStability("gp", runs=0), "gp_stability.runs=0 must be a whole number"),
+        (lambda: MapStability("gp", batches=0), "gp_stability.batches=0 must be a whole number"),
         (lambda: Accuracy(cosine=0.0), "accuracy.cosine=0.0 must be a number in"),
         (lambda: Accuracy(mse=-1.0), "accuracy.mse=-1.0 must be a finite number above 0"),
     ],

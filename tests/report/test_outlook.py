@@ -7,7 +7,7 @@ from matseek.problems import ColourMatch, RecipeProblem
 from matseek.searchers import BayesianSearcher, LatinHypercube
 from tests.conftest import WAVELENGTHS, bands
 
-WATCH = (LossLevel(), MapStability("gp"), MapStability("network", at_least=0.5, runs=1), Accuracy())
+WATCH = (LossLevel(), MapStability("gp"), MapStability("network", at_least=0.5, batches=1), Accuracy())
 UNDERSTOOD = {
     "loss_maps",
     "loss_level",

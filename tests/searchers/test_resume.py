@@ -23,7 +23,7 @@ from matseek.godiff.score_matching import ScoreMatching
 from matseek.godiff.searcher import GODiffSearcher
 from matseek.godiff.steering import Renoising, SurrogateRelaxation
 from matseek.insight.stopping import LossLevel
-from matseek.surrogates import training
+from matseek.training import trainer as training
 from matseek.training.trainer import TrainerSettings
 from tests.conftest import ROOT
 from tests.godiff.test_searcher import QUICK, structures

@@ -96,7 +96,7 @@ def test_bayesian_optimisation_within_is_the_same_as_alone(problem):
 def test_the_papers_schedule_is_a_config():
     default = run_settings(["searcher=two_step", "budget=135"]).searcher
     assert default == TwoStepSearcher()
-    assert [stage.first_run for stage in default.schedule] == [1, 2, 7]
+    assert [stage.first_batch for stage in default.schedule] == [1, 2, 7]
     paper = run_settings(["experiment=two_step_paper"])
     assert paper.budget == 6 * 15 + 3 * 30
     assert paper.searcher.side_by_side == "full"
@@ -112,12 +112,12 @@ def test_the_papers_schedule_is_a_config():
     ("make", "message"),
     [
         (lambda: two_step(schedule=()), "schedule"),
-        (lambda: two_step(schedule=(Stage(2, ("lhs",)),)), "the first must be 1"),
+        (lambda: two_step(schedule=(Stage(2, ("lhs",)),)), "the first is 1"),
         (lambda: two_step(schedule=(Stage(1, ("lhs",)), Stage(1, ("bayesian",)))), "they must rise"),
         (lambda: two_step(side_by_side="both"), "side_by_side='both' is unknown"),
         (lambda: Stage(1, ("magic",)), "proposers.*'magic' is unknown"),
         (lambda: Stage(1, ("lhs", "lhs")), "each once"),
-        (lambda: Stage(0, ("lhs",)), "first_run=0"),
+        (lambda: Stage(0, ("lhs",)), "first_batch=0"),
     ],
 )
 def test_bad_settings_are_refused(make, message):

@@ -20,7 +20,7 @@ _OCTAVES = 4
 
 
 class MLPScore(nn.Module):
-    """A perceptron from a point and sigma to sigma times the score.
+    """A multilayer perceptron (MLP) from a point and sigma to sigma times the score.
 
     Points enter by the manifold's features, so that periodic images are one; sigma by its logarithm and waves of it
     (Song et al., ICLR 2021, use random ones). Every layer sees sigma. The last layer starts at zero, the score of the
@@ -86,10 +86,10 @@ class MLPScore(nn.Module):
 
 
 class RecipeScore(nn.Module):
-    """A perceptron's score as fields: recipes have no forces.
+    """An MLP's score as fields: recipes have no forces.
 
     Args:
-        net: The perceptron.
+        net: The MLP.
     """
 
     def __init__(self, net: MLPScore) -> None:

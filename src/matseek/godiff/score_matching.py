@@ -1,4 +1,7 @@
-"""A score network in training, with a force head where there are forces, and its running average for sampling."""
+"""A score network in training, with a force head where there are forces.
+
+Samples come from the exponential moving average (EMA) of its parameters.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ class FieldNetwork(Protocol):
 
 
 class ScoreMatching(pl.LightningModule):
-    """Trains score and forces together; samples come from the running average of the parameters.
+    """Trains score and forces together; samples come from the EMA of the parameters.
 
     The loss is the score's (rows drawn by Boltzmann weight, so that nothing is weighted twice) and the forces' on
     uniform rows of everything evaluated. A force error counts linearly beyond a size, since atoms that nearly overlap
@@ -53,7 +56,7 @@ class ScoreMatching(pl.LightningModule):
         learning_rate: AdamW's.
         force_weight: How much the forces' loss counts; 0 trains the score alone.
         force_scale: Size in eV/A from which a force error counts linearly.
-        decay: Of the running average, per step (Polyak and Juditsky, SIAM J. Control Optim. 30, 838 (1992)).
+        decay: Of the EMA, per step (Polyak and Juditsky, SIAM J. Control Optim. 30, 838 (1992)).
 
     Raises:
         ValueError: If a setting is out of its range.
@@ -102,7 +105,7 @@ class ScoreMatching(pl.LightningModule):
         return loss
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 -- Lightning's own signature
-        """A step of the optimiser, and of the running average after it."""
+        """A step of the optimiser, and of the EMA after it."""
         super().optimizer_step(*args, **kwargs)
         self.average.update_parameters(self.network)
 

@@ -43,7 +43,7 @@ class GODiffSearcher(Searcher):
     written beside the ledger, as a model that other searches may start from (:mod:`matseek.godiff.zoo`).
 
     The defaults take fewer and larger steps than the paper's 2,000 at 1e-4 (``experiment=adatom_paper``), and noise
-    that falls geometrically: without forces that bring samples to rest, it is little noise that must be learnt well.
+    that falls geometrically: without surrogate relaxation it is little noise that must be learnt well.
 
     Args:
         samples: Samples that are evaluated in an iteration.
@@ -55,7 +55,7 @@ class GODiffSearcher(Searcher):
         learning_rate: AdamW's.
         force_weight: How much the forces' loss counts against the score's; 0 trains the score alone. None: 1 where
             guidance or relaxation uses forces, else 0.
-        decay: Of the running average of the parameters that samples come from.
+        decay: Of the EMA of the parameters that samples come from.
         guidance: Whether forces guide the sampler: true, or how.
         relaxation: How the network's forces relax samples before they are evaluated; None evaluates them as sampled.
         renoising: Which samples begin at the best structures under noise; None lets all begin uniformly.

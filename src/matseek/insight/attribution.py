@@ -115,7 +115,7 @@ def shapley_values(
     are good to about 1e-6 of the largest of them.
 
     Such mixed points can leave the feasible set (fractions that sum to more than 90 %); the function is asked there
-    all the same, as for Sobol indices, because a variable's own effect cannot be told apart otherwise.
+    all the same, as for Sobol indices, because a variable's own effect cannot be resolved otherwise.
 
     Args:
         function: What is explained, see ``Function``; it must answer anywhere between the points' and baselines'

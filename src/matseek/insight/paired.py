@@ -1,4 +1,4 @@
-"""Two searchers from the same seeds: medians with bootstrap intervals, and tests of what so few runs can tell apart."""
+"""Two searchers from the same seeds: medians with bootstrap intervals, and tests of their differences."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TESTS: Mapping[str, str] = {BEST: "Wilcoxon", AREA: "Wilcoxon", SUCCESS: "McNema
 """By what."""
 
 LEVEL = 0.05
-"""Below this corrected p-value two searchers are told apart."""
+"""Below this corrected p-value a difference is significant."""
 
 
 @dataclass(frozen=True, eq=False)

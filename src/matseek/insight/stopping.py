@@ -1,4 +1,4 @@
-"""When to stop: criteria that a campaign takes, measured after every run.
+"""When to stop: criteria that a campaign takes, measured after every batch.
 
 Mekki-Berrada et al., npj Comput. Mater. 7, 55 (2021): the loss is under a level, the loss map is stable, the network is
 accurate on conditions that it has not been trained on.
@@ -16,6 +16,7 @@ import numpy as np
 from matseek.checks import check, optional, real, text, whole
 from matseek.core.problem import solves
 from matseek.core.surrogate import Surrogate
+from matseek.deprecation import renamed_settings
 from matseek.insight.fitted_models import FittedModels
 from matseek.insight.holdout import holdout_predictions
 from matseek.insight.loss_map import map_similarity
@@ -23,12 +24,12 @@ from matseek.insight.loss_map import map_similarity
 _COSINE = real(above=0, high=1, unit="a cosine similarity")
 
 Figures = dict[str, float]
-"""What a criterion measured after a run; NaN where there was nothing to measure."""
+"""What a criterion measured after a batch; NaN where there was nothing to measure."""
 
 
 @dataclass(frozen=True)
 class StopCriterion(ABC):
-    """Measures each run, and says from all that was measured whether the campaign may end.
+    """Measures each batch, and says from all that was measured whether the campaign may end.
 
     Measuring may be costly and is recorded; deciding is cheap, so that a recorded campaign can be judged anew. A
     criterion without a level never ends a campaign: its figures are recorded and drawn.
@@ -50,24 +51,24 @@ class StopCriterion(ABC):
 
     @abstractmethod
     def measure(self, now: FittedModels, before: FittedModels | None) -> Figures:
-        """Measure a run.
+        """Measure a batch.
 
         Args:
-            now: The models after the run.
-            before: The models before it; None for the first run.
+            now: The models after the batch.
+            before: The models before it; None for the first batch.
         """
 
     @abstractmethod
     def satisfied(self, figures: Mapping[str, float]) -> bool:
-        """Whether one run's figures reach the level."""
+        """Whether one batch's figures reach the level."""
 
     @property
     def in_a_row(self) -> int:
-        """Runs that must be satisfied, the last one among them."""
+        """Batches that must be satisfied, the last one among them."""
         return 1
 
     def met(self, measured: Sequence[Mapping[str, float]]) -> bool:
-        """Whether the last runs' figures, in order, end the campaign."""
+        """Whether the last batches' figures, in order, end the campaign."""
         last = measured[-self.in_a_row :]
         return bool(self.level) and len(last) == self.in_a_row and all(self.satisfied(f) for f in last)
 
@@ -116,7 +117,7 @@ class LossLevel(StopCriterion):
         return True
 
     def measure(self, now: FittedModels, before: FittedModels | None) -> Figures:  # noqa: ARG002
-        """``best``: the best value so far; ``best_of_run``: that of the run."""
+        """``best``: the best value so far; ``best_of_run``: that of the batch."""
         values = now.history.values
         own = [e.value for e in now.history.done if e.iteration == now.batch]
         return {"best": _least(values), "best_of_run": _least(own)}
@@ -128,7 +129,7 @@ class LossLevel(StopCriterion):
 
 @dataclass(frozen=True)
 class Solved(StopCriterion):
-    """A run has passed the problem's test of success; without such a test it ends nothing."""
+    """A batch has passed the problem's test of success; without such a test it ends nothing."""
 
     @property
     def name(self) -> str:
@@ -145,7 +146,7 @@ class Solved(StopCriterion):
         return True
 
     def measure(self, now: FittedModels, before: FittedModels | None) -> Figures:  # noqa: ARG002
-        """``solved``: 1 where an evaluation of the run passes, 0 where none does."""
+        """``solved``: 1 where an evaluation of the batch passes, 0 where none does."""
         own = (e for e in now.history.done if e.iteration == now.batch)
         return {"solved": float(any(solves(now.problem, e.point, e.value) for e in own))}
 
@@ -154,23 +155,24 @@ class Solved(StopCriterion):
         return figures["solved"] == 1
 
 
+@renamed_settings(runs="batches")
 @dataclass(frozen=True)
 class MapStability(StopCriterion):
-    """A model's loss map hardly changes any more from run to run.
+    """A model's loss map hardly changes any more from batch to batch.
 
     Args:
         model: Name of one of the searcher's surrogates, such as ``gp`` or ``network``.
         at_least: Least cosine similarity of successive maps; None only records the similarities.
-        runs: Runs in a row that must reach it.
+        batches: Batches in a row that must reach it.
     """
 
     model: str
     at_least: float | None = None
-    runs: int = 2
+    batches: int = 2
 
     def __post_init__(self) -> None:
         check(self, "stability.", model=text)
-        check(self, f"{self.name}.", at_least=optional(_COSINE), runs=whole(1))
+        check(self, f"{self.name}.", at_least=optional(_COSINE), batches=whole(1))
 
     @property
     def name(self) -> str:
@@ -182,19 +184,19 @@ class MapStability(StopCriterion):
         """In words."""
         if self.at_least is None:
             return ""
-        return f"similarity to the map before at least {self.at_least:g}{_in_a_row(self.runs)}"
+        return f"similarity to the map before at least {self.at_least:g}{_in_a_row(self.batches)}"
 
     @property
     def in_a_row(self) -> int:
-        """Runs in a row."""
-        return self.runs
+        """Batches in a row."""
+        return self.batches
 
     def applies(self, surrogates: Sequence[Surrogate]) -> bool:
         """Whether the searcher has the model."""
         return self.model in [s.name for s in surrogates]
 
     def measure(self, now: FittedModels, before: FittedModels | None) -> Figures:
-        """``similarity``: cosine similarity of this run's map and the one before, both over this run's window."""
+        """``similarity``: cosine similarity of this batch's map and the one before, both over this batch's window."""
         after = now.map(self.model)
         earlier = None if before is None else before.map(self.model, now)
         if after is None or earlier is None:
@@ -206,6 +208,7 @@ class MapStability(StopCriterion):
         return self.at_least is not None and figures["similarity"] >= self.at_least
 
 
+@renamed_settings(runs="batches")
 @dataclass(frozen=True)
 class Accuracy(StopCriterion):
     """A model predicts newly measured conditions, before it is trained on them.
@@ -214,15 +217,15 @@ class Accuracy(StopCriterion):
         cosine: Least median cosine similarity of predicted and measured spectra; None for no such level.
         mse: Largest median of the mean squared errors, in squared units of the response; None for no such level.
             Without either the figures are only recorded.
-        runs: Runs in a row that must reach the levels.
+        batches: Batches in a row that must reach the levels.
     """
 
     cosine: float | None = None
     mse: float | None = None
-    runs: int = 1
+    batches: int = 1
 
     def __post_init__(self) -> None:
-        check(self, "accuracy.", cosine=optional(_COSINE), mse=optional(real(above=0)), runs=whole(1))
+        check(self, "accuracy.", cosine=optional(_COSINE), mse=optional(real(above=0)), batches=whole(1))
 
     @property
     def name(self) -> str:
@@ -234,12 +237,12 @@ class Accuracy(StopCriterion):
         """In words."""
         parts = [] if self.cosine is None else [f"median spectral cosine at least {self.cosine:g}"]
         parts += [] if self.mse is None else [f"median squared error at most {self.mse:g}"]
-        return " and ".join(parts) + (_in_a_row(self.runs) if parts else "")
+        return " and ".join(parts) + (_in_a_row(self.batches) if parts else "")
 
     @property
     def in_a_row(self) -> int:
-        """Runs in a row."""
-        return self.runs
+        """Batches in a row."""
+        return self.batches
 
     def applies(self, surrogates: Sequence[Surrogate]) -> bool:
         """Whether a model of the searcher predicts responses."""
@@ -254,7 +257,7 @@ class Accuracy(StopCriterion):
             )
 
     def measure(self, now: FittedModels, before: FittedModels | None) -> Figures:
-        """``cosine`` and ``mse``: medians over the run's conditions; ``least_cosine``; ``conditions``: how many."""
+        """``cosine`` and ``mse``: medians over the batch's conditions; ``least_cosine``; ``conditions``: how many."""
         model = None if before is None else before.predictor
         own = [e for e in now.seen.done if e.iteration == now.batch]
         nothing = {"cosine": math.nan, "least_cosine": math.nan, "mse": math.nan, "conditions": 0}
@@ -281,5 +284,5 @@ def _least(values: Sequence[float] | np.ndarray) -> float:
     return float(min(values)) if len(values) else math.nan
 
 
-def _in_a_row(runs: int) -> str:
-    return f", {runs} runs in a row" if runs > 1 else ""
+def _in_a_row(batches: int) -> str:
+    return f", {batches} batches in a row" if batches > 1 else ""

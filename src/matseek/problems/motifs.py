@@ -222,8 +222,8 @@ class Heptamer:
 class Island:
     """Recognises an island by a known one: the same bonds between the same elements, and about as flat.
 
-    Sites are not told apart: an island in fcc hollows is the one in hcp hollows, as for :class:`Heptamer`. Inner atoms
-    may rise out of the rim, or sink, as far as :func:`is_one_layer` allows.
+    Sites are not distinguished: an island in fcc hollows is the one in hcp hollows, as for :class:`Heptamer`. Inner
+    atoms may rise out of the rim, or sink, as far as :func:`is_one_layer` allows.
 
     Args:
         known: The known structure, its free atoms not held by ``FixAtoms``.

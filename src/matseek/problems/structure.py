@@ -87,7 +87,7 @@ class StructureProblem(Problem):
             test.
         name: Name for records and titles.
         relaxed_success: Whether what a structure relaxes to solves it, such as
-            :class:`matseek.problems.motifs.AfterRelaxation`; None if that is not told apart.
+            :class:`matseek.problems.motifs.AfterRelaxation`; None if that is not tested.
 
     Raises:
         ValueError: If a setting is not as described.

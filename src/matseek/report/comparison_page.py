@@ -184,7 +184,7 @@ def _verdict(record: ComparisonRecord) -> str:
 
 
 def _findings(record: ComparisonRecord) -> Iterator[str]:
-    """Whom the runs tell apart from the one of the verdict, by which test; and what so few runs cannot tell."""
+    """Which searchers differ significantly from the one of the verdict, and what so few runs cannot show."""
     leader = record.leader
     if leader is None:
         return
@@ -212,7 +212,7 @@ def _findings(record: ComparisonRecord) -> Iterator[str]:
             if side
         ]
         if alike := [row for row in result if not row["p_holm"] < LEVEL]:
-            parts.append(f"is not told apart from {_with_p(alike)}")
+            parts.append(f"does not differ significantly from {_with_p(alike)}")
         yield f"It {_list(parts)}, by {_BY[measure]}."
     if near := [row for row in record.against(leads, BEST) if not pd.isna(row["difference_low"])]:
         nearest = min(near, key=lambda row: abs(row["median_difference"]))
@@ -262,7 +262,7 @@ def _caveats(record: ComparisonRecord) -> Iterator[str]:
     if alone > LEVEL:
         yield (
             f"With {seeds} paired seed{'' if seeds == 1 else 's'} no paired test can give a p-value below {alone:.2g}: "
-            "that nobody is told apart by one says nothing about the methods. Six seeds are the least that could."
+            "that no difference is significant says nothing about the methods. Six seeds are the least that could."
         )
     elif corrected > LEVEL:
         enough = next(n for n in range(seeds, 100) if least_p(n) * many <= LEVEL)
@@ -478,7 +478,14 @@ def _costs(rows: Sequence[Row]) -> dict[str, Any]:
         ]
         for row in rows
     ]
-    heads = ["searcher", "evaluations", "thinking, s per evaluation", "processor s", "wall s", "calls to recognise"]
+    heads = [
+        "searcher",
+        "evaluations",
+        "optimizer overhead, s per evaluation",
+        "processor s",
+        "wall s",
+        "calls to recognise",
+    ]
     return {"heads": heads, "rows": result}
 
 

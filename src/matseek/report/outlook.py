@@ -1,4 +1,4 @@
-"""What a campaign's models say to its people: what to run next, whom to believe, when to stop."""
+"""What a campaign's models say to its people: what to run next, how far they can be trusted, when to stop."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Outlook:
 
     def figures(self) -> dict[str, Figure]:
         """The figures that the models allow, by file stem."""
-        return {**self._maps(), **self._stopping(), **self._attributions(), **self._foreseen(), **self._colours()}
+        return {**self._maps(), **self._stopping(), **self._attributions(), **self._holdout(), **self._colours()}
 
     def next_recipes(self) -> dict[str, Any]:
         """The searcher's next proposals with what the models expect of them: heads and rows of a table, as text."""
@@ -150,7 +150,7 @@ class Outlook:
             drawn["spectrum_attribution"] = spectrum_attribution(result, window, model.wavelengths)
         return drawn
 
-    def _foreseen(self) -> dict[str, Figure]:
+    def _holdout(self) -> dict[str, Figure]:
         model = None if self.before is None else self.before.predictor
         if model is None or model.wavelengths is None:
             return {}

@@ -78,7 +78,7 @@ CAPTIONS: Mapping[str, tuple[str, str]] = {
         "campaign was after; once the upper line stays well above the lower one, new batches only confirm.",
     ),
     "accuracy": (
-        "Does the network foresee what is measured?",
+        "Does the model predict what is measured?",
         "Each batch's conditions are predicted before they are measured and before the network learns from them. A "
         "cosine near 1 is the same shape of spectrum; the squared error also sees its strength. As long as these still "
         "improve from batch to batch, more measurements make the network better.",
@@ -101,7 +101,7 @@ CAPTIONS: Mapping[str, tuple[str, str]] = {
         "red on the other shifts the band. Pale in the lowest panel but dark above: it goes both ways.",
     ),
     "predicted_against_measured": (
-        "Did the network foresee the spectra?",
+        "Did the model predict the spectra?",
         "Dashed is what the network predicted before the condition was measured and before it learnt from it, black is "
         "what was measured. The number is their cosine similarity: 1 is the same shape, and well below 0.9 means that "
         "the network's proposals are still guesses.",

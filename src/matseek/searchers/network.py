@@ -188,7 +188,7 @@ def _trained(net: SpectrumNet, history: History) -> tuple[Event, ...]:
 
 
 def waiting(reason: str, history: History) -> tuple[Event, ...]:
-    """What the record tells where the network is asked too early; nothing before the first batch, which is nobody's."""
+    """What the record tells where the network is asked too early; nothing before the first batch."""
     if not len(history.tried):
         return ()
     message = f"the network does not propose in batch {history.iteration}: {reason}"

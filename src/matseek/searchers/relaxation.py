@@ -169,7 +169,7 @@ def relaxations(evaluations: Sequence[Evaluation], ended: Sequence[Event]) -> li
 
     Args:
         evaluations: All of a campaign, by number.
-        ended: Its events of kind ``RELAXED``; without any there are no relaxations to tell apart.
+        ended: Its events of kind ``RELAXED``; without any there are no relaxations.
     """
     if not ended:
         return []

@@ -16,6 +16,7 @@ from matseek.core.records import Event, Proposal
 from matseek.core.searcher import BatchSearcher, require_box
 from matseek.core.space import Space
 from matseek.core.surrogate import Surrogate
+from matseek.deprecation import renamed_settings
 from matseek.searchers.bayesian import BayesianSearcher
 from matseek.searchers.network import NetworkSearcher, waiting
 from matseek.searchers.random import LatinHypercube
@@ -23,20 +24,21 @@ from matseek.searchers.random import LatinHypercube
 PROPOSERS = ("lhs", "bayesian", "network")
 
 
+@renamed_settings(first_run="first_batch")
 @dataclass(frozen=True)
 class Stage:
-    """Who proposes from a run on.
+    """Who proposes from a batch on.
 
     Args:
-        first_run: The first run of this stage; 1 is a campaign's first batch.
+        first_batch: The first batch of this stage; 1 is a campaign's first batch.
         proposers: One or more of ``lhs``, ``bayesian`` and ``network``; several propose side by side, in this order.
     """
 
-    first_run: int
+    first_batch: int
     proposers: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        check(self, "stage.", first_run=whole(1), proposers=several(one_of(PROPOSERS), 1))
+        check(self, "stage.", first_batch=whole(1), proposers=several(one_of(PROPOSERS), 1))
         if len(set(self.proposers)) < len(self.proposers):
             raise ValueError(f"proposers={list(self.proposers)} must name one or more of {list(PROPOSERS)}, each once")
 
@@ -45,15 +47,15 @@ class Stage:
 class TwoStepSearcher(BatchSearcher):
     """A Latin hypercube, then Bayesian optimisation, then Bayesian optimisation and a network side by side.
 
-    The default schedule is that of Mekki-Berrada et al. 2021: run 1, runs 2-6, from run 7 on. The ledger says who
-    proposed what, and both learn from everything. While the network has too little to learn from, Bayesian
+    The default schedule is that of Mekki-Berrada et al. 2021: batch 1, batches 2-6, from batch 7 on. The ledger says
+    who proposed what, and both learn from everything. While the network has too little to learn from, Bayesian
     optimisation takes its share.
 
     Args:
-        batch_size: Points of a run, or, with ``side_by_side="full"``, of each proposer in a run.
-        schedule: Stages, in the order of their first runs; the first begins with run 1.
-        side_by_side: ``split``: proposers share a run's points (of 15, the first gets 8 and the second 7), so that
-            nine runs of 15 cost 135; ``full``: each proposes a whole batch, as in the paper (nine runs cost 180).
+        batch_size: Points of a batch, or, with ``side_by_side="full"``, of each proposer in a batch.
+        schedule: Stages, in the order of their first batches; the first begins with batch 1.
+        side_by_side: ``split``: proposers share a batch's points (of 15, the first gets 8 and the second 7), so that
+            nine batches of 15 cost 135; ``full``: each proposes a whole batch, as in the paper (nine batches cost 180).
         bayesian: How Bayesian optimisation proposes; its batch size and its own first hypercube are the schedule's.
         network: How the network proposes; its batch size is the schedule's.
     """
@@ -74,9 +76,9 @@ class TwoStepSearcher(BatchSearcher):
             bayesian=of(BayesianSearcher),
             network=of(NetworkSearcher),
         )
-        runs = [stage.first_run for stage in self.schedule]
-        if runs[0] != 1 or any(later <= earlier for earlier, later in pairwise(runs)):
-            raise ValueError(f"schedule begins its stages with runs {runs}; they must rise, and the first must be 1")
+        batches = [stage.first_batch for stage in self.schedule]
+        if batches[0] != 1 or any(later <= earlier for earlier, later in pairwise(batches)):
+            raise ValueError(f"schedule begins its stages with batches {batches}; they must rise, the first is 1")
 
     def check_space(self, space: Space) -> None:
         """Refuse what has no coordinates that either step could learn on."""
@@ -105,8 +107,8 @@ class TwoStepSearcher(BatchSearcher):
         return self.batch_size * (len(self.stage(history).proposers) if self.side_by_side == "full" else 1)
 
     def stage(self, history: History) -> Stage:
-        """The stage that the next run belongs to."""
-        return [stage for stage in self.schedule if stage.first_run <= history.iteration][-1]
+        """The stage that the next batch belongs to."""
+        return [stage for stage in self.schedule if stage.first_batch <= history.iteration][-1]
 
     def ask(self, n: int, history: History) -> Proposal:
         """Choose n points, in equal shares of the stage's proposers; each sees the points of those before it."""

@@ -94,7 +94,7 @@ class SpectraDataModule(pl.LightningDataModule):
             ``medians``: a condition's pointwise median, every condition weighted alike; a stray droplet counts little.
         batch_size: Rows of a batch, per member.
         holdout: Share of the recipes that each member is judged on; 0 for none.
-        bootstrap: Whether each member is taught by a bootstrap sample of its conditions (drawn with replacement)
+        bootstrap: Whether each member is trained on a bootstrap sample of its conditions (drawn with replacement)
             rather than by all of them in an order of its own.
         seed: Seed of the split, the bootstrap and the order of the rows.
 

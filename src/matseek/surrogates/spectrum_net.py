@@ -34,7 +34,7 @@ _ROWS_AT_ONCE = 4096
 
 
 class SpectrumNet(pl.LightningModule):
-    """k perceptrons with ReLU from recipes to responses, their parameters side by side in one module.
+    """k multilayer perceptrons (MLPs) with ReLU from recipes to responses, their parameters side by side in one module.
 
     Every parameter has a leading dimension k, and a layer is one batched matrix product. Members share nothing: the
     training loss is the sum over members, so that each has its own gradient. Inputs are scaled by the box, periodic

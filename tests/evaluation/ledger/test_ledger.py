@@ -241,18 +241,18 @@ def test_thinking_is_the_time_that_was_not_set_aside_over_all_sessions(path, mon
         ledger.end_session()
         now[0] += 1000
         ledger.note(Event("noted", "later", {}))  # no part of the session any more
-    assert opened(path).seconds_thinking() == 10.0
+    assert opened(path).overhead_seconds() == 10.0
 
 
 def test_ledgers_of_earlier_versions_have_no_record_of_thinking(path):
-    assert opened(path).seconds_thinking() is None
+    assert opened(path).overhead_seconds() is None
     opened(path).begin_session()
     with sqlite3.connect(path) as connection:
         connection.execute("DROP TABLE thinking")
         connection.execute("DROP TABLE matseek_ledger")
     connection.close()
     ledger = opened(path)
-    assert ledger.seconds_thinking() is None
+    assert ledger.overhead_seconds() is None
     ledger.begin_session()
     ledger.end_session()
-    assert ledger.seconds_thinking() is None, "a part is not the whole"
+    assert ledger.overhead_seconds() is None, "a part is not the whole"

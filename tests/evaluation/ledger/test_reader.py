@@ -49,7 +49,7 @@ def told(reader):
     assert reader.seconds_asking() == [0.5]
     assert reader.wall_seconds() >= 0
     assert reader.cpu_seconds() >= 0
-    assert reader.seconds_thinking() >= 0
+    assert reader.overhead_seconds() >= 0
     assert (reader.identity.problem, reader.identity.searcher, reader.identity.seed) == ({"name": "p"}, "lhs", 3)
 
 
@@ -181,7 +181,7 @@ def test_the_version_1_of_a_ledger_is_read_and_not_changed(tmp_path):
     assert reader.identity.problem == {"name": "p", "space": [1, 2], "limit": float("inf")}
     assert [e.status for e in reader.evaluations()] == ["done", "failed", "pending", "pending"]
     assert np.isnan(reader.events()[1].data["energy"])
-    assert reader.seconds_thinking() > 0
+    assert reader.overhead_seconds() > 0
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 
@@ -193,5 +193,5 @@ def test_a_ledger_that_lacks_a_later_table(tmp_path, table):
         connection.executescript(Path(__file__).with_name("version_1.sql").read_text())
         connection.execute(f"DROP TABLE {table}")
     reader = LedgerReader(path)
-    assert (reader.seconds_thinking() is None) == (table == "thinking")
+    assert (reader.overhead_seconds() is None) == (table == "thinking")
     assert (reader.cpu_seconds() == 0.0) == (table == "processor")

@@ -28,8 +28,8 @@ class Clock:
     def __init__(self) -> None:
         self._session_id: int | None = None
         self._processor_start = 0.0
-        self._thought = 0.0
-        self._thinking_since: float | None = None
+        self._noted_before = 0.0
+        self._running_since: float | None = None
         self._noted = -math.inf
 
     def begin(self, connection: Connection) -> None:
@@ -39,7 +39,7 @@ class Clock:
         for table in (PROCESSOR, THINKING):
             connection.execute(insert(table).values(session=own, seconds=0.0))
         self._session_id, self._processor_start = own, time.process_time()
-        self._thought, self._thinking_since, self._noted = 0.0, time.perf_counter(), -math.inf
+        self._noted_before, self._running_since, self._noted = 0.0, time.perf_counter(), -math.inf
 
     def end(self) -> None:
         """The process's work is done: what it writes later is no part of it."""
@@ -57,20 +57,20 @@ class Clock:
             self._noted = moment
             connection.execute(_SEEN, {"mine": own, "now": now()})
             connection.execute(_SPENT, {"mine": own, "spent": time.process_time() - self._processor_start})
-            connection.execute(_THOUGHT, {"mine": own, "spent": self._seconds_thinking()})
+            connection.execute(_THOUGHT, {"mine": own, "spent": self._overhead()})
 
     @contextmanager
     def exclude_from_timing(self) -> Iterator[None]:
         """Time that is not the searcher's: the truth is asked, or a run is judged."""
-        before, self._thought, self._thinking_since = self._thinking_since, self._seconds_thinking(), None
+        before, self._noted_before, self._running_since = self._running_since, self._overhead(), None
         try:
             yield
         finally:
-            self._thinking_since = None if before is None else time.perf_counter()
+            self._running_since = None if before is None else time.perf_counter()
 
-    def _seconds_thinking(self) -> float:
-        since = self._thinking_since
-        return self._thought + (0.0 if since is None else time.perf_counter() - since)
+    def _overhead(self) -> float:
+        since = self._running_since
+        return self._noted_before + (0.0 if since is None else time.perf_counter() - since)
 
 
 def now() -> str:

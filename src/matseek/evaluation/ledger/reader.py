@@ -165,7 +165,7 @@ class LedgerReader:
         wanted = select(func.sum(PROCESSOR.c.seconds))
         return float(self._store.read(lambda connection: connection.scalar(wanted)) or 0.0)
 
-    def seconds_thinking(self) -> float | None:
+    def overhead_seconds(self) -> float | None:
         """Wall time of the processes that have worked on the campaign, without that in which the truth was asked.
 
         What a searcher costs beside the truth, measured from outside and alike for all: choosing, training, sampling,

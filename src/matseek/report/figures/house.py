@@ -33,7 +33,7 @@ FAILED = "#b3202a"
 
 SUCCESS = "#00795a"
 
-# Okabe and Ito's palette, which colour-blind readers can tell apart; the marker tells them apart in black and white.
+# Okabe and Ito's palette, which colour-blind readers can distinguish; markers distinguish them in black and white.
 _OTHER_LOOKS = (("#009E73", "D"), ("#CC79A7", "v"), ("#E69F00", "P"), ("#56B4E9", "h"), ("#5b4a9c", "<"))
 
 STAR = "#E69F00"
@@ -135,7 +135,7 @@ def tidy(ax: Axes) -> None:
 
 
 def legend(figure: Figure, columns: int = 5) -> None:
-    """A legend of all axes below them, where it can cover nothing; none where there is nothing to tell apart."""
+    """A legend of all axes below them, where it can cover nothing; none where nothing is named."""
     named: dict[str, Any] = {}
     for ax in figure.axes:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):

@@ -13,7 +13,7 @@ from matseek.insight.landscape import Landscape
 from matseek.report.figures.house import BEST, INK, LAYERS, MUTED, FloatArray, draw_star, legend, tidy
 
 _SPAN = 3.0
-"""Energies in eV above the lowest that colours tell apart."""
+"""Energies in eV above the lowest that colours resolve."""
 
 
 @style.context(LAYERS)

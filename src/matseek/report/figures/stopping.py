@@ -1,4 +1,4 @@
-"""What the stop criteria measured, run by run; the stability of the maps is in ``understanding``."""
+"""What the stop criteria measured, batch by batch; the stability of the maps is in ``understanding``."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from matseek.report.figures.house import BEST, INK, LAYERS, MUTED, SUCCESS, axes
 
 _LOOK = ("#D55E00", "^")
 
-ByRun = Mapping[int, Mapping[str, float]]
+ByBatch = Mapping[int, Mapping[str, float]]
 
 
 @style.context(LAYERS)
-def loss_level(by_run: ByRun, below: float | None = None, label: str = "Spectral loss") -> Figure:
-    """Best value so far and best value of each run, against the level at which the campaign may end.
+def loss_level(by_batch: ByBatch, below: float | None = None, label: str = "Spectral loss") -> Figure:
+    """Best value so far and best value of each batch, against the level at which the campaign may end.
 
     Args:
-        by_run: ``best`` and ``best_of_run`` of each run, NaN where there was none.
+        by_batch: ``best`` and ``best_of_run`` of each batch, NaN where there was none.
         below: The level; None draws none.
         label: What the value is.
     """
     figure, ax = axes_of(height=3.4)
-    _draw(ax, by_run, "best_of_run", _LOOK, "best of the run")
-    _draw(ax, by_run, "best", (BEST, "o"), "best so far")
+    _draw(ax, by_batch, "best_of_run", _LOOK, "best of the batch")
+    _draw(ax, by_batch, "best", (BEST, "o"), "best so far")
     _draw_level(ax, below, "end below {:g}")
     _label(ax, label)
     legend(figure)
@@ -36,11 +36,11 @@ def loss_level(by_run: ByRun, below: float | None = None, label: str = "Spectral
 
 
 @style.context(LAYERS)
-def accuracy(by_run: ByRun, cosine: float | None = None, mse: float | None = None) -> Figure:
+def accuracy(by_batch: ByBatch, cosine: float | None = None, mse: float | None = None) -> Figure:
     """How well the model predicted each batch's conditions before it was trained on them.
 
     Args:
-        by_run: ``cosine``, ``least_cosine`` and ``mse`` of each run, NaN where there was nothing to compare.
+        by_batch: ``cosine``, ``least_cosine`` and ``mse`` of each batch, NaN where there was nothing to compare.
         cosine: Level of the cosine; None draws none.
         mse: Level of the squared error; None draws none.
     """
@@ -48,24 +48,24 @@ def accuracy(by_run: ByRun, cosine: float | None = None, mse: float | None = Non
     left, right = figure.subplots(1, 2)
     tidy(left)
     tidy(right)
-    _draw(left, by_run, "cosine", _LOOK, "median over the conditions")
-    _draw(left, by_run, "least_cosine", (MUTED, "v"), "worst condition")
+    _draw(left, by_batch, "cosine", _LOOK, "median over the conditions")
+    _draw(left, by_batch, "least_cosine", (MUTED, "v"), "worst condition")
     _draw_level(left, cosine, "accurate from {:g}")
     _label(left, "Spectral cosine, predicted and measured")
-    _draw(right, by_run, "mse", _LOOK, "_median")
+    _draw(right, by_batch, "mse", _LOOK, "_median")
     _draw_level(right, mse, "accurate up to {:g}")
     _label(right, "Mean squared error")
-    if any(by_run[k]["mse"] > 0 for k in by_run):
+    if any(by_batch[k]["mse"] > 0 for k in by_batch):
         right.set_yscale("log")
     legend(figure)
     return figure
 
 
-def _draw(ax: Axes, by_run: ByRun, key: str, look: tuple[str, str], label: str) -> None:
-    runs = [run for run in sorted(by_run) if math.isfinite(by_run[run][key])]
+def _draw(ax: Axes, by_batch: ByBatch, key: str, look: tuple[str, str], label: str) -> None:
+    batches = [batch for batch in sorted(by_batch) if math.isfinite(by_batch[batch][key])]
     color, marker = look
-    values = [by_run[run][key] for run in runs]
-    ax.plot(runs, values, color=color, marker=marker, ms=5.5, lw=1.6, label=label, zorder=3)
+    values = [by_batch[batch][key] for batch in batches]
+    ax.plot(batches, values, color=color, marker=marker, ms=5.5, lw=1.6, label=label, zorder=3)
 
 
 def _draw_level(ax: Axes, level: float | None, text: str) -> None:

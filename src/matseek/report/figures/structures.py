@@ -42,7 +42,7 @@ _FREE = (0.90, 0.62, 0.0)
 _DEPTH = 4.0
 """Template atoms down to this many angstrom below the highest are drawn."""
 _SPAN = 5.0
-"""Energies in eV above the lowest that colours tell apart."""
+"""Energies in eV above the lowest that colours resolve."""
 
 
 @style.context(LAYERS)
