@@ -1,24 +1,9 @@
 """Seek materials three ways and compare them honestly: batch BO, a spectrum network, and GO-Diff."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from matseek.campaign import Campaign
+# Campaigns and searchers bring torch along, which takes seconds: names are imported when they are first used. They
+# stand in __init__.pyi.
+import lazy_loader
 
 __version__ = "0.1.0"
-__all__ = ["Campaign", "__version__"]
 
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401 -- a module's attribute can be anything
-    # Campaign brings torch along, which takes seconds: import it only when it is wanted.
-    if name == "Campaign":
-        from matseek.campaign import Campaign
-
-        return Campaign
-    raise AttributeError(f"module 'matseek' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
