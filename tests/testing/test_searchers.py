@@ -61,7 +61,7 @@ SEARCHERS = {
 
 @pytest.mark.parametrize(("make", "problem"), SEARCHERS.values(), ids=SEARCHERS)
 def test_the_projects_own_searchers_are_certified(make, problem):
-    check_searcher(make, problem, budget=11)
+    check_searcher(make, problem, budget=9)
 
 
 @dataclass(frozen=True)
