@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import spearmanr
+from tests.insight.exact import brute_force_shapley
 
 from benchmarks.results_io import write
-from matseek.insight.attribution import Attribution, brute_force_shapley, explain
+from matseek.insight.attribution import Attribution, explain
 from matseek.library.silver import SilverLaboratory
 from matseek.library.silver_problems import silver
 from matseek.spaces import Box

@@ -125,7 +125,7 @@ def test_reflected_walls_give_the_heights_back_and_truncated_ones_do_not():
 @pytest.mark.parametrize("sampler", [EulerMaruyama(LINEAR, 7), Heun(LINEAR, 7, churn=3), PredictorCorrector(LINEAR, 7)])
 def test_what_a_run_reports_and_what_it_asks(sampler):
     slab = PeriodicSlab(SKEWED, 1.0, 4.0, 3)
-    calls, frames = [], []
+    calls = []
 
     def score(x, sigma):
         assert x.dtype == torch.float32
@@ -133,17 +133,10 @@ def test_what_a_run_reports_and_what_it_asks(sampler):
         calls.append(len(x))
         return -x / 10
 
-    def run(rows=None, observe=None):
-        generator = torch.Generator().manual_seed(4)
-        return sampler.sample(score, slab, 10, generator, rows=rows, observe=observe)
-
-    whole = run(observe=lambda step, x: frames.append((step, x)))
+    x = sampler.sample(score, slab, 10, torch.Generator().manual_seed(4))
     assert calls == [10] * sampler.evaluations
-    assert [step for step, _ in frames] == list(range(9))
-    assert torch.equal(frames[-1][1], whole)
-    assert all(torch.equal(slab.wrap(x), x) for _, x in frames)
-    torch.testing.assert_close(run(rows=4), whole)
-    assert max(calls[sampler.evaluations :]) == 4
+    assert torch.equal(slab.wrap(x), x)
+    assert torch.equal(sampler.sample(score, slab, 10, torch.Generator().manual_seed(4)), x)
 
 
 def test_forces_guide_more_strongly_towards_the_end():
@@ -155,7 +148,7 @@ def test_forces_guide_more_strongly_towards_the_end():
 
     def spread(corrector):
         generator = torch.Generator().manual_seed(0)
-        return sampler.sample(lambda x, _: 0 * x, box, 200, generator, corrector=corrector, rows=64).std().item()
+        return sampler.sample(lambda x, _: 0 * x, box, 200, generator, corrector=corrector).std().item()
 
     assert spread(guidance) < 0.1 * spread(None)
 
@@ -184,18 +177,17 @@ def test_samples_under_noise_come_back_to_the_distribution_they_were_of(sampler,
     slab = PeriodicSlab(SKEWED, 1.0, 4.0, 1)
     mixture = KernelMixture(slab, [[2.75, 0.1, 1.1], [1.4, 1.25, 3.5]], 0.25, [0.3, 0.7])
     origin = mixture.draw(1000, torch.Generator().manual_seed(1))
-    frames = []
+    calls = []
     x = sampler.sample(
-        mixture,
+        lambda points, sigma: calls.append(sigma) or mixture(points, sigma),
         slab,
         1000,
         torch.Generator().manual_seed(2),
         origin=origin,
         begin=begin,
-        observe=lambda step, x: frames.append(step),
         dtype=torch.float64,
     )
-    assert frames[-1] == round(begin * sampler.steps) + 1, "the steps before it are left out"
+    assert len(calls) <= begin * sampler.evaluations + 2, "the steps before it are left out"
     drawn = mixture.draw(20_000, torch.Generator().manual_seed(3))
     for axis in range(3):
         assert stats.ks_2samp(x[:, 0, axis], drawn[:, 0, axis]).pvalue > 1e-3

@@ -17,7 +17,7 @@ def test_noise_grows_from_low_to_high_and_its_rate_is_its_derivative(kind, low, 
     assert sigma[0].item() == pytest.approx(low)
     assert sigma[-1].item() == pytest.approx(low * ratio)
     (slope,) = torch.autograd.grad((sigma**2).sum(), t)
-    torch.testing.assert_close(schedule.diffusion_squared(t), slope)
+    torch.testing.assert_close(2 * schedule.sigma(t) * schedule.sigma_rate(t), slope)
 
 
 def test_the_default_is_the_authors():

@@ -5,9 +5,10 @@ from captum.attr import ShapleyValues
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matseek.insight.attribution import brute_force_shapley, explain, in_units, shapley_values
+from matseek.insight.attribution import explain, in_units, shapley_values
 from matseek.library.silver import SilverLaboratory
 from matseek.library.silver_problems import silver
+from tests.insight.exact import brute_force_shapley
 
 RNG = np.random.default_rng(0)
 EXACT = 1e-5  # captum adds up in single precision

@@ -56,8 +56,6 @@ class Sampler(ABC):
         origin: Tensor | None = None,
         begin: float = 1.0,
         corrector: Corrector | None = None,
-        rows: int | None = None,
-        observe: Callable[[int, Tensor], None] | None = None,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> Tensor:
@@ -71,10 +69,6 @@ class Sampler(ABC):
             origin: Points to put under noise and to sample anew from, shape ``(B, *shape)``; None begins uniformly.
             begin: Time to whose noise they are taken, above 0; the steps from 1 to there are left out.
             corrector: Displaces the points after each step, such as ``Guidance``.
-            rows: Points that ``score`` and ``corrector`` get at once; None for all.
-            observe: Called with the number of steps done and the points then, for progress bars and trajectories
-                (``lambda step, x: frames.append(x)``); first with 0 and the start, last with the
-                samples after the last evaluation of the score.
             dtype: Precision of the points.
             device: Device of the points.
 
@@ -84,11 +78,11 @@ class Sampler(ABC):
         Raises:
             FloatingPointError: If the score is not finite: the network has diverged.
         """
-        if batch < 1 or (rows is not None and rows < 1):
-            raise ValueError(f"batch={batch} and rows={rows} must be at least 1")
+        if batch < 1:
+            raise ValueError(f"batch={batch} must be at least 1")
         if not 0 < begin <= 1 or (origin is not None and len(origin) != batch):
             raise ValueError(f"begin={begin} must lie in (0, 1], and origin hold batch={batch} points")
-        field = _Field(score, corrector, rows or batch)
+        field = _Field(score, corrector)
         times = self.schedule.times(self.steps)
         if origin is not None:
             times = times[min(round((1 - begin) * self.steps), self.steps - 1) :]
@@ -97,18 +91,12 @@ class Sampler(ABC):
             x = manifold.sample_uniform(batch, generator, dtype=dtype, device=device)
         else:
             x = manifold.perturb(manifold.wrap(origin.to(device, dtype)), sigmas[0], generator)
-        if observe is not None:
-            observe(0, x)
         for step in range(len(sigmas) - 1):
             x = self._step(field, manifold, x, sigmas[step], sigmas[step + 1], generator)
             x = manifold.wrap(x + field.correction(x, float(times[step + 1]))) if corrector else x
-            if observe is not None:
-                observe(step + 1, x)
         x = manifold.wrap(x + sigmas[-1] * field(x, sigmas[-1]))
         if not torch.isfinite(x).all():
             raise FloatingPointError("samples are not finite: the score has diverged; lower the learning rate")
-        if observe is not None:
-            observe(len(sigmas), x)
         return x
 
     @abstractmethod
@@ -231,19 +219,14 @@ class PredictorCorrector(EulerMaruyama):
 
 @dataclass(frozen=True)
 class _Field:
-    """Score and corrector on so many rows at once."""
+    """Score and corrector at one sigma or time for all points."""
 
     score: Score
     corrector: Corrector | None
-    rows: int
 
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
-        return self._in_rows(self.score, x, sigma)
+        return self.score(x, x.new_full((len(x),), sigma)).to(x.dtype)
 
     def correction(self, x: Tensor, t: float) -> Tensor:
         assert self.corrector is not None
-        return self._in_rows(self.corrector, x, t)
-
-    def _in_rows(self, function: Score, x: Tensor, value: float) -> Tensor:
-        parts = [function(part, part.new_full((len(part),), value)) for part in torch.split(x, self.rows)]
-        return parts[0].to(x.dtype) if len(parts) == 1 else torch.cat(parts).to(x.dtype)
+        return self.corrector(x, x.new_full((len(x),), t)).to(x.dtype)

@@ -40,10 +40,6 @@ class NoiseSchedule(ABC):
     def sigma_rate(self, t: Tensor) -> Tensor:
         """``d sigma / dt``."""
 
-    def diffusion_squared(self, t: Tensor) -> Tensor:
-        """``g(t)^2 = d sigma^2 / dt``."""
-        return 2 * self.sigma(t) * self.sigma_rate(t)
-
     def times(self, steps: int) -> Tensor:
         """Times of a sampler from 1 to 0, shape ``(steps + 1,)``, float64."""
         return torch.linspace(1, 0, steps + 1, dtype=torch.float64)

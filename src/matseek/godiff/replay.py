@@ -184,13 +184,11 @@ class ReplayBatch(NamedTuple):
         noised: Rows of the buffer drawn by Boltzmann weight, under noise, for the score.
         positions: Rows of the archive drawn uniformly, for the force head, shape ``(B, *shape)``; none if no forces
             are known.
-        energies: Their energies in eV, shape ``(B,)``.
         forces: Their forces in eV/A, of the positions' shape.
     """
 
     noised: Noised
     positions: Tensor
-    energies: Tensor
     forces: Tensor
 
 
@@ -265,7 +263,6 @@ class ReplayDataModule(pl.LightningDataModule):
                 yield ReplayBatch(
                     Noised(points[process::processes], sigma[process::processes], target[process::processes]),
                     self.buffer.positions[own].float(),
-                    self.buffer.energies[own].float(),
                     self.buffer.forces[own].float(),
                 )
 
