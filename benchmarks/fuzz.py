@@ -327,7 +327,7 @@ def examples() -> dict[str, Example]:
         "SurrogateRelaxation": (searchers.SurrogateRelaxation, {"steps": 3, "longest": 0.2}),
         "NetworkSettings": (
             searchers.NetworkSettings,
-            {"representation": "full", "blocks": 1, "features": 4, "cutoff": 4.0, "radial": 4, "walls": "reflected"},
+            {"representation": "full", "blocks": 1, "features": 4, "cutoff": 4.0, "gaussians": 4, "walls": "reflected"},
         ),
         "Training": (surrogates.Training, trained | {"rows": "means", "patience": 0, "trainer": TrainerSettings()}),
         "TrainerSettings": (

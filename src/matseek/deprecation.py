@@ -49,6 +49,8 @@ SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
     # 0.1 -> 0.2
     "matseek.searchers.BayesianSearcher": {"strategy": "acquisition"},
     "matseek.searchers.bayesian.BayesianSearcher": {"strategy": "acquisition"},
+    "matseek.searchers.NetworkSettings": {"radial": "gaussians"},
+    "matseek.godiff.domains.NetworkSettings": {"radial": "gaussians"},
     "matseek.searchers.Stage": {"first_run": "first_batch"},
     "matseek.searchers.two_step.Stage": {"first_run": "first_batch"},
     "matseek.insight.stopping.Accuracy": {"runs": "batches"},
@@ -59,6 +61,7 @@ SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
 OVERRIDES: Final[Mapping[str, str]] = {
     # 0.1 -> 0.2
     "searcher.strategy": "searcher.acquisition",
+    "searcher.network.radial": "searcher.network.gaussians",
     "searcher.bayesian.strategy": "searcher.bayesian.acquisition",
 }
 """Of settings on the command line, today's key by that of an earlier version."""

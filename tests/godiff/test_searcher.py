@@ -33,7 +33,7 @@ QUICK = {
     "batch_size": 8,
     "buffer": 8,
     "sampler": SAMPLER,
-    "network": NetworkSettings(blocks=1, features=8, cutoff=4.0, radial=8),
+    "network": NetworkSettings(blocks=1, features=8, cutoff=4.0, gaussians=8),
 }
 RECIPES = GODiffSearcher(
     samples=16,
@@ -304,7 +304,7 @@ def test_a_checkpoint_of_another_composition_is_refused(tmp_path, free):
 
 def test_a_checkpoint_of_another_network_is_refused(tmp_path):
     Campaign(structures(), GODiffSearcher(**QUICK), tmp_path / "c.db", seed=0).run(8)
-    larger = GODiffSearcher(**{**QUICK, "network": NetworkSettings(blocks=1, features=16, cutoff=4.0, radial=8)})
+    larger = GODiffSearcher(**{**QUICK, "network": NetworkSettings(blocks=1, features=16, cutoff=4.0, gaussians=8)})
     with pytest.raises(CheckpointError, match="restore the settings, or remove it"):
         Campaign(structures(), larger, tmp_path / "c.db", seed=0).run(16)
 
@@ -371,7 +371,7 @@ def test_an_adaptive_kt_only_falls_and_keeps_samples_that_count():
 
 
 def test_both_forms_of_the_network_and_several_atoms():
-    network = NetworkSettings(representation="full", blocks=1, features=8, cutoff=4.0, radial=8)
+    network = NetworkSettings(representation="full", blocks=1, features=8, cutoff=4.0, gaussians=8)
     problem = StructureProblem(Adlayer(fcc111("Pt", (2, 2, 2), vacuum=6), "PtCu", z=(1.0, 5.0)), EMT)
     assert Campaign(problem, GODiffSearcher(**{**QUICK, "network": network}), seed=0).run(16).best.value < 1e3
 

@@ -103,7 +103,7 @@ def test_the_models_of_the_package_are_small_and_load_into_the_default_network(f
     for card in shipped:
         assert card.path.stat().st_size < 3e6
         settings = NetworkSettings()
-        network = TemplateScore(settings.features, settings.blocks, settings.cutoff, settings.radial)
+        network = TemplateScore(settings.features, settings.blocks, settings.cutoff, settings.gaussians)
         zoo.load_weights(network, card.name)
         assert card.training["evaluations"] > 0
 
@@ -116,7 +116,7 @@ def searcher(**changes):
             "steps": 5,
             "buffer": 8,
             "sampler": EulerMaruyama(LinearSchedule(0.01, 1.0), steps=10),
-            "network": NetworkSettings(blocks=1, features=8, cutoff=4.0, radial=8),
+            "network": NetworkSettings(blocks=1, features=8, cutoff=4.0, gaussians=8),
         }
         | changes
     )

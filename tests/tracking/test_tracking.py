@@ -42,7 +42,7 @@ GODIFF = GODiffSearcher(
     buffer=4,
     force_weight=1.0,
     sampler=EulerMaruyama(LinearSchedule(0.01, 1.0), steps=10),
-    network=NetworkSettings(blocks=1, features=8, cutoff=4.0, radial=8),
+    network=NetworkSettings(blocks=1, features=8, cutoff=4.0, gaussians=8),
 )
 NETWORK = NetworkSearcher(
     batch_size=6, starts=4, least=4, training=Training(members=2, hidden=(8,), epochs=5, holdout=0.2)

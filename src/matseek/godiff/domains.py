@@ -17,6 +17,7 @@ from matseek.core.problem import Problem
 from matseek.core.records import Evaluation
 from matseek.core.searcher import require_box
 from matseek.core.space import BoxView, StructureSpace
+from matseek.deprecation import renamed_settings
 from matseek.diffusion import BoxManifold, Manifold, NoiseSchedule, PeriodicSlab, Walls
 from matseek.godiff.atomic_score import AtomicFields
 from matseek.godiff.graphs import AtomicSystem
@@ -28,6 +29,7 @@ from matseek.plugins import SCORE_NETWORKS, offered, part
 FloatArray = npt.NDArray[np.float64]
 
 
+@renamed_settings(radial="gaussians")
 @dataclass(frozen=True)
 class NetworkSettings:
     """The score network of structures, see :class:`matseek.godiff.score_model.AtomicScoreModel`.
@@ -38,7 +40,7 @@ class NetworkSettings:
         blocks: Message-passing blocks.
         features: Features of an atom.
         cutoff: In angstrom.
-        radial: Gaussians of the distances.
+        gaussians: Of the distances: size of the radial basis.
         walls: What noise does at the walls of the confinement, see :class:`matseek.diffusion.PeriodicSlab`.
     """
 
@@ -46,7 +48,7 @@ class NetworkSettings:
     blocks: int = 4
     features: int = 64
     cutoff: float = 6.0
-    radial: int = 30
+    gaussians: int = 30
     walls: Walls = "reflected"
 
     def __post_init__(self) -> None:
@@ -57,7 +59,7 @@ class NetworkSettings:
             blocks=whole(1, 64),
             features=whole(1, 4096),
             cutoff=real(0.5, 100, unit="angstrom"),
-            radial=whole(2, 4096),
+            gaussians=whole(2, 4096),
             walls=one_of(get_args(Walls)),
         )
 
@@ -180,7 +182,7 @@ class StructureDomain(Domain):
             free_numbers=space.numbers,
         )
         kind = part(SCORE_NETWORKS, settings.representation)
-        model = kind(settings.features, settings.blocks, settings.cutoff, settings.radial, seed=seed)
+        model = kind(settings.features, settings.blocks, settings.cutoff, settings.gaussians, seed=seed)
         of(AtomicScoreModel, "what derives from AtomicScoreModel")("network.representation", model)
         if start is not None:
             load_weights(model, start)
