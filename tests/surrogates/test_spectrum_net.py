@@ -2,12 +2,15 @@ import random
 
 import lightning.pytorch as pl
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from lightning.pytorch.loggers import CSVLogger
 
 from matseek.spaces import Box, LinearConstraint, Variable
 from matseek.surrogates.spectrum_net import PAPER_HIDDEN, SCALAR_HIDDEN, SpectrumNet
 from matseek.surrogates.training import KeepBest, Training
+from matseek.training.trainer import quiet_lightning
 
 WAVELENGTHS = np.linspace(400, 700, 16)
 QUICK = Training(members=3, hidden=(32, 32), epochs=80, batch_size=8, learning_rate=1e-2)
@@ -124,7 +127,7 @@ def test_early_stopping_gives_each_member_the_parameters_of_its_best_epoch(space
     assert len(set(best.tolist())) > 1, "members stop learning at different times"
     assert len(losses) == int(best.max()) + 1 + 20 // 5 < 80
     (batch,) = data.val_dataloader()
-    torch.testing.assert_close(net.validation_step(batch).detach(), losses.amin(dim=0))
+    torch.testing.assert_close(net.losses(batch).detach(), losses.amin(dim=0))
 
 
 def test_a_scalar_response_is_plain_regression(space):
@@ -205,3 +208,18 @@ def test_bad_settings_are_refused(options, message):
 def test_a_mapping_that_holds_no_box_is_refused():
     with pytest.raises(ValueError, match=r"space=\{1: 'b'\} does not describe a Box"):
         SpectrumNet(space={1: "b"})
+
+
+def test_losses_are_logged(space, tmp_path):
+    training = Training(members=2, hidden=(8,), epochs=7, holdout=0.3)
+    data = training.data(*droplets(space, 12), WAVELENGTHS)
+    net = SpectrumNet(space, WAVELENGTHS, members=2, hidden=(8,))
+    net.standardize(data.offset, data.scale)
+    logger = CSVLogger(tmp_path)
+    quiet = {"enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
+    with quiet_lightning():
+        pl.Trainer(max_epochs=7, logger=logger, accelerator="cpu", log_every_n_steps=1, **quiet).fit(net, data)
+    logged = pd.read_csv(f"{logger.log_dir}/metrics.csv")
+    assert logged["training_loss"].notna().sum() == 7
+    assert np.isfinite(logged["validation_loss"].dropna()).all()
+    assert len(logged["validation_loss"].dropna()) == 7

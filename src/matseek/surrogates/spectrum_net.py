@@ -102,6 +102,7 @@ class SpectrumNet(pl.LightningModule):
                 "seed": seed,
             }
         )
+        self._epoch_losses: list[Tensor] = []
         self.held_out_loss: float | None = None
         """Mean over the members of each one's least loss on held-out recipes; None where none were held out."""
         self._initialize(torch.Generator().manual_seed(seed))
@@ -192,12 +193,22 @@ class SpectrumNet(pl.LightningModule):
 
     def training_step(self, batch: EnsembleBatch) -> Tensor:
         """Sum over members: the gradient of each member's parameters is that of its own loss."""
-        loss: Tensor = self.losses(batch).sum()
-        return loss
+        losses = self.losses(batch)
+        self._epoch_losses.append(losses.detach().mean())
+        total: Tensor = losses.sum()
+        return total
+
+    def on_train_epoch_end(self) -> None:
+        """Log ``training_loss``, the mean over members and batches."""
+        if self._epoch_losses:
+            self.log("training_loss", torch.stack(self._epoch_losses).mean())
+        self._epoch_losses.clear()
 
     def validation_step(self, batch: EnsembleBatch) -> Tensor:
-        """Loss of each member on the recipes that it was not trained on, shape ``(k,)``."""
-        return self.losses(batch)
+        """Loss of each member on the recipes that it was not trained on, shape ``(k,)``; logs ``validation_loss``."""
+        losses = self.losses(batch)
+        self.log("validation_loss", losses.mean(), batch_size=batch.points.shape[-2])
+        return losses
 
     def configure_optimizers(self) -> Any:  # noqa: ANN401 -- Lightning's own union of dictionaries
         """Adam, its rate falling to zero along half a cosine (Loshchilov and Hutter, ICLR 2017)."""
