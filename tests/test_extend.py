@@ -1,4 +1,4 @@
-"""The pages of docs/extend run as they stand, each certifies its part, and names a group of entry points that there is."""
+"""The pages of docs/extend run as they stand: each certifies its part, and names entry points that there are."""
 
 import re
 import sys
