@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Protocol, get_args, runtime_checkable
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 import torch
@@ -25,8 +25,7 @@ _ROUND = Lattice(((1.0,),))
 """The period of a unit interval whose ends are one place."""
 
 
-@runtime_checkable
-class Manifold(Protocol):
+class Manifold(ABC):
     """Where samples live.
 
     Points are tensors of shape ``(B, *shape)``: B samples of ``(n, 3)`` for n particles, ``(d,)`` for d coordinates. A
@@ -36,18 +35,26 @@ class Manifold(Protocol):
     """
 
     @property
+    @abstractmethod
     def shape(self) -> tuple[int, ...]:
         """Shape of one point."""
 
     @property
+    @abstractmethod
     def features(self) -> int:
         """Numbers that ``featurize`` gives."""
 
+    @abstractmethod
     def wrap(self, x: Tensor) -> Tensor:
         """The point of the manifold that a tensor stands for: periodic images moved home, walls respected."""
 
+    @abstractmethod
     def displacement(self, x: Tensor, origin: Tensor) -> Tensor:
         """The shortest vectors from origin to x."""
+
+    @abstractmethod
+    def spread(self, u: Tensor) -> Tensor:
+        """Uniform points of numbers that are uniform from 0 to 1, both of shape ``(B, *shape)``."""
 
     def sample_uniform(
         self,
@@ -57,20 +64,26 @@ class Manifold(Protocol):
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> Tensor:
-        """Samples of the uniform distribution, into which noise carries everything."""
+        """Samples of the uniform distribution, into which noise carries everything, shape ``(batch, *shape)``."""
+        return self.spread(_draw(torch.rand, (batch, *self.shape), generator, dtype, device))
 
+    @abstractmethod
     def perturb(self, x: Tensor, sigma: Tensor | float, generator: torch.Generator) -> Tensor:
         """Samples of the transition kernel ``p(x_t | x)`` of width sigma; x must lie on the manifold."""
 
+    @abstractmethod
     def score(self, x: Tensor, x0: Tensor, sigma: Tensor | float) -> Tensor:
         """Sigma times the gradient of ``log p(x | x0)`` in x."""
 
+    @abstractmethod
     def log_density(self, x: Tensor, x0: Tensor, sigma: Tensor | float) -> Tensor:
         """``log p(x | x0)`` of the transition kernel, shape ``(B,)``."""
 
+    @abstractmethod
     def featurize(self, x: Tensor) -> Tensor:
         """Numbers of order one that agree where points agree, shape ``(B, features)``."""
 
+    @abstractmethod
     def mixing_sigma(self, tolerance: float = 0.01) -> float:
         """Sigma at which the kernel has become uniform, to a relative tolerance of its density.
 
@@ -80,32 +93,8 @@ class Manifold(Protocol):
         """
 
 
-class _Spread(ABC):
-    """Manifolds whose uniform samples are made of uniform numbers from 0 to 1."""
-
-    @property
-    @abstractmethod
-    def shape(self) -> tuple[int, ...]:
-        """Shape of a point."""
-
-    @abstractmethod
-    def spread(self, u: Tensor) -> Tensor:
-        """Points of numbers that are uniform from 0 to 1, of the same shape ``(B, *shape)``."""
-
-    def sample_uniform(
-        self,
-        batch: int,
-        generator: torch.Generator,
-        *,
-        dtype: torch.dtype = torch.float32,
-        device: torch.device | str = "cpu",
-    ) -> Tensor:
-        """Uniform points, shape ``(batch, *shape)``."""
-        return self.spread(_draw(torch.rand, (batch, *self.shape), generator, dtype, device))
-
-
 @dataclass(frozen=True)
-class PeriodicSlab(_Spread):
+class PeriodicSlab(Manifold):
     """Particles in a layer: periodic in the plane, between two walls along Cartesian z.
 
     In plane, noise is a normal wrapped onto the cell, whatever its skew and thinness. At the walls it is either
@@ -249,7 +238,7 @@ class PeriodicSlab(_Spread):
 
 
 @dataclass(frozen=True)
-class BoxManifold(_Spread):
+class BoxManifold(Manifold):
     """Coordinates between walls that mirror (Brownian motion reflected at the faces of a box), or that go round.
 
     One sigma serves all coordinates, so scale them alike first (recipes: to the unit box).

@@ -412,14 +412,8 @@ class Adlayer(StructureSpace):
         """Structures that hang together: the first atom lies anywhere, each next one at a bonding distance of another.
 
         The elements come in random order. The distance is the sum of the two covalent radii within a tenth, the
-        direction uniform; places outside the confinement or overlapping with anything are drawn again.
-
-        Args:
-            m: Number of structures.
-            rng: Source of randomness.
-
-        Returns:
-            Points, shape ``(m, 3n)``, in angstrom; none of them is refused.
+        direction uniform; places outside the confinement or overlapping with anything are drawn again. Arguments and
+        result are those of :meth:`sample_uniform`.
 
         Raises:
             InfeasibleSpaceError: If the atoms cannot be placed.
