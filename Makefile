@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DATA ?= $(or $(MATSEEK_DATA),../shared/data)
 
-.PHONY: install demo test attack lint format notebooks benchmark-tables clean
+.PHONY: install demo test attack mutants lint format notebooks benchmark-tables clean
 
 install: $(STAMP)
 
@@ -33,6 +33,10 @@ attack: install
 	$(BIN)/python -m benchmarks.fuzz
 	$(BIN)/python -W ignore -m benchmarks.attack_executors
 	$(BIN)/python -m benchmarks.resume
+
+# Changes forty lines of a copy of the package, one at a time, and runs the tests that should notice.
+mutants: install
+	$(BIN)/python -m benchmarks.mutants
 
 lint: install
 	$(BIN)/ruff check .

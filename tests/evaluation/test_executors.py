@@ -2,6 +2,7 @@ import os
 import sys
 import threading
 import time
+from concurrent.futures import Future
 from typing import ClassVar
 
 import numpy as np
@@ -11,9 +12,11 @@ from ase.build import fcc111
 from ase.calculators.emt import EMT
 
 from matseek.core.problem import Measurement
+from matseek.core.records import Event
 from matseek.errors import ExecutorError, ResponseError
 from matseek.evaluation import BatchExecutor, DaskExecutor, ProcessExecutor, SerialExecutor, ThreadExecutor
 from matseek.evaluation.executors import Call, always
+from matseek.evaluation.executors.base import kept_busy
 from matseek.evaluation.executors.cluster import ASKED_AGAIN
 from matseek.potentials import BatchedEMT
 from matseek.problems import RecipeProblem, StructureProblem
@@ -329,3 +332,25 @@ def test_recipes_are_no_batch(problem):
         list(BatchExecutor().outcomes([Call(problem, 1, problem.space.lower, 0)]))
     with pytest.raises(ValueError, match="size=0"):
         BatchExecutor(size=0)
+
+
+def test_a_call_whose_worker_was_lost_is_made_again_first():
+    """An event instead of an outcome: the call goes back to the front, and its outcome follows."""
+    made = []
+
+    def submit(call):
+        made.append(call.number)
+        future = Future()
+        lost = call.number == 2 and made.count(2) == 1
+        future.set_result(
+            Event(ASKED_AGAIN, "a worker was lost")
+            if lost
+            else Measurement(float(call.number), np.array([call.number]))
+        )
+        return future
+
+    outcomes = list(kept_busy(calls(1, 5, 6), always, 1, submit))
+    assert made == [1, 2, 2, 3]
+    assert [index for index, _ in outcomes] == [0, 1, 1, 2]
+    assert isinstance(outcomes[1][1], Event)
+    assert [outcome.value for _, outcome in outcomes if isinstance(outcome, Measurement)] == [1.0, 2.0, 3.0]

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from matseek.core.space import Space
 from matseek.errors import InfeasibleSpaceError
 from matseek.spaces import Adlayer, Box, Variable
+from matseek.spaces.adlayer import CLOSE
 
 
 @pytest.fixture(scope="module")
@@ -282,6 +283,32 @@ def test_closeness_is_that_of_a_neighbour_list(seed, least):
         i, j, apart = neighbor_list("ijd", atoms, [1.15 * least * r for r in radii])
         close = apart[i != j] / (least * (radii[i] + radii[j])[i != j])
         assert min(found, 1.15) == pytest.approx(min([1.15, *close]))
+
+
+@pytest.mark.parametrize("least", [0.6, 1.0])
+@pytest.mark.parametrize("wide", [1.03, 1.4, 1.9])
+@pytest.mark.parametrize(("ratio", "angle"), [(1, 60), (1, 90), (1.2, 70), (2.5, 65), (2.5, 90), (1, 120)])
+@pytest.mark.parametrize("skew", [0, 3])
+def test_closeness_in_small_and_skewed_cells_is_that_of_many_images(least, wide, ratio, angle, skew):
+    """The shortest distance through 31 x 31 images, in cells hardly wider than an atom."""
+    a = wide * 2 * least * covalent_radii[78]
+    turn = np.radians(angle)
+    plane = a * np.array([[1.0, 0.0], [ratio * np.cos(turn) + skew, ratio * np.sin(turn)]])
+    space = Adlayer(flat_template(plane), "Pt2", z=(2.0, 12), least_distance=least)
+    rng = np.random.default_rng(0)
+    height = space.z_low + np.column_stack([rng.uniform(0, 2, 60), rng.uniform(0, 2, 60)])
+    places = np.concatenate([rng.uniform(-1, 2, (60, 2, 2)) @ plane, height[..., None]], axis=2)
+    shifts = np.array([[i, j] for i in range(-15, 16) for j in range(-15, 16)]) @ plane
+    expected = []
+    for one, other in places:
+        pairs = [one - other, one - space.template.positions[0], other - space.template.positions[0]]
+        images = np.array(pairs)[:, None] + np.pad(shifts, ((0, 0), (0, 1)))
+        expected.append(np.linalg.norm(images, axis=-1).min() / (2 * least * covalent_radii[78]))
+    expected = np.array(expected)
+    assert (expected < CLOSE).sum() >= 10, "close pairs must be among the cases"
+    found = space.closeness(places.reshape(60, 6))
+    np.testing.assert_allclose(np.minimum(found, CLOSE), np.minimum(expected, CLOSE), rtol=1e-9)
+    assert [bool(text) for text in space.refusals(places.reshape(60, 6))] == (expected < 1).tolist()
 
 
 def test_walls_of_the_confinement(layer):
