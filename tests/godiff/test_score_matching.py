@@ -39,7 +39,7 @@ def batch(seed=0, rows=3, labelled=2):
         torch.randn(count, 1, 3, generator=generator) for count in (rows, rows, labelled, labelled)
     )
     sigma = torch.rand(rows, generator=generator) + 0.1
-    return ReplayBatch(Noised(points, sigma, target), positions, torch.zeros(labelled), forces)
+    return ReplayBatch(noised=Noised(points, sigma, target), positions=positions, forces=forces)
 
 
 def made(network=None, **settings):
