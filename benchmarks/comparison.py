@@ -46,7 +46,7 @@ def main() -> None:
         best_against_evaluations(record.problem, record.traces).savefig(picture, dpi=160)
     report = {
         "command": ".venv/bin/python -W ignore -m benchmarks.comparison",
-        "goal": "none set; successes, evaluations to them, best values and seconds of thinking as measured",
+        "goal": "none set; successes, evaluations to them, best values and optimizer overhead as measured",
         "seeds": arguments.seeds,
         "compare": {problem: " ".join(overrides) for problem, overrides in PROBLEMS.items()},
         "rows": rows,

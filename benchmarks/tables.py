@@ -116,10 +116,10 @@ def gp_scaling(report: dict[str, Any]) -> str:
 
 
 def two_step(report: dict[str, Any]) -> str:
-    """Overtaking, final losses, and accuracy run by run."""
+    """Overtaking, final losses, and accuracy batch by batch."""
     final = report["median_final_best"]
     verdict = markdown(
-        ["seeds", "network ahead by run 8", "run of overtaking", "final best, two-step", "final best, BO alone"],
+        ["seeds", "network ahead by batch 8", "batch of overtaking", "final best, two-step", "final best, BO alone"],
         [
             [
                 report["seeds"],
@@ -134,7 +134,7 @@ def two_step(report: dict[str, Any]) -> str:
         [r["run"], f"{r['median_cosine']:.4f}", f"{r['least_cosine']:.4f}", f"{r['median_mse']:.5f}"]
         for r in report["accuracy"]
     ]
-    names = ["run, never trained on", "spectral cosine, median", "worst condition", "squared error, median"]
+    names = ["batch, never trained on", "spectral cosine, median", "worst condition", "squared error, median"]
     return f"{verdict}\n\n{markdown(names, rows)}"
 
 
@@ -262,7 +262,8 @@ def comparison(report: dict[str, Any]) -> str:
     ]
     names = ["problem", "searcher", "budget", "succeed (95 %)", "median evaluations to success"]
     return markdown(
-        [*names, "median best (95 %)", "area under the best", "s of thinking per evaluation", "CPU s per run"], rows
+        [*names, "median best (95 %)", "area under the best", "optimizer overhead, s per evaluation", "CPU s per run"],
+        rows,
     )
 
 

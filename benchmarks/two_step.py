@@ -90,7 +90,7 @@ def report_of(cells: dict[str, dict[str, Any]], seeds: int) -> dict[str, Any]:
         accuracies.append({"run": k + 2, **{key: round(float(np.median([r[key] for r in rows])), 5) for key in keys}})
     return {
         "command": ".venv/bin/python -W ignore -m benchmarks.two_step",
-        "goal": "overtaken by run 8 in at least 8 of 10 seeds; median final best at most that of BO alone",
+        "goal": "overtaken by batch 8 in at least 8 of 10 seeds; median final best at most that of BO alone",
         "seeds": seeds,
         "overtaking_run": overtakes,
         "overtaken_by_run_8": sum(k is not None and k <= DEADLINE for k in overtakes),
