@@ -63,6 +63,9 @@ OVERRIDES: Final[Mapping[str, str]] = {
     "searcher.strategy": "searcher.acquisition",
     "searcher.network.radial": "searcher.network.gaussians",
     "searcher.bayesian.strategy": "searcher.bayesian.acquisition",
+    "stop.accuracy.runs": "stop.accuracy.batches",
+    "stop.gp_stability.runs": "stop.gp_stability.batches",
+    "stop.network_stability.runs": "stop.network_stability.batches",
 }
 """Of settings on the command line, today's key by that of an earlier version."""
 
