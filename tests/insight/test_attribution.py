@@ -34,9 +34,11 @@ def test_efficiency_values_add_up_to_the_prediction(seed, d, single):
     np.testing.assert_allclose(found.reference + found.values.sum(axis=1), f(points), atol=EXACT * scale)
 
 
+@pytest.mark.parametrize("baselines", [5, 8, 13, 19])
 @given(seed=st.integers(0, 2**31), d=st.integers(1, 5))
-def test_captum_agrees_with_brute_force(seed, d):
-    points, background, W = drawn(seed, d)
+def test_captum_agrees_with_brute_force(baselines, seed, d):
+    """Also where groups of baselines are not of one size."""
+    points, background, W = drawn(seed, d, b=baselines)
     found = shapley_values(lambda X: wavy(X, W), points, background)
     exact = brute_force_shapley(lambda X: wavy(X, W), points, background)
     np.testing.assert_allclose(found.values, exact, atol=EXACT * (np.abs(exact).max() + 1))
