@@ -74,7 +74,9 @@ def structure_figures(problem: Problem, evaluations: Sequence[Evaluation]) -> di
 
 
 def recipe_figures(problem: Problem, evaluations: Sequence[Evaluation]) -> dict[str, Figure]:
-    """The figures of a search with coordinates that has begun, by file stem."""
+    """The figures of a search with coordinates, by file stem; none before the first evaluation."""
+    if not evaluations:
+        return {}
     drawn = {"convergence": convergence(problem, evaluations), "batches": batches(problem, evaluations)}
     if problem.objective is not None and problem.objective.target_spectrum is not None:
         drawn["spectra"] = spectra(problem, evaluations)
