@@ -4,67 +4,56 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar, Protocol
+
+
+class _Folder(Protocol):
+    @property
+    def path(self) -> Path: ...
+
+
+class _File:
+    """A file of a folder, which may be missing: reading it gives its path."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, folder: _Folder, owner: type) -> Path:
+        return folder.path / self._name
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where a campaign keeps what it writes; files may be missing.
+    """Where a campaign keeps what it writes.
 
     Args:
         path: The folder.
+
+    Attributes:
+        config: How the campaign was set up.
+        ledger: Its record.
+        trace: A row per evaluation that has ended.
+        evaluations: A row per evaluation, with everything that is known of it; loggers get it.
+        summary: The campaign in numbers.
+        figures: The folder of its pictures.
+        page: Its page.
+        best_structures: The best structures, for other programs.
+        structures: The same as an ASE database.
+        failure: Why the last attempt of a comparison's cell failed.
     """
 
     path: Path
 
-    @property
-    def config(self) -> Path:
-        """How the campaign was set up."""
-        return self.path / "config.yaml"
-
-    @property
-    def ledger(self) -> Path:
-        """Its record."""
-        return self.path / "ledger.db"
-
-    @property
-    def trace(self) -> Path:
-        """A row per evaluation that has ended."""
-        return self.path / "trace.csv"
-
-    @property
-    def evaluations(self) -> Path:
-        """A row per evaluation, with everything that is known of it; loggers get it."""
-        return self.path / "evaluations.csv"
-
-    @property
-    def summary(self) -> Path:
-        """The campaign in numbers."""
-        return self.path / "summary.json"
-
-    @property
-    def figures(self) -> Path:
-        """The folder of its pictures."""
-        return self.path / "figures"
-
-    @property
-    def page(self) -> Path:
-        """Its page."""
-        return self.path / "report.html"
-
-    @property
-    def best_structures(self) -> Path:
-        """The best structures, for other programs."""
-        return self.path / "best.extxyz"
-
-    @property
-    def structures(self) -> Path:
-        """The same as an ASE database."""
-        return self.path / "structures.db"
-
-    @property
-    def failure(self) -> Path:
-        """Why the last attempt of a comparison's cell failed."""
-        return self.path / "failure.txt"
+    config: ClassVar[_File] = _File("config.yaml")
+    ledger: ClassVar[_File] = _File("ledger.db")
+    trace: ClassVar[_File] = _File("trace.csv")
+    evaluations: ClassVar[_File] = _File("evaluations.csv")
+    summary: ClassVar[_File] = _File("summary.json")
+    figures: ClassVar[_File] = _File("figures")
+    page: ClassVar[_File] = _File("report.html")
+    best_structures: ClassVar[_File] = _File("best.extxyz")
+    structures: ClassVar[_File] = _File("structures.db")
+    failure: ClassVar[_File] = _File("failure.txt")
 
     def model(self, name: str, suffix: str) -> Path:
         """A fitted model, by its name."""
@@ -81,24 +70,18 @@ class ComparisonFolder:
 
     Args:
         path: The folder.
+
+    Attributes:
+        table: A row per searcher.
+        pairs: A row per pair of searchers and measure.
+        page: Its page.
     """
 
     path: Path
 
-    @property
-    def table(self) -> Path:
-        """A row per searcher."""
-        return self.path / "table.csv"
-
-    @property
-    def pairs(self) -> Path:
-        """A row per pair of searchers and measure."""
-        return self.path / "pairs.csv"
-
-    @property
-    def page(self) -> Path:
-        """Its page."""
-        return self.path / "report.html"
+    table: ClassVar[_File] = _File("table.csv")
+    pairs: ClassVar[_File] = _File("pairs.csv")
+    page: ClassVar[_File] = _File("report.html")
 
     def cell(self, searcher: str, seed: int) -> RunFolder:
         """The run folder of a searcher with a seed."""
@@ -106,6 +89,5 @@ class ComparisonFolder:
 
     def begun(self, searcher: str) -> list[RunFolder]:
         """The run folders of a searcher that hold a campaign."""
-        return [
-            RunFolder(path) for path in sorted((self.path / searcher).glob("*")) if RunFolder(path).config.is_file()
-        ]
+        folders = [RunFolder(path) for path in sorted((self.path / searcher).glob("*"))]
+        return [folder for folder in folders if folder.config.is_file()]
