@@ -81,6 +81,19 @@ def kernels(report: dict[str, Any]) -> str:
     return markdown(["OPENBLAS_CORETYPE", "passed", "failed", "skipped"], rows)
 
 
+def mutants(report: dict[str, Any]) -> str:
+    """Wrong lines, by room, and how many of them the tests notice."""
+    rooms: dict[str, list[dict[str, Any]]] = {}
+    for row in report["rows"]:
+        rooms.setdefault(row["file"].split("/")[0], []).append(row)
+    rows = []
+    for room, inside in sorted(rooms.items()):
+        survived = [row["mutant"] for row in inside if row["outcome"] != "killed"]
+        rows.append([f"`{room}`", len(inside), len(inside) - len(survived), ", ".join(survived) or "none"])
+    rows.append(["all", report["mutants"], report["killed"], len(report["survived"]) or "none"])
+    return markdown(["room", "mutants", "killed", "survived"], rows)
+
+
 def resume(report: dict[str, Any]) -> str:
     """Runs of GO-Diff that were killed and resumed."""
     rows = [[f"`{n}`", r["kills"], "yes" if all(r["same"].values()) else "no"] for n, r in report["searchers"].items()]
@@ -368,7 +381,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     f.__name__: f
     for f in (
         *(asking, finding, two_step, grid, attribution, laboratory, constraints),
-        *(killing, killing_server, kernels, gp_scaling, resume, fuzz, ledger_speed, attack_executors),
+        *(killing, killing_server, kernels, gp_scaling, resume, fuzz, ledger_speed, attack_executors, mutants),
         *(comparison, heptamer, islands, minima, adatom, sensitivity, scaling),
         *(emt_speed, mace_batch, painn_speed, painn_fidelity),
     )
