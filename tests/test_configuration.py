@@ -118,8 +118,8 @@ def test_stop_criteria_come_from_their_group():
     assert run_settings(["stop=none"]).stop == ()
     levels = {c.name: c.level for c in run_settings(["stop=paper", "stop.loss_level.below=0.2"]).stop}
     assert levels["loss_level"] == "best value below 0.2"
-    assert levels["network_stability"] == "similarity to the map before at least 0.995, 2 runs in a row"
-    assert levels["accuracy"] == "median spectral cosine at least 0.99, 2 runs in a row"
+    assert levels["network_stability"] == "similarity to the map before at least 0.995, 2 batches in a row"
+    assert levels["accuracy"] == "median spectral cosine at least 0.99, 2 batches in a row"
     with pytest.raises(ConfigurationError, match=r"at_least=2.* must be a number in \(0, 1\]"):
         run_settings(["stop.gp_stability.at_least=2"])
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from matseek.checks import of
 from matseek.spaces.box import Box, Variable
 
 FloatArray = npt.NDArray[np.float64]
 
 
+@runtime_checkable
 class OneAtom(Protocol):
     """What the chart asks of its space: a single free atom above a surface."""
 
@@ -66,6 +68,7 @@ class AtomChart:
     space: OneAtom
 
     def __post_init__(self) -> None:
+        of(OneAtom, "an adlayer with a single free atom")("space", self.space)
         if self.space.size != 1:
             raise ValueError(
                 f"{self.space.size} free atoms {self.space.free!r} have no box of coordinates; take searcher=rss, "
