@@ -145,3 +145,8 @@ def test_points_and_responses_must_belong_together():
     points, responses = conditions()
     with pytest.raises(ValueError, match="12 points but 11 responses"):
         SpectraDataModule(points, responses[1:], WAVELENGTHS)
+
+
+def test_no_wavelengths_are_refused():
+    with pytest.raises(ValueError, match=r"wavelengths=\[\] must be at least one number"):
+        SpectraDataModule([[0.0]], [[1.0]], [])

@@ -135,7 +135,8 @@ class LinearConstraint:
         }
         if not any(abs(value) > 1 / _LARGEST for value in coefficients.values()):
             raise ValueError(
-                f"constraint {coefficients}: give at least one finite coefficient other than zero, by variable name"
+                f"constraint: coefficients={coefficients} must hold at least one finite number other than zero, by "
+                "variable name"
             )
         object.__setattr__(self, "coefficients", MappingProxyType(coefficients))
         if self.lower > self.upper:

@@ -121,6 +121,10 @@ class SpectraDataModule(pl.LightningDataModule):
         holdout = real(0, 0.5, unit="a share of the recipes")("holdout", holdout)
         bootstrap = flag("bootstrap", bootstrap)
         self.wavelengths = None if wavelengths is None else numbers("wavelengths", wavelengths).reshape(-1)
+        if self.wavelengths is not None and not self.wavelengths.size:
+            raise ValueError(
+                "wavelengths=[] must be at least one number in nm; give None where the response is a value"
+            )
         self.members: int = whole(1, 1000)("members", members)
         self.batch_size: int = whole(1)("batch_size", batch_size)
         self.seed: int = checks.seed("seed", seed)
