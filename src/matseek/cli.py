@@ -92,8 +92,8 @@ def compare(
             )
             bar.update(task, completed=len(comparison.cells) - len(failures), now="-")
         page = comparison.write()
-        wording = ["searcher", "seeds", "successes", "success_low", "success_high", "mean_evaluations_to_success"]
-        shown = comparison.table()[[*wording, "median_best_value"]].rename(columns=lambda name: name.replace("_", " "))
+        columns = ["searcher", "seeds", "successes", "success_low", "success_high", "mean_evaluations_to_success"]
+        shown = comparison.table()[[*columns, "median_best_value"]].rename(columns=lambda name: name.replace("_", " "))
         out.print(frame_table(shown, comparison.problem.name))
         out.print(f"{comparison.folder.table}; open {page.resolve()}", highlight=False, soft_wrap=True)
         for name, message in failures.items():

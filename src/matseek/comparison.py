@@ -184,7 +184,7 @@ class Comparison:
     """
 
     def __init__(self, overrides: Sequence[str]) -> None:
-        own, others = _each(several(checks.text)("overrides", overrides))
+        own, others = _own_settings(several(checks.text)("overrides", overrides))
         searchers, seeds, first = own.get("searchers"), own.get("seeds", 8), own.get("first_seed", 0)
         if isinstance(searchers, str):
             searchers = [searchers]
@@ -467,7 +467,7 @@ def _rates(results: Results) -> dict[str, tuple[SuccessRate, SuccessRate]]:
     return collected
 
 
-def _each(overrides: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+def _own_settings(overrides: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     """The comparison's own settings, and the overrides that are every cell's."""
     own: dict[str, Any] = {}
     others = []

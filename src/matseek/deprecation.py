@@ -10,7 +10,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from functools import wraps
-from importlib import import_module
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
@@ -127,31 +126,3 @@ def renamed_settings(**names: str) -> Callable[[type[T]], type[T]]:
 
 def _warn(message: str, stacklevel: int = 3) -> None:
     warnings.warn(message, DeprecationWarning, stacklevel=stacklevel)
-
-
-def renamed(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
-    """A module's ``__getattr__`` for public names that have moved.
-
-    Args:
-        module: The module's own name, ``__name__``.
-        names: By the old name, the dotted name of what it is now.
-
-    Returns:
-        A function that gives what an old name stands for, with a ``DeprecationWarning``.
-
-    Example:
-        >>> __getattr__ = renamed(__name__, {"old_name": "matseek.library.silver.new_name"})
-    """
-
-    def find(name: str) -> Any:  # noqa: ANN401 -- a module's attribute can be anything
-        if name not in names:
-            raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        place, _, attribute = names[name].rpartition(".")
-        warnings.warn(
-            f"{module}.{name} is now {names[name]}; the old name is removed with the next minor version",
-            DeprecationWarning,
-            stacklevel=2,
-        )
-        return getattr(import_module(place), attribute)
-
-    return find

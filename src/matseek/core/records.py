@@ -142,6 +142,15 @@ class Proposal:
     events: tuple[Event, ...] = ()
 
 
+def best_of(evaluations: Iterable[Evaluation]) -> Evaluation | None:
+    """The evaluation with the least value, of equal values the earlier one; None where nothing has a value."""
+    return min((e for e in evaluations if e.status == "done"), key=_rank, default=None)
+
+
 def ranked(evaluations: Iterable[Evaluation]) -> list[Evaluation]:
     """Evaluations that gave a value, the best first; of equal values the earlier one."""
-    return sorted((e for e in evaluations if e.status == "done"), key=lambda e: (e.value, e.number))
+    return sorted((e for e in evaluations if e.status == "done"), key=_rank)
+
+
+def _rank(evaluation: Evaluation) -> tuple[float, int]:
+    return evaluation.value, evaluation.number

@@ -169,12 +169,12 @@ def _responses_of(
 def _numbers_of(frame: pd.DataFrame, space: BoxSpace, asked: Mapping[int, Evaluation]) -> npt.NDArray[np.int64]:
     has_points = all(v.label in frame.columns or v.name in frame.columns for v in space.variables)
     if NUMBER in frame.columns:
-        message = _numbers(frame, NUMBER)
-        if not np.array_equal(message, np.round(message)):
+        given = _numbers(frame, NUMBER)
+        if not np.array_equal(given, np.round(given)):
             raise UnknownEvaluationError(
-                f"column {NUMBER!r} holds {message.tolist()}; give the numbers that ask() gave out"
+                f"column {NUMBER!r} holds {given.tolist()}; give the numbers that ask() gave out"
             )
-        numbers = message.astype(np.int64)
+        numbers = given.astype(np.int64)
         points = (
             space.from_frame(frame)
             if has_points

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from functools import partial
 from typing import ClassVar, Protocol
 
 import lightning.pytorch as pl
@@ -19,7 +19,8 @@ from matseek.diffusion import Guidance, KTSchedule, Sampler
 from matseek.errors import CheckpointError
 from matseek.godiff.domains import Domain
 from matseek.godiff.replay import ReplayBuffer
-from matseek.godiff.score_matching import FieldNetwork, ScoreMatching
+from matseek.godiff.sampling import forces_of, sampled
+from matseek.godiff.score_matching import ScoreMatching
 from matseek.godiff.steering import Renoising, SurrogateRelaxation
 
 logger = logging.getLogger(__name__)
@@ -193,41 +194,27 @@ class Iterations(pl.Callback):
         if not len(self.buffer) and settings.start is None:
             return manifold.sample_uniform(settings.draw, generator, device=module.device)
         with module.sampling() as network:
-            forces = self._forces(network)
-            how = Guidance() if settings.guidance is True else settings.guidance
-
-            def sampled(count: int, origin: Tensor | None = None, begin: float = 1.0) -> Tensor:
-                return settings.sampler.sample(
-                    lambda x, sigma: network(x, sigma).score,
-                    manifold,
-                    count,
-                    generator,
-                    origin=origin,
-                    begin=begin,
-                    corrector=how.by(forces) if how else None,
-                    device=module.device,
-                )
-
+            how = Guidance() if settings.guidance is True else settings.guidance or None
+            draw_some = partial(
+                sampled,
+                network,
+                settings.sampler,
+                manifold,
+                generator=generator,
+                guidance=how,
+                device=module.device,
+            )
             again = settings.renoising
             count = round(again.share * settings.draw) if again is not None and len(self.buffer) else 0
-            parts = [sampled(settings.draw - count)] if count < settings.draw else []
+            parts = [draw_some(settings.draw - count)] if count < settings.draw else []
             if count and again is not None:
                 origin = self.buffer.positions[self.buffer.draw(count, generator)]
-                parts.append(sampled(count, origin, again.time))
+                parts.append(draw_some(count, origin=origin, begin=again.time))
             order = torch.randperm(settings.draw, generator=generator) if count else torch.arange(settings.draw)
             x = torch.cat(parts)[order.to(module.device)]
-            return x if settings.relaxation is None else settings.relaxation.relax(x, forces, manifold)
-
-    def _forces(self, network: FieldNetwork) -> Callable[[Tensor], Tensor]:
-        least = self.settings.sampler.schedule.low
-
-        def forces(x: Tensor) -> Tensor:
-            result = network(x, x.new_full((len(x),), least)).forces
-            if result is None:
-                raise ValueError("guidance and relaxation need a network with a force head; recipes have no forces")
-            return result
-
-        return forces
+            if settings.relaxation is None:
+                return x
+            return settings.relaxation.relax(x, forces_of(network, settings.sampler), manifold)
 
     def _wanted(self, trainer: pl.Trainer) -> int:
         wanted = min(self.settings.samples, self.evaluator.remaining) if trainer.is_global_zero else 0

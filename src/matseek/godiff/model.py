@@ -17,6 +17,7 @@ from matseek.diffusion import EulerMaruyama, GeometricSchedule, Guidance, Sample
 from matseek.errors import InfeasibleSpaceError
 from matseek.godiff.atomic_score import AtomicFields
 from matseek.godiff.domains import NetworkSettings, StructureDomain
+from matseek.godiff.sampling import forces_of, sampled
 from matseek.godiff.steering import SurrogateRelaxation
 from matseek.godiff.zoo import ModelCard, find, read_card
 
@@ -104,20 +105,9 @@ class DiffusionModel:
     def _draw(self, domain: StructureDomain, count: int, generator: torch.Generator) -> Tensor:
         network = domain.network
         assert isinstance(network, AtomicFields)
-        least = self.sampler.schedule.low
-
-        def forces(x: Tensor) -> Tensor:
-            result: Tensor | None = network(x, x.new_full((len(x),), least)).forces
-            assert result is not None
-            return result
-
         network.eval()
         with torch.no_grad(), network.cached_template():
-            x: Tensor = self.sampler.sample(
-                lambda x, sigma: network(x, sigma).score,
-                domain.manifold,
-                count,
-                generator,
-                corrector=None if self.guidance is None else self.guidance.by(forces),
-            )
-            return x if self.relaxation is None else self.relaxation.relax(x, forces, domain.manifold)
+            x = sampled(network, self.sampler, domain.manifold, count, generator, guidance=self.guidance)
+            if self.relaxation is None:
+                return x
+            return self.relaxation.relax(x, forces_of(network, self.sampler), domain.manifold)

@@ -78,8 +78,8 @@ class FittedModels:
     @property
     def predictor(self) -> FittedSurrogate | None:
         """The first model that predicts responses; None without one."""
-        models = (self.fitted(s.name) for s in self.surrogates)
-        return next((m for m in models if m is not None and m.predicts_responses), None)
+        models = (self.fitted(s.name) for s in self.surrogates if s.predicts_responses)
+        return next((m for m in models if m is not None), None)
 
     def loss(self, name: str) -> Loss | None:
         """The value that a model expects at points ``(n, d)`` in units; None without it."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from matseek.core.records import Evaluation, ranked
+from matseek.core.records import Evaluation, best_of, ranked
 from matseek.core.space import Space, StructureSpace
 from matseek.spaces.adlayer import CLOSE
 
@@ -49,7 +49,7 @@ def doubts(space: Space, evaluations: Sequence[Evaluation]) -> list[Doubt]:
         space: What was searched.
         evaluations: The campaign's.
     """
-    best = _best(evaluations)
+    best = best_of(evaluations)
     layer = space.as_structures()
     if layer is None or best is None:
         return []
@@ -71,7 +71,7 @@ def plausibility(space: Space, evaluations: Sequence[Evaluation]) -> dict[str, A
         ``best_on_wall``: free atoms by wall, see :func:`on_walls`; ``lowest_at_least_distance``: their number, see
         :func:`at_least_distance`; both None for recipes, and where there is too little to tell; ``warnings``.
     """
-    best = _best(evaluations)
+    best = best_of(evaluations)
     layer = space.as_structures()
     return {
         "best_on_wall": None if layer is None or best is None else on_walls(layer, best),
@@ -126,10 +126,6 @@ def at_least_distance(space: StructureSpace, evaluations: Sequence[Evaluation]) 
 def _at_it(space: StructureSpace) -> float:
     """Up to which multiple of the least distance two atoms are at it."""
     return float(np.clip(_SHORTEST_BOND / space.least_distance, _EXACTLY, CLOSE))
-
-
-def _best(evaluations: Sequence[Evaluation]) -> Evaluation | None:
-    return next(iter(ranked(evaluations)), None)
 
 
 def _wall(space: StructureSpace, best: Evaluation, wall: str, atoms: Sequence[int]) -> str:

@@ -87,17 +87,16 @@ class CampaignReport:
 
     def outlook(self) -> Outlook | None:
         """What the models say after the last run; None for a searcher without models, or before the first result."""
-        history, searcher = self._record.history(), self._record.searcher
-        space = self._record.problem.space
+        record = self._record
+        history, searcher, space = record.history(), record.searcher, record.problem.space
         if not space.readable or space.as_box() is None or not searcher.surrogates or not history.done:
             return None
         run = history.done[-1].iteration
-        before = self._record.models(run - 1) if run > 1 else None
+        before = record.models(run - 1) if run > 1 else None
         proposal = None
         asked = searcher.as_batch_searcher()
         if asked is not None and not len(history.pending):
             proposal = asked.choose(asked.size(history), history)
-        record = self._record
         now, judged = record.models(run), record.judgements()
         return Outlook(record.problem, history.evaluations, now, before, judged, record.stop, proposal)
 
@@ -137,9 +136,9 @@ class CampaignReport:
         summary, page = folder.summary, folder.page
         if not summary.is_file() or not page.is_file() or page.stat().st_mtime_ns < summary.stat().st_mtime_ns:
             return False
-        message = stored_summary(summary)
+        known = stored_summary(summary)
         finished = sum(e.status != "pending" for e in self._record.ledger.evaluations())
-        return message.get("evaluations") == finished and message.get("stopped_by") == self._record.stopped_by
+        return known.get("evaluations") == finished and known.get("stopped_by") == self._record.stopped_by
 
     def write_record(self, folder: RunFolder) -> dict[str, Any]:
         """Write ``trace.csv`` and ``summary.json``, which need no drawing.

@@ -278,10 +278,10 @@ _FEW = 20
 
 def _with_p(rows: Sequence[Row]) -> str:
     """Who, and the corrected p-values."""
-    names, message = [searcher_label(row["other"]) for row in rows], [_p(row["p_holm"]) for row in rows]
-    if len({*message}) == 1:
-        return f"{_list(names)} ({message[0]}{' each' if len(message) > 1 else ''})"
-    return _list([f"{name} ({p})" for name, p in zip(names, message, strict=True)])
+    names, p_values = [searcher_label(row["other"]) for row in rows], [_p(row["p_holm"]) for row in rows]
+    if len({*p_values}) == 1:
+        return f"{_list(names)} ({p_values[0]}{' each' if len(p_values) > 1 else ''})"
+    return _list([f"{name} ({p})" for name, p in zip(names, p_values, strict=True)])
 
 
 _MEASURES = {

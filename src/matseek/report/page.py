@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from matseek.core.problem import Problem, Structures
-from matseek.core.records import Evaluation, ranked
+from matseek.core.records import Evaluation, best_of, ranked
 from matseek.core.space import Coordinate
 from matseek.files import write_text
 from matseek.report.figures import proposer_label
@@ -238,10 +238,6 @@ def _variables(problem: Problem) -> Sequence[Coordinate]:
     return problem.space.readable
 
 
-def _best(evaluations: Sequence[Evaluation]) -> Evaluation | None:
-    return next(iter(ranked(evaluations)), None)
-
-
 def _origin(summary: Mapping[str, Any], ordered: Sequence[Evaluation]) -> str:
     """Who searched, with which seed, and when."""
     pieces = [f"searcher {summary['searcher']}"] if summary.get("searcher") is not None else []
@@ -256,7 +252,7 @@ def _origin(summary: Mapping[str, Any], ordered: Sequence[Evaluation]) -> str:
 def _verdict(problem: Problem, ordered: Sequence[Evaluation]) -> str:
     """The campaign in one sentence."""
     message = sum(e.status != "pending" for e in ordered)
-    best = _best(ordered)
+    best = best_of(ordered)
     if best is None and message:
         return f"None of the {_count(message, 'measured condition')} gave a {problem.value_name}."
     if best is None:
@@ -340,14 +336,14 @@ def _hints(problem: Problem, summary: Mapping[str, Any], ordered: Sequence[Evalu
     else:
         hints.append("The campaign is still open. Ask for the next batch, or run the same command again.")
     hints += [str(warning) for warning in summary.get("warnings") or ()]
-    best = _best(ordered)
+    best = best_of(ordered)
     if best is not None:
         hints += [_edge_hint(v, float(x)) for v, x in zip(_variables(problem), best.point, strict=False) if _edge(v, x)]
     failed = sum(e.status == "failed" for e in ordered)
-    message = len(ordered) - pending
-    if message and failed >= 0.2 * message:
+    measured = len(ordered) - pending
+    if measured and failed >= 0.2 * measured:
         hints.append(
-            f"{failed} of {_count(message, 'condition')} failed. Look at the messages above before more are measured: "
+            f"{failed} of {_count(measured, 'condition')} failed. Look at the messages above before more are measured: "
             "failed conditions cost as much as others and teach little."
         )
     return hints or ["Nothing is waiting. More measurements may still improve on the best recipe."]
@@ -384,7 +380,7 @@ def _key_numbers(problem: Problem, summary: Mapping[str, Any], ordered: Sequence
     message = [e for e in ordered if e.status != "pending"]
     failed = sum(e.status == "failed" for e in message)
     pending = len(ordered) - len(message)
-    best = _best(ordered)
+    best = best_of(ordered)
     asking = [float(s) for s in summary.get("seconds_asking") or ()]
     spread = "" if best is None or math.isnan(best.spread) else f"± {_value_texts([best.value], [best.spread])[1]}"
     return [
