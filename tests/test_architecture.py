@@ -134,7 +134,19 @@ def test_no_room_but_its_own_asks_for_a_class():
     assert wrong == []
 
 
-NAMES = {"random", "lhs", "bayesian", "network", "two_step", "rss", "godiff", "godiff_ffg", "godiff_transfer", "gp"}
+NAMES = {
+    "random",
+    "lhs",
+    "bayesian",
+    "network",
+    "two_step",
+    "rss",
+    "basin_hopping",
+    "godiff",
+    "godiff_ffg",
+    "godiff_transfer",
+    "gp",
+}
 
 
 def test_no_room_but_its_own_names_a_searcher_or_a_model():

@@ -28,7 +28,7 @@ from matseek.record import Record, checked_criteria, plain
 from matseek.report.campaign_report import save_figures
 from matseek.report.figures import problem_figures
 from matseek.run_folder import RunFolder
-from matseek.searchers.relaxation import relaxations
+from matseek.searchers.descent import relaxations
 from matseek.secrets import masked_data
 from matseek.standing import DOUBTED, STOPPED
 from matseek.tracking import CampaignOutcome, Label, Tracker, Tracking, following, outcome_of

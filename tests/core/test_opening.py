@@ -8,6 +8,7 @@ from ase.build import fcc111
 from ase.calculators.emt import EMT
 
 from matseek import Campaign, plugins
+from matseek.core.records import RELAXED
 from matseek.errors import BudgetError, LedgerMismatchError
 from matseek.godiff.searcher import GODiffSearcher
 from matseek.godiff.steering import SurrogateRelaxation
@@ -21,7 +22,7 @@ from matseek.searchers import (
     RandomStructureSearch,
     TwoStepSearcher,
 )
-from matseek.searchers.relaxation import RELAXED, relaxations
+from matseek.searchers.descent import relaxations
 from matseek.spaces import Adlayer
 from tests.conftest import QUICK
 from tests.godiff.test_searcher import QUICK as DIFFUSION

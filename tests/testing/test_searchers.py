@@ -13,6 +13,7 @@ from matseek.godiff.searcher import GODiffSearcher
 from matseek.potentials import BatchedEMT
 from matseek.problems import RecipeProblem, SpectralMatch, StructureProblem
 from matseek.searchers import (
+    BasinHopping,
     BayesianSearcher,
     LatinHypercube,
     NetworkSearcher,
@@ -54,6 +55,7 @@ SEARCHERS = {
         SPECTRA,
     ),
     "rss": (partial(RandomStructureSearch, concurrent=3), DIMER),
+    "basin_hopping": (partial(BasinHopping, concurrent=2), DIMER),
     "godiff": (partial(GODiffSearcher, **{**DIFFUSION, "samples": 4, "steps": 4}), DIMER),
     "godiff recipes": (partial(GODiffSearcher, **{**DIFFUSION, "samples": 4, "steps": 4}), RECIPES),
 }

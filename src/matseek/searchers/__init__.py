@@ -2,6 +2,7 @@
 
 from matseek.core.searcher import BatchSearcher, Searcher
 from matseek.godiff import GODiffSearcher, Guidance, NetworkSettings, Renoising, SurrogateRelaxation, learnt_score
+from matseek.searchers.basin_hopping import BasinHopping
 from matseek.searchers.bayesian import BayesianSearcher
 from matseek.searchers.network import NetworkSearcher
 from matseek.searchers.random import LatinHypercube, RandomSearcher
@@ -10,6 +11,7 @@ from matseek.searchers.two_step import Stage, TwoStepSearcher
 from matseek.searchers.widening import Widening
 
 __all__ = [
+    "BasinHopping",
     "BatchSearcher",
     "BayesianSearcher",
     "GODiffSearcher",

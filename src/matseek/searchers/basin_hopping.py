@@ -1,0 +1,161 @@
+"""Basin hopping: from minimum to minimum by moves that are relaxed and taken by Metropolis' rule."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from ase.data import covalent_radii
+from ase.geometry import get_distances
+
+from matseek.checks import check, real, whole
+from matseek.core.space import StructureSpace
+from matseek.core.surrogate import Look
+from matseek.searchers.descent import Chain
+from matseek.searchers.relaxing import Relaxer, RelaxingSearcher, starts
+
+FloatArray = npt.NDArray[np.float64]
+Move = Callable[[StructureSpace, FloatArray, np.random.Generator], FloatArray]
+"""Makes of a structure ``(3 n,)`` another one, inside the confinement; atoms may overlap in it."""
+
+_BONDED = 1.2
+"""Atoms nearer than this multiple of the sum of their covalent radii are neighbours."""
+
+_RISE = 0.5
+"""How much higher than the atom beside it a moved atom is put at most, in angstrom."""
+
+_RATTLE = 0.5
+"""Standard deviation of a rattled coordinate, in angstrom."""
+
+_TRIES = 100
+"""Moves drawn for one that the space does not refuse."""
+
+_LOWER = 1e-4
+"""By how much the energy of a new lowest minimum is lower, in eV: relaxations end anywhere within less."""
+
+
+@dataclass(frozen=True)
+class BasinHopping(RelaxingSearcher):
+    """Hops from minimum to minimum; every call of the calculator on the way is an evaluation.
+
+    Wales and Doye, J. Phys. Chem. A 101, 5111 (1997); moves begin at the relaxed structure, as those of Li and
+    Scheraga, PNAS 84, 6611 (1987). A chain relaxes a random structure, or the best of the campaign's opening. A move
+    makes a neighbour of the minimum (see :func:`neighbour`), which is relaxed; the new minimum is taken with the
+    probability ``exp(-(E_new - E) / kt)``, at most 1. A relaxation that fails, or runs into what the space refuses, is
+    a move that is not taken.
+
+    Args:
+        concurrent: Independent chains side by side.
+        placement: Of starts, as for :class:`matseek.searchers.RandomStructureSearch`.
+        optimizer: ``BFGS``, ``LBFGS`` or ``FIRE`` of ASE.
+        fmax: Largest force in eV/A at which a structure is relaxed.
+        most_steps: Evaluations after which a relaxation is given up; its last structure counts as a minimum.
+        kt: Temperature of Metropolis' rule as an energy, in eV.
+        patience: Moves without a new lowest minimum of the chain after which it begins anew.
+
+    Raises:
+        ValueError: If a setting is out of its range.
+    """
+
+    name: ClassVar[str] = "basin_hopping"
+    label: ClassVar[str] = "basin hopping"
+    look: ClassVar[Look | None] = ("#6a51a3", "P")
+    most_steps: int = 100
+    kt: float = 0.15
+    patience: int = 100
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(self, kt=real(above=0, high=1e6, unit="eV"), patience=whole(1))
+
+    def chains(self, relaxer: Relaxer) -> Sequence[Chain]:
+        """Independent of one another."""
+        return [self._chain(relaxer, place) for place in range(self.concurrent)]
+
+    def _chain(self, relaxer: Relaxer, place: int) -> Chain:
+        rng = np.random.default_rng([relaxer.seed, place])
+        for start, known in starts(relaxer, place, rng):
+            here = yield from relaxer.relax(start, known)
+            lowest, tired = here.energy, 0
+            while here.arrived and tired < self.patience:
+                point = neighbour(relaxer.space, here.point, rng)
+                if point is None:
+                    break
+                there = yield from relaxer.relax(point)
+                tired += 1
+                if not there.arrived:
+                    continue
+                if there.energy < lowest - _LOWER:
+                    lowest, tired = there.energy, 0
+                if rng.random() < math.exp(min((here.energy - there.energy) / self.kt, 0.0)):
+                    here = there
+
+
+def neighbour(
+    space: StructureSpace, point: FloatArray, rng: np.random.Generator, tries: int = _TRIES
+) -> FloatArray | None:
+    """A structure beside another one, by :func:`hop` twice as often as by :func:`rattle` or :func:`swap`.
+
+    Args:
+        space: Free atoms and template.
+        point: A structure, shape ``(3 n,)``.
+        rng: Source of randomness.
+        tries: Moves drawn for one that the space does not refuse.
+
+    Returns:
+        Shape ``(3 n,)``; None where the space refuses them all.
+    """
+    moves: list[Move] = [hop, hop, rattle, swap] if len(set(space.numbers.tolist())) > 1 else [hop, hop, rattle]
+    for _ in range(tries):
+        moved = moves[rng.integers(len(moves))](space, point, rng)
+        if not space.refusals(moved)[0]:
+            return moved
+    return None
+
+
+def hop(space: StructureSpace, point: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Put one atom beside another, at a bond's length in plane and at most half an angstrom higher.
+
+    Which atom moves is drawn by its number of neighbours, ``exp(-number)``: those that have few had better be
+    elsewhere. A single atom is moved by a bond's length.
+    """
+    positions = point.reshape(-1, 3).copy()
+    radii = covalent_radii[space.numbers]
+    _, apart = get_distances(positions, cell=space.template.cell, pbc=(True, True, False))
+    bonded = apart < _BONDED * (radii[:, None] + radii)
+    weights = np.exp(-bonded.sum(axis=1).astype(np.float64))
+    mover = int(rng.choice(space.size, p=weights / weights.sum()))
+    others = np.delete(np.arange(space.size), mover)
+    beside = int(rng.choice(others)) if len(others) else mover
+    angle = rng.uniform(0, 2 * np.pi)
+    bond = radii[mover] + radii[beside]
+    positions[mover] = positions[beside] + bond * np.array([np.cos(angle), np.sin(angle), 0.0])
+    positions[mover, 2] += rng.uniform(0, _RISE)
+    return confined(space, positions)
+
+
+def rattle(space: StructureSpace, point: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Displace all atoms by half an angstrom in each coordinate, normally distributed."""
+    positions = point.reshape(-1, 3)
+    return confined(space, positions + rng.normal(0.0, _RATTLE, positions.shape))
+
+
+def swap(space: StructureSpace, point: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Exchange two atoms of different elements; of one element nothing changes."""
+    positions = point.reshape(-1, 3).copy()
+    unlike = np.argwhere(np.triu(space.numbers[:, None] != space.numbers))
+    if len(unlike):
+        i, j = unlike[rng.integers(len(unlike))]
+        positions[[i, j]] = positions[[j, i]]
+    return confined(space, positions)
+
+
+def confined(space: StructureSpace, positions: FloatArray) -> FloatArray:
+    """Positions ``(n, 3)`` as a point ``(3 n,)``, what leaves the confinement put onto its wall."""
+    result = positions.copy()
+    result[:, 2] = result[:, 2].clip(space.z_low, space.z_high)
+    return result.ravel()
