@@ -106,7 +106,7 @@ class Cell:
         self.folder.mkdir(parents=True, exist_ok=True)
         with (
             tempfile.TemporaryDirectory(prefix="peer-", ignore_cleanup_errors=True) as scratch,
-            (self.folder / "evaluations.jsonl").open("w") as kept,
+            (self.folder / "evaluations.jsonl").open("w", buffering=1) as kept,
             (self.folder / "peer.log").open("w") as log,
         ):
             self._write_task(Path(scratch))
@@ -123,16 +123,18 @@ class Cell:
             assert process.stdout is not None
             late = Timer(hours * 3600, _kill, [process.pid])
             late.start()
+            by_itself = False
             try:
                 for line in process.stdout:
                     kept.write(line)
                     if count.take(line):
                         break
+                else:
+                    by_itself = True
             finally:
                 in_time = late.is_alive()
                 late.cancel()
-                # One that closed its output before it was told to stop is ending by itself.
-                status, cpu_seconds = _ended(process, ask=count.stopped_by is not None)
+                status, cpu_seconds = _ended(process, ask=not by_itself)
         if count.stopped_by is None and in_time:
             tail = (self.folder / "peer.log").read_text()[-2000:]
             raise PeerError(
@@ -158,7 +160,9 @@ class Cell:
 
     def _write_task(self, folder: Path) -> None:
         space = self.problem.space
-        write_atoms(folder / "template.extxyz", space.template, format="extxyz")
+        template = space.template.copy()
+        template.info = {}  # how a builder made it, which the format cannot hold
+        write_atoms(folder / "template.extxyz", template, format="extxyz")
         task = {
             "free": space.free,
             "z_low": space.z_low,
