@@ -605,13 +605,15 @@ SMALL = {
     ],
     "rss": ["searcher.concurrent=2"],
     "basin_hopping": ["searcher.concurrent=2"],
+    "minima_hopping": ["searcher.concurrent=2"],
+    "genetic": ["searcher.concurrent=2", "searcher.population=2"],
     "": ["searcher.batch_size=3"],
 }
 """What makes a searcher quick, by the beginning of its name."""
 
 RECIPES, STRUCTURES = ("silver", "silver_colour", "laboratory"), ("platinum_adatom", "platinum_tetramer")
 OF_RECIPES = ("random", "lhs", "bayesian", "bayesian_qlogei", "network", "two_step", "godiff")
-OF_STRUCTURES = ("random", "rss", "basin_hopping", "godiff", "godiff_ffg")
+OF_STRUCTURES = ("random", "rss", "basin_hopping", "minima_hopping", "genetic", "godiff", "godiff_ffg")
 MISTAKES = (
     "searcher",
     "problem",

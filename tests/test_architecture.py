@@ -142,6 +142,8 @@ NAMES = {
     "two_step",
     "rss",
     "basin_hopping",
+    "genetic",
+    "minima_hopping",
     "godiff",
     "godiff_ffg",
     "godiff_transfer",

@@ -16,6 +16,7 @@ from matseek.searchers import (
     BasinHopping,
     BayesianSearcher,
     LatinHypercube,
+    MinimaHopping,
     NetworkSearcher,
     RandomSearcher,
     RandomStructureSearch,
@@ -56,6 +57,7 @@ SEARCHERS = {
     ),
     "rss": (partial(RandomStructureSearch, concurrent=3), DIMER),
     "basin_hopping": (partial(BasinHopping, concurrent=2), DIMER),
+    "minima_hopping": (partial(MinimaHopping, concurrent=2), DIMER),
     "godiff": (partial(GODiffSearcher, **{**DIFFUSION, "samples": 4, "steps": 4}), DIMER),
     "godiff recipes": (partial(GODiffSearcher, **{**DIFFUSION, "samples": 4, "steps": 4}), RECIPES),
 }

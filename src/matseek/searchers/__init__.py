@@ -4,6 +4,8 @@ from matseek.core.searcher import BatchSearcher, Searcher
 from matseek.godiff import GODiffSearcher, Guidance, NetworkSettings, Renoising, SurrogateRelaxation, learnt_score
 from matseek.searchers.basin_hopping import BasinHopping
 from matseek.searchers.bayesian import BayesianSearcher
+from matseek.searchers.genetic import GeneticSearch
+from matseek.searchers.minima_hopping import MinimaHopping
 from matseek.searchers.network import NetworkSearcher
 from matseek.searchers.random import LatinHypercube, RandomSearcher
 from matseek.searchers.relaxation import RandomStructureSearch
@@ -15,8 +17,10 @@ __all__ = [
     "BatchSearcher",
     "BayesianSearcher",
     "GODiffSearcher",
+    "GeneticSearch",
     "Guidance",
     "LatinHypercube",
+    "MinimaHopping",
     "NetworkSearcher",
     "NetworkSettings",
     "RandomSearcher",
