@@ -65,7 +65,10 @@ PACKAGES = ("agox", "ase", "numpy", "scipy", "ray")
 
 def tell(**line: object) -> None:
     """One JSON line, with the processor time of this process so far."""
-    STREAM.write(json.dumps({**line, "cpu_seconds": round(time.process_time(), 3)}) + "\n")
+    try:
+        STREAM.write(json.dumps({**line, "cpu_seconds": round(time.process_time(), 3)}) + "\n")
+    except BrokenPipeError:
+        os._exit(1)  # nobody counts any more; AGOX would take an exception for a failed calculation and go on
 
 
 class CountedEMT(EMT):
