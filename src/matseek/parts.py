@@ -18,6 +18,8 @@ TARGET = "_target_"
 
 _ROOMS = (
     "acquisition",
+    "candidates",
+    "descriptors",
     "diffusion",
     "evaluation",
     "godiff",

@@ -9,6 +9,7 @@ from matseek.acquisition.local_penalization import LocalPenalization, lipschitz_
 from matseek.acquisition.locally_penalized import EI, UCB, LocallyPenalized, LogEI
 from matseek.acquisition.monte_carlo import QEI, QUCB, Joint, JointQLogEI, MonteCarlo, QLogEI, QLogNEI, Sampling
 from matseek.acquisition.state import SearchState
+from matseek.acquisition.surface import LogImprovement, LowerBound, SurfaceAcquisition, Thompson
 
 __all__ = [
     "EI",
@@ -21,11 +22,15 @@ __all__ = [
     "LocalPenalization",
     "LocallyPenalized",
     "LogEI",
+    "LogImprovement",
+    "LowerBound",
     "MonteCarlo",
     "QLogEI",
     "QLogNEI",
     "Sampling",
     "SearchState",
+    "SurfaceAcquisition",
+    "Thompson",
     "acquisition_of",
     "lipschitz_constant",
 ]

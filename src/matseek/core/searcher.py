@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
 
-from matseek.checks import check, whole
+from matseek.checks import check, optional, whole
 from matseek.core.history import History
 from matseek.core.problem import Problem
 from matseek.core.records import OPENING, Evaluation, Event, Proposal, Status
@@ -158,13 +158,22 @@ class BatchSearcher(Searcher):
     """A searcher that can wait for a laboratory: it chooses a batch from the history and nothing else.
 
     Args:
-        batch_size: Points in a batch; the last batch of a campaign may be smaller.
+        batch_size: Points in a batch; the last batch of a campaign may be smaller. None for what suits the space, see
+            :meth:`usual_batch`.
     """
 
-    batch_size: int = 15
+    batch_size: int | None = None
 
     def __post_init__(self) -> None:
-        check(self, batch_size=whole(1))
+        check(self, batch_size=optional(whole(1)))
+
+    def usual_batch(self, space: Space) -> int:  # noqa: ARG002 -- for those that search several kinds
+        """Points of a batch where no batch size is given: 15, what an experimental run has."""
+        return 15
+
+    def batch_on(self, space: Space) -> int:
+        """Points of a batch on a space."""
+        return self.usual_batch(space) if self.batch_size is None else self.batch_size
 
     def as_batch_searcher(self) -> BatchSearcher:
         """Itself."""
@@ -173,7 +182,7 @@ class BatchSearcher(Searcher):
     def check(self, budget: int) -> None:
         """Refuse a budget smaller than a batch."""
         super().check(budget)
-        if self.batch_size > budget:
+        if self.batch_size is not None and self.batch_size > budget:
             raise BudgetError(
                 f"batch_size={self.batch_size} is larger than budget={budget}; lower the batch size or raise the budget"
             )
@@ -191,9 +200,9 @@ class BatchSearcher(Searcher):
         """Choose n points of any space that can be seen as a box."""
         return ask_in_box(partial(self.ask, n), history)
 
-    def size(self, history: History) -> int:  # noqa: ARG002 -- for those whose batches differ
+    def size(self, history: History) -> int:
         """Points of the next batch, as far as the budget allows."""
-        return self.batch_size
+        return self.batch_on(history.space)
 
     def search(self, evaluator: Evaluator) -> None:
         """Ask and evaluate, batch after batch."""

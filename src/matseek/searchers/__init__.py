@@ -9,6 +9,7 @@ from matseek.searchers.minima_hopping import MinimaHopping
 from matseek.searchers.network import NetworkSearcher
 from matseek.searchers.random import LatinHypercube, RandomSearcher
 from matseek.searchers.relaxation import RandomStructureSearch
+from matseek.searchers.structures import OnStructures
 from matseek.searchers.two_step import Stage, TwoStepSearcher
 from matseek.searchers.widening import Widening
 
@@ -23,6 +24,7 @@ __all__ = [
     "MinimaHopping",
     "NetworkSearcher",
     "NetworkSettings",
+    "OnStructures",
     "RandomSearcher",
     "RandomStructureSearch",
     "Renoising",

@@ -17,9 +17,11 @@ from matseek.core.searcher import BatchSearcher, require_box
 from matseek.core.space import Space
 from matseek.core.surrogate import Look
 from matseek.deprecation import renamed_settings
+from matseek.searchers.structures import OnStructures
 from matseek.searchers.widening import Widening
 from matseek.surrogates.gp import KERNELS, MOST_OBSERVATIONS, KernelName, informative, quiet_numerics
 from matseek.surrogates.learning import ValueGP
+from matseek.surrogates.structure_gp import StructureGP
 
 logger = logging.getLogger(__name__)
 
@@ -35,10 +37,12 @@ _USUAL = "local_penalization"
 class BayesianSearcher(BatchSearcher):
     """A GP with a Matern-5/2 kernel, and the batches of an acquisition.
 
-    The first batch is a feasible Latin hypercube, and so is every batch for which there is nothing to learn from yet.
+    In a box of coordinates the first batch is a feasible Latin hypercube, and so is every batch for which there is
+    nothing to learn from yet. Structures are searched with a GP on a descriptor; with one structure in a batch that is
+    the search of Bisbo and Hammer, Phys. Rev. Lett. 124, 086102 (2020).
 
     Args:
-        batch_size: Points in a batch.
+        batch_size: Points in a batch; None for 15 in a box and 1 among structures.
         acquisition: How a batch is chosen from the model: an object of :mod:`matseek.acquisition`, or a name among the
             entry points ``matseek.acquisitions``, for example ``local_penalization`` (of log expected improvement),
             ``local_penalization_ei``, ``local_penalization_ucb``, ``qei``, ``qlogei``, ``qlognei``, ``qucb`` (one point
@@ -46,6 +50,16 @@ class BayesianSearcher(BatchSearcher):
         kernel: ``ard`` or ``isotropic``, see :meth:`matseek.surrogates.gp.GaussianProcess.fit`.
         repeats: Whether a recipe may be proposed twice.
         widening: Rule by which windows widen toward the hardware limits; None leaves them as they are.
+        structures: How structures are searched; acquisition, kernel, repeats and widening are those of boxes. None
+            searches a single free atom as a box of its coordinates, and refuses several.
+
+    Example:
+        >>> from matseek import Campaign
+        >>> from matseek.library.platinum import platinum_adatom
+        >>> from matseek.potentials import BatchedEMT
+        >>> campaign = Campaign(platinum_adatom(BatchedEMT), BayesianSearcher(), seed=0).run(budget=8)
+        >>> campaign.best.value < 8.0
+        True
     """
 
     name: ClassVar[str] = "bayesian"
@@ -55,15 +69,30 @@ class BayesianSearcher(BatchSearcher):
     kernel: KernelName = "ard"
     repeats: bool = False
     widening: Widening | None = field(default_factory=Widening)
+    structures: OnStructures | None = field(default_factory=lambda: OnStructures(StructureGP()))
 
     def __post_init__(self) -> None:
         super().__post_init__()
         acquisition_of("acquisition", self.acquisition)
         check(self, kernel=one_of(KERNELS), repeats=flag, widening=optional(of(Widening)))
+        check(self, structures=optional(of(OnStructures)))
 
     def check_space(self, space: Space) -> None:
-        """Refuse what has no coordinates that the Gaussian process could learn on."""
-        require_box(self.name, space)
+        """Refuse what is neither structures nor has coordinates that the Gaussian process could learn on."""
+        if self._on_structures(space) is None:
+            require_box(self.name, space)
+
+    def _on_structures(self, space: Space) -> OnStructures | None:
+        return None if space.as_structures() is None else self.structures
+
+    def usual_batch(self, space: Space) -> int:
+        """One structure, or the points of an experimental run."""
+        return super().usual_batch(space) if self._on_structures(space) is None else 1
+
+    def choose(self, n: int, history: History) -> Proposal:
+        """Choose n structures, or n points of a box."""
+        on = self._on_structures(history.space)
+        return super().choose(n, history) if on is None else on.ask(n, history, self.name)
 
     @property
     def title(self) -> str:
@@ -91,7 +120,7 @@ class BayesianSearcher(BatchSearcher):
         return Proposal(self._batch(n, widened), (self.name,) * n, events)
 
     def _explores(self, history: History) -> bool:
-        return len(history.tried) < self.batch_size or not informative(history.values)
+        return len(history.tried) < self.batch_on(history.space) or not informative(history.values)
 
     def _batch(self, n: int, history: History) -> np.ndarray:
         acquisition = acquisition_of("acquisition", self.acquisition)

@@ -104,7 +104,7 @@ class TwoStepSearcher(BatchSearcher):
 
     def size(self, history: History) -> int:
         """A batch, or one for each proposer."""
-        return self.batch_size * (len(self.stage(history).proposers) if self.side_by_side == "full" else 1)
+        return self.batch_on(history.space) * (len(self.stage(history).proposers) if self.side_by_side == "full" else 1)
 
     def stage(self, history: History) -> Stage:
         """The stage that the next batch belongs to."""

@@ -4,6 +4,7 @@ from matseek.surrogates.gp import GaussianProcess
 from matseek.surrogates.learning import FittedNetwork, Network, ValueGP
 from matseek.surrogates.spectra_data import SpectraDataModule
 from matseek.surrogates.spectrum_net import SpectrumNet
+from matseek.surrogates.structure_gp import StructureGP, StructureSurface
 from matseek.surrogates.training import Training
 
 __all__ = [
@@ -12,6 +13,8 @@ __all__ = [
     "Network",
     "SpectraDataModule",
     "SpectrumNet",
+    "StructureGP",
+    "StructureSurface",
     "Training",
     "ValueGP",
 ]

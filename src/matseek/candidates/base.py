@@ -1,0 +1,72 @@
+"""The contract of a generator of candidates."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from matseek.checks import check, real
+from matseek.core.space import StructureSpace
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Generator(ABC):
+    """Makes structures that may be good; they are relaxed on the acquisition function before one is chosen.
+
+    A new generator gives ``label`` and :meth:`propose`. What it makes need not be free of overlaps: the relaxation
+    takes atoms apart, and what is still refused by the space afterwards is left out.
+
+    Args:
+        weight: Its share of the candidates, relative to the weights of the other generators.
+    """
+
+    label: ClassVar[str]
+    """How people read the name."""
+
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        check(self, weight=real(above=0, high=1e6))
+
+    @abstractmethod
+    def propose(self, count: int, parents: FloatArray, space: StructureSpace, rng: np.random.Generator) -> FloatArray:
+        """Candidates, shape ``(count, 3n)``, in angstrom, inside the confinement.
+
+        Args:
+            count: How many.
+            parents: Good structures that differ, best first, shape ``(k, 3n)``, k >= 1.
+            space: Free atoms and template.
+            rng: Source of randomness.
+        """
+
+
+def picked(parents: FloatArray, count: int, rng: np.random.Generator) -> FloatArray:
+    """Parents drawn by rank, better ones more often: ranks fall exponentially; shape ``(count, n, 3)``."""
+    ranks = np.minimum(rng.exponential(max(len(parents) / 3.0, 0.5), size=count).astype(int), len(parents) - 1)
+    return np.array(parents[ranks]).reshape(count, -1, 3)
+
+
+def confined(positions: FloatArray, space: StructureSpace) -> FloatArray:
+    """Structures ``(m, n, 3)`` as points ``(m, 3n)``: wrapped in plane, and put back onto the walls along z."""
+    positions[..., 2] = positions[..., 2].clip(space.z_low, space.z_high)
+    return space.wrap(positions.reshape(len(positions), -1))
+
+
+def nearest_images(offsets: FloatArray, space: StructureSpace) -> FloatArray:
+    """Offsets ``(..., 3)`` with their in-plane part taken to the image nearest in fractions of the cell."""
+    fractions = offsets[..., :2] @ np.linalg.inv(space.plane)
+    result = offsets.copy()
+    result[..., :2] = (fractions - np.round(fractions)) @ space.plane
+    return result
+
+
+def island_of(positions: FloatArray, space: StructureSpace, rng: np.random.Generator) -> FloatArray:
+    """A structure ``(n, 3)`` in one piece: every atom at the image that is nearest to one of them, which is drawn."""
+    anchor = positions[rng.integers(len(positions))]
+    return np.asarray(anchor + nearest_images(positions - anchor, space))

@@ -1,0 +1,50 @@
+"""Candidates that are made of two structures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from matseek.candidates.base import Generator, confined, island_of, picked
+from matseek.core.space import StructureSpace
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Crossover(Generator):
+    """One half of an island and the other half of another, cut by a vertical plane through their centres.
+
+    Deaven and Ho, Phys. Rev. Lett. 75, 288 (1995). For each element as many atoms are taken from the first as lie on
+    its side of the plane, and the rest from the second, those that lie farthest on the other side.
+
+    Args:
+        weight: Its share of the candidates.
+    """
+
+    label: ClassVar[str] = "crossover"
+
+    def propose(self, count: int, parents: FloatArray, space: StructureSpace, rng: np.random.Generator) -> FloatArray:
+        """Children of two parents each."""
+        mothers, fathers = picked(parents, count, rng), picked(parents, count, rng)
+        children = np.empty_like(mothers)
+        for k in range(count):
+            mother, father = island_of(mothers[k], space, rng), island_of(fathers[k], space, rng)
+            centre = mother[:, :2].mean(axis=0)
+            father[:, :2] += centre - father[:, :2].mean(axis=0)
+            angle = rng.uniform(0, 2 * np.pi)
+            normal = np.array([np.cos(angle), np.sin(angle)])
+            children[k] = mother
+            for element in np.unique(space.numbers):
+                places = np.flatnonzero(space.numbers == element)
+                own = (mother[places, :2] - centre) @ normal
+                other = (father[places, :2] - centre) @ normal
+                taken = int((own < 0).sum())
+                # The mother gives what lies on the negative side, the father what lies farthest on the positive one.
+                stays = places[np.argsort(own, kind="stable")[taken:]]
+                comes = places[np.argsort(-other, kind="stable")[: len(stays)]]
+                children[k, stays] = father[comes]
+        return confined(children, space)

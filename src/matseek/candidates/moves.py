@@ -1,0 +1,200 @@
+"""Candidates that begin at a good structure and move some of its atoms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from ase.data import covalent_radii
+
+from matseek.candidates.base import Generator, confined, island_of, nearest_images, picked
+from matseek.checks import check, real, whole
+from matseek.core.space import StructureSpace
+
+FloatArray = npt.NDArray[np.float64]
+
+_BONDED = 1.2
+"""Longest bond, as a multiple of the sum of the covalent radii."""
+
+_APART = 0.75
+"""Least distance of a place from its neighbours, as the same multiple."""
+
+_JITTER = 0.1
+"""Bonds to new places differ from the sum of the radii by up to this fraction."""
+
+_PLACES = 20
+"""Places that are looked at for one atom."""
+
+_RISE = 0.2
+"""Of the direction to a new place, its vertical part, as a standard deviation."""
+
+
+@dataclass(frozen=True)
+class Rattle(Generator):
+    """Some atoms of a structure are moved, each by a vector that is uniform in a ball.
+
+    Args:
+        weight: Its share of the candidates.
+        atoms: Atoms that are moved, at most.
+        amplitude: Radius of the ball in angstrom.
+    """
+
+    label: ClassVar[str] = "rattle"
+    atoms: int = 3
+    amplitude: float = 3.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(self, atoms=whole(1), amplitude=real(above=0, high=100, unit="angstrom"))
+
+    def propose(self, count: int, parents: FloatArray, space: StructureSpace, rng: np.random.Generator) -> FloatArray:
+        """Rattled parents."""
+        x = picked(parents, count, rng)
+        for structure in x:
+            moved = rng.permutation(space.size)[: self.atoms]
+            steps = rng.standard_normal((len(moved), 3))
+            steps /= np.linalg.norm(steps, axis=1, keepdims=True)
+            structure[moved] += steps * (self.amplitude * rng.random((len(moved), 1)) ** (1 / 3))
+        return confined(x, space)
+
+
+@dataclass(frozen=True)
+class CentreMove(Generator):
+    """Some atoms of a structure are placed anew in a disc around its centre of geometry.
+
+    The disc reaches a little beyond the outermost atom; heights are uniform up to a little above the highest atom.
+
+    Args:
+        weight: Its share of the candidates.
+        atoms: Atoms that are placed anew, at most; between one and this many.
+        margin: How far the disc reaches beyond the outermost atom, in angstrom.
+    """
+
+    label: ClassVar[str] = "centre of geometry"
+    atoms: int = 3
+    margin: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(self, atoms=whole(1), margin=real(0, 100, unit="angstrom"))
+
+    def propose(self, count: int, parents: FloatArray, space: StructureSpace, rng: np.random.Generator) -> FloatArray:
+        """Parents with some atoms around their centre."""
+        x = picked(parents, count, rng)
+        for k in range(count):
+            island = island_of(x[k], space, rng)
+            centre = island.mean(axis=0)
+            radius = np.linalg.norm((island - centre)[:, :2], axis=1).max() + self.margin
+            moved = rng.permutation(space.size)[: rng.integers(1, min(self.atoms, space.size) + 1)]
+            angle, away = rng.uniform(0, 2 * np.pi, len(moved)), radius * np.sqrt(rng.random(len(moved)))
+            island[moved, 0] = centre[0] + away * np.cos(angle)
+            island[moved, 1] = centre[1] + away * np.sin(angle)
+            top = min(space.z_high, float(island[:, 2].max()) + 0.5)
+            island[moved, 2] = rng.uniform(space.z_low, top, len(moved))
+            x[k] = island
+        return confined(x, space)
+
+
+@dataclass(frozen=True)
+class Hop(Generator):
+    """An atom with few bonds is moved to where it has more.
+
+    Of some places at a bond's distance of the other atoms, the one with most neighbours is taken.
+
+    Args:
+        weight: Its share of the candidates.
+    """
+
+    label: ClassVar[str] = "hop"
+
+    def propose(self, count: int, parents: FloatArray, space: StructureSpace, rng: np.random.Generator) -> FloatArray:
+        """Parents with one atom elsewhere."""
+        x = picked(parents, count, rng)
+        if space.size > 1:
+            for structure in x:
+                _hop(structure, space, rng)
+        return confined(x, space)
+
+
+def _hop(x: FloatArray, space: StructureSpace, rng: np.random.Generator) -> None:
+    """Move an atom of a structure ``(n, 3)``, in place; it stays where there is no place for it."""
+    radii = np.asarray(covalent_radii[space.numbers], dtype=np.float64)
+    distances = np.linalg.norm(nearest_images(x[:, None] - x[None], space), axis=-1)
+    np.fill_diagonal(distances, np.inf)
+    bonds = (distances < _BONDED * (radii[:, None] + radii[None])).sum(axis=1)
+    moved = int(np.argmin(bonds + 1.5 * rng.random(len(x))))
+    rest = np.delete(np.arange(len(x)), moved)
+    anchors = rest[rng.integers(len(rest), size=_PLACES)]
+    angle = rng.uniform(0, 2 * np.pi, _PLACES)
+    direction = np.stack([np.cos(angle), np.sin(angle), _RISE * rng.standard_normal(_PLACES)], axis=1)
+    bond = (radii[anchors] + radii[moved]) * rng.uniform(1 - _JITTER, 1 + _JITTER, _PLACES)
+    places = x[anchors] + bond[:, None] * direction
+    places[:, 2] = places[:, 2].clip(space.z_low, space.z_high)
+    away = np.linalg.norm(nearest_images(places[:, None] - x[rest][None], space), axis=-1)
+    sums = radii[moved] + radii[rest]
+    free = (away > _APART * sums).all(axis=1)
+    if free.any():
+        score = (away < _BONDED * sums).sum(axis=1) + rng.random(_PLACES)
+        x[moved] = places[np.where(free, score, -1.0).argmax()]
+
+
+@dataclass(frozen=True)
+class Permutation(Generator):
+    """Two atoms of different elements change places; where there is one element only, an atom hops instead.
+
+    Args:
+        weight: Its share of the candidates.
+    """
+
+    label: ClassVar[str] = "permutation"
+
+    def propose(self, count: int, parents: FloatArray, space: StructureSpace, rng: np.random.Generator) -> FloatArray:
+        """Parents with two atoms exchanged."""
+        x = picked(parents, count, rng)
+        elements = np.unique(space.numbers)
+        for structure in x:
+            if len(elements) < 2:
+                if space.size > 1:
+                    _hop(structure, space, rng)
+                continue
+            first, second = rng.choice(elements, 2, replace=False)
+            a = rng.choice(np.flatnonzero(space.numbers == first))
+            b = rng.choice(np.flatnonzero(space.numbers == second))
+            structure[[a, b]] = structure[[b, a]]
+        return confined(x, space)
+
+
+@dataclass(frozen=True)
+class SymmetryMove(Generator):
+    """The whole island is turned about its centre or mirrored, and shifted within the cell.
+
+    Angles are multiples of 30 degrees, so that an island comes onto the other kind of hollow or across a square face.
+
+    Args:
+        weight: Its share of the candidates.
+        shift: Longest shift in angstrom.
+    """
+
+    label: ClassVar[str] = "mirror and rotation"
+    shift: float = 1.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(self, shift=real(0, 100, unit="angstrom"))
+
+    def propose(self, count: int, parents: FloatArray, space: StructureSpace, rng: np.random.Generator) -> FloatArray:
+        """Turned, mirrored and shifted parents."""
+        x = picked(parents, count, rng)
+        for k in range(count):
+            island = island_of(x[k], space, rng)
+            centre = island[:, :2].mean(axis=0)
+            angle = np.pi / 6 * rng.integers(12)
+            c, s = np.cos(angle), np.sin(angle)
+            turn = np.array([[c, -s], [s, c]]) @ np.diag([1.0, rng.choice([-1.0, 1.0])])
+            away, where = self.shift * np.sqrt(rng.random()), rng.uniform(0, 2 * np.pi)
+            offset = away * np.array([np.cos(where), np.sin(where)])
+            island[:, :2] = centre + offset + (island[:, :2] - centre) @ turn.T
+            x[k] = island
+        return confined(x, space)

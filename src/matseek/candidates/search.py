@@ -1,0 +1,174 @@
+"""The search of a model's surface for the structures that are evaluated next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from matseek.acquisition.surface import LowerBound, SurfaceAcquisition
+from matseek.candidates.base import Generator
+from matseek.candidates.crossover import Crossover
+from matseek.candidates.moves import CentreMove, Hop, Permutation, Rattle, SymmetryMove
+from matseek.candidates.penalization import StructurePenalty, distances
+from matseek.candidates.placements import Contiguous, Uniform
+from matseek.candidates.relaxation import AcquisitionRelaxation
+from matseek.checks import check, of, several, whole
+from matseek.core.history import History
+from matseek.core.space import StructureSpace
+from matseek.core.surface import EnergySurface
+
+FloatArray = npt.NDArray[np.float64]
+
+_DISTINCT = 0.02
+"""Distance in the model's metric from which on two structures count as different parents."""
+
+
+def _usual() -> tuple[Generator, ...]:
+    return (
+        Uniform(0.5),
+        Contiguous(1.5),
+        Rattle(3.0),
+        CentreMove(3.0),
+        Hop(3.0),
+        Permutation(1.0),
+        SymmetryMove(1.0),
+        Crossover(1.0),
+    )
+
+
+@dataclass(frozen=True)
+class StructureSearch:
+    """Candidates of generators are relaxed on the acquisition function, and their best beget further ones.
+
+    The model costs a ten-thousandth of an evaluation, so that its surface is searched as a truth would be: the first
+    generation begins at the best structures that were evaluated, each next one at the best of all candidates so far.
+    From the last pool a batch is chosen by local penalization in the model's metric.
+
+    Args:
+        acquisition: What is minimised: ``LowerBound``, ``LogImprovement`` or ``Thompson``.
+        candidates: Structures of a generation; for larger batches at least four for each of the batch.
+        generations: Generations, the first among them.
+        parents: Structures that differ which a generation begins at.
+        generators: What makes candidates, each by its weight.
+        relaxation: How they are relaxed.
+        penalty: How a batch is chosen.
+        start: Contiguous placements that are evaluated first.
+
+    Raises:
+        ValueError: If a setting is out of its range.
+    """
+
+    acquisition: SurfaceAcquisition = field(default_factory=LowerBound)
+    candidates: int = 30
+    generations: int = 4
+    parents: int = 10
+    generators: Sequence[Generator] = field(default_factory=_usual)
+    relaxation: AcquisitionRelaxation = field(default_factory=AcquisitionRelaxation)
+    penalty: StructurePenalty = field(default_factory=StructurePenalty)
+    start: int = 5
+
+    def __post_init__(self) -> None:
+        check(
+            self,
+            acquisition=of(SurfaceAcquisition, "an acquisition function of structures, such as LowerBound()"),
+            candidates=whole(1, 100_000),
+            generations=whole(1, 10_000),
+            parents=whole(1, 100_000),
+            generators=several(of(Generator, "a generator, such as Rattle()"), 1, 1000),
+            relaxation=of(AcquisitionRelaxation),
+            penalty=of(StructurePenalty),
+            start=whole(1),
+        )
+        object.__setattr__(self, "generators", tuple(self.generators))
+
+    def first(self, n: int, space: StructureSpace, rng: np.random.Generator) -> FloatArray:
+        """Contiguous placements, as long as nothing can be learnt, shape ``(n, 3a)``."""
+        return space.sample_contiguous(n, rng)
+
+    def propose(self, n: int, surface: EnergySurface, history: History, extra: FloatArray | None = None) -> FloatArray:
+        """The n structures to be evaluated next, shape ``(n, 3a)``; none was tried before and none is refused.
+
+        Args:
+            n: How many; where the candidates run out, contiguous placements fill the batch.
+            surface: The model of the energies.
+            history: What was tried.
+            extra: Further candidates of the first generation, shape ``(k, 3a)``.
+        """
+        space, rng = _structures(history), history.rng()
+        best = float(history.values.min())
+        order = np.argsort(history.values, kind="stable")
+
+        def function(x: FloatArray) -> tuple[FloatArray, FloatArray]:
+            p = surface.predict(x)
+            slopes = self.acquisition.slopes(p.mean, p.deviation, best)
+            gradient = slopes.by_mean[:, None] * p.mean_gradient + slopes.by_deviation[:, None] * p.deviation_gradient
+            return slopes.value, gradient
+
+        size = max(self.candidates, 4 * n)
+        evaluated = history.points[order]
+        parents = evaluated[self._distinct(surface.features(evaluated))]
+        pool, values = np.zeros((0, space.dim)), np.zeros(0)
+        for generation in range(self.generations):
+            children = self._children(size, parents, space, rng)
+            if generation == 0 and extra is not None and len(extra):
+                children = np.concatenate([children, extra])
+            relaxed, value = self.relaxation.relax(function, children, space)
+            pool, values = np.concatenate([pool, relaxed]), np.concatenate([values, value])
+            kept = np.argsort(values, kind="stable")[: 2 * size]
+            pool, values = pool[kept], values[kept]
+            parents = pool[self._distinct(surface.features(pool))]
+        chosen = pool[self._batch(n, surface, pool, history, best, rng)]
+        if len(chosen) < n:
+            chosen = np.concatenate([chosen, self.first(n - len(chosen), space, rng)])
+        return chosen
+
+    def _children(self, count: int, parents: FloatArray, space: StructureSpace, rng: np.random.Generator) -> FloatArray:
+        """Candidates of all generators, as many of each as its weight says."""
+        weights = np.array([g.weight for g in self.generators])
+        shares = rng.multinomial(count, weights / weights.sum())
+        made = [g.propose(int(k), parents, space, rng) for g, k in zip(self.generators, shares, strict=True) if k]
+        return np.concatenate(made)
+
+    def _distinct(self, features: FloatArray) -> list[int]:
+        """The first structures that differ from those before them, by features ``(m, D)``."""
+        chosen: list[int] = []
+        for k in range(len(features)):
+            if not chosen or distances(features[[k]], features[chosen]).min() > _DISTINCT:
+                chosen.append(k)
+            if len(chosen) >= self.parents:
+                break
+        return chosen
+
+    def _batch(
+        self,
+        n: int,
+        surface: EnergySurface,
+        pool: FloatArray,
+        history: History,
+        best: float,
+        rng: np.random.Generator,
+    ) -> list[int]:
+        space = _structures(history)
+        prediction = surface.predict(pool)
+        merit = self.acquisition.merit(self.acquisition.choice(surface, pool, best, rng), prediction.deviation)
+        allowed = np.array([not reason for reason in space.refusals(pool)]) & np.isfinite(merit)
+        avoided = np.concatenate([history.pending, history.failed])
+        return self.penalty.choose(
+            n,
+            np.where(allowed, merit, -np.inf),
+            surface.features(pool),
+            prediction.mean,
+            prediction.deviation,
+            surface.features(history.tried),
+            surface.features(avoided),
+        )
+
+
+def _structures(history: History) -> StructureSpace:
+    space = history.space.as_structures()
+    if space is None:
+        raise ValueError("the points of this problem are no structures")
+    return space

@@ -1,0 +1,406 @@
+"""A Gaussian process of the energy of structures, on a descriptor, with forces as derivative observations."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple
+
+import gpytorch
+import numpy as np
+import numpy.typing as npt
+import torch
+from botorch.models.gpytorch import GPyTorchModel
+from botorch.optim.fit import fit_gpytorch_mll_scipy
+from gpytorch.distributions import MultivariateNormal
+from gpytorch.kernels import ScaleKernel
+from gpytorch.likelihoods import FixedNoiseGaussianLikelihood
+from gpytorch.mlls import ExactMarginalLogLikelihood
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from torch import Tensor
+
+from matseek.checks import check, flag, of, one_of, real, whole
+from matseek.core.history import History
+from matseek.core.space import StructureSpace
+from matseek.core.surface import EnergySurface, SurfacePrediction, SurfaceSurrogate
+from matseek.core.surrogate import Look
+from matseek.descriptors import Descriptor, Fingerprint, PreparedDescriptor, Repulsion
+from matseek.descriptors.repulsion import PreparedRepulsion
+from matseek.surrogates.directional import SMOOTHNESS, DirectionalKernel, Smoothness, radial
+from matseek.surrogates.gp import informative, quiet_numerics, representative
+
+logger = logging.getLogger(__name__)
+
+FloatArray = npt.NDArray[np.float64]
+
+_LOW, _LINEAR = 0.3, 2.0
+"""The share of energies whose range sets what is low, and the multiple of it up to which energies count as they are."""
+
+_REPULSION = 0.15
+"""Strength of the prior's repulsion, in ranges of the low energies."""
+
+_LEARNT_ROWS = 320
+"""Observations that hyperparameters are learnt from, at most: energies first, then forces of the best."""
+
+_STEPS = 40
+"""Steps of the likelihood's ascent."""
+
+_SCALES = 3.0
+"""Typical length scale, in median distances of the descriptors."""
+
+_JITTER = 1e-9
+"""Least number that is added to the diagonal of a covariance."""
+
+_LEARNT_JITTER = 1e-7
+"""The same while hyperparameters are learnt, which visits covariances that are nearly singular."""
+
+
+@dataclass(frozen=True)
+class StructureGP(SurfaceSurrogate):
+    """A Gaussian process with a Matern-5/2 or squared exponential kernel on a descriptor.
+
+    Rasmussen and Williams (2006); on global fingerprints with a repulsive prior, Bisbo and Hammer, Phys. Rev. Lett.
+    124, 086102 (2020). Length scales (one per group of the descriptor's components), amplitude and mean maximise the
+    marginal likelihood, anew whenever it is fitted. Energies far above the low ones are compressed by a logarithm, and
+    forces with them, so that one overlap does not hide the differences between good structures.
+
+    Args:
+        descriptor: What the kernel compares.
+        kernel: ``matern`` or ``rbf``.
+        forces: Whether forces are learnt as well, as derivatives.
+        repulsion: The prior's mean besides a constant.
+        energy_noise: Standard deviation of the noise of energies, in standard deviations of the energies.
+        force_noise: Of forces, in standard deviations of the energies per angstrom.
+        most_rows: Observations that it is conditioned on, at most: energies first, then forces of the best structures.
+
+    Raises:
+        ValueError: If a setting is out of its range.
+    """
+
+    name: ClassVar[str] = "structure_gp"
+    label: ClassVar[str] = "structure GP"
+    look: ClassVar[Look | None] = ("#0072B2", "s")
+    descriptor: Descriptor = field(default_factory=Fingerprint)
+    kernel: Smoothness = "matern"
+    forces: bool = True
+    repulsion: Repulsion = field(default_factory=Repulsion)
+    energy_noise: float = 0.003
+    force_noise: float = 0.02
+    most_rows: int = 2000
+
+    def __post_init__(self) -> None:
+        check(
+            self,
+            descriptor=of(Descriptor, "a descriptor, such as Fingerprint()"),
+            kernel=one_of(SMOOTHNESS),
+            forces=flag,
+            repulsion=of(Repulsion),
+            energy_noise=real(above=0, high=1, unit="standard deviations"),
+            force_noise=real(above=0, high=10, unit="standard deviations per angstrom"),
+            most_rows=whole(10, 20_000),
+        )
+
+    def reason_to_wait(self, history: History) -> str | None:
+        """Points that are no structures, or fewer than two different energies."""
+        if history.space.as_structures() is None:
+            return "it learns from structures"
+        return None if informative(history.values) else "it needs two energies that differ"
+
+    def fit(self, history: History) -> StructureSurface:
+        """Of every structure that has an energy; of too many, of the best ones and others that cover the space.
+
+        Raises:
+            ValueError: If there are fewer than two different energies, or the points are no structures.
+        """
+        space = history.space.as_structures()
+        reason = self.reason_to_wait(history)
+        if space is None or reason is not None:
+            raise ValueError(f"{self.label}: {reason}; evaluate more structures")
+        described = self.descriptor.prepare(space)
+        repulsion = self.repulsion.prepare(space)
+        points, energies = history.points, history.values
+        values = described.values(points)
+        kept = representative(values, energies, self.most_rows)
+        forces = _forces(history, space)[kept] if self.forces else np.full((len(kept), space.dim), np.nan)
+        observed = _observations(points[kept], values[kept], energies[kept], forces, repulsion)
+        return self._fitted(space, described, repulsion, observed)
+
+    def _fitted(
+        self, space: StructureSpace, described: PreparedDescriptor, repulsion: PreparedRepulsion, seen: _Observations
+    ) -> StructureSurface:
+        scale = float(np.std(seen.energies))
+        order = np.argsort(seen.energies, kind="stable")
+        with_forces = order[np.isfinite(seen.gradients[order]).all(axis=1)]
+
+        def rows(energies: npt.NDArray[np.intp], most: int) -> _Rows:
+            room = max(most - len(energies), 0) // max(space.dim, 1)
+            chosen = np.sort(with_forces[:room])
+            return _rows(described, seen, energies, chosen, scale, (self.energy_noise, self.force_noise))
+
+        learnt = rows(np.sort(order[: _LEARNT_ROWS // 2]), _LEARNT_ROWS)
+        typical = _typical_scales(seen.values, described.groups)
+        model = _learnt_model(learnt, torch.as_tensor(described.groups), self.kernel, typical)
+        everything = rows(np.arange(len(order)), self.most_rows)
+        return StructureSurface(space, described, repulsion, seen.strength, model, everything, scale)
+
+
+class _Observations(NamedTuple):
+    """What is learnt, n structures.
+
+    Attributes:
+        points: Shape ``(n, 3a)``.
+        values: Descriptors, shape ``(n, D)``.
+        energies: Compressed, the prior's repulsion taken off, in eV, shape ``(n,)``.
+        gradients: Of these energies, in eV/A, shape ``(n, 3a)``; NaN where no forces are known.
+        strength: Of the prior's repulsion, in eV.
+    """
+
+    points: FloatArray
+    values: FloatArray
+    energies: FloatArray
+    gradients: FloatArray
+    strength: float
+
+
+class _Rows(NamedTuple):
+    """Observations as rows of :class:`DirectionalKernel`: inputs ``(N, 2D + 1)``, targets and noise ``(N,)``."""
+
+    inputs: FloatArray
+    targets: FloatArray
+    noise: FloatArray
+
+
+def _forces(history: History, space: StructureSpace) -> FloatArray:
+    """Forces on the free atoms in eV/A, shape ``(n, 3a)``; NaN where none are known."""
+    unknown = np.full(space.dim, np.nan)
+    answers = [e.response for e in history.done]
+    return np.array(
+        [unknown if a is None or np.size(a) != space.dim else np.asarray(a, dtype=np.float64).ravel() for a in answers]
+    ).reshape(-1, space.dim)
+
+
+def _observations(
+    points: FloatArray, values: FloatArray, energies: FloatArray, forces: FloatArray, repulsion: PreparedRepulsion
+) -> _Observations:
+    least = float(energies.min())
+    # What is low is told by the lower part of the energies, so that most of them may be of overlaps.
+    low = 2.0 * float(np.quantile(energies, _LOW) - least)
+    if low <= 0:
+        low = float(np.ptp(energies))
+    strength = _REPULSION * low
+    pushed, push = repulsion.energies(points)
+    above = np.maximum(energies - least - _LINEAR * low, 0.0)
+    slope = 1.0 / (1.0 + above / low)
+    compressed = energies - above + low * np.log1p(above / low)
+    # Where the prior says more than the truth, the rest must not become a well of its own.
+    pushed = np.minimum(strength * pushed, compressed - least)
+    gradients = -forces * slope[:, None] - strength * push
+    return _Observations(points, values, compressed - pushed, gradients, strength)
+
+
+def _rows(
+    described: PreparedDescriptor,
+    seen: _Observations,
+    energies: npt.NDArray[np.intp],
+    forces: npt.NDArray[np.intp],
+    scale: float,
+    noise: tuple[float, float],
+) -> _Rows:
+    size, dim = described.dim, seen.points.shape[1]
+    of_energies = np.zeros((len(energies), 2 * size + 1))
+    of_energies[:, :size] = seen.values[energies]
+    of_forces = np.ones((len(forces), dim, 2 * size + 1))
+    if len(forces):
+        of_forces[:, :, :size] = seen.values[forces][:, None]
+        of_forces[:, :, size:-1] = described.jacobians(seen.points[forces]).transpose(0, 2, 1)
+    targets = np.concatenate([seen.energies[energies], seen.gradients[forces].ravel()]) / scale
+    sizes = (len(energies), len(forces) * dim)
+    return _Rows(
+        np.concatenate([of_energies, of_forces.reshape(-1, 2 * size + 1)]),
+        targets,
+        np.repeat(np.square(noise), sizes),
+    )
+
+
+def _typical_scales(values: FloatArray, groups: npt.NDArray[np.int64]) -> Tensor:
+    """Multiples of the median distance of the observed descriptors, shape ``(groups,)``."""
+    some = values[:: max(len(values) // 200, 1)]
+    squares = (some * some).sum(axis=1)
+    distances = np.sqrt(np.maximum(squares[:, None] + squares[None] - 2 * some @ some.T, 0.0))
+    apart = distances[np.triu_indices(len(some), 1)]
+    apart = apart[apart > 1e-6]
+    median = float(np.median(apart)) if len(apart) else 1.0
+    return torch.full((int(groups.max()) + 1,), _SCALES * median, dtype=torch.float64)
+
+
+class _Mean(gpytorch.means.Mean):  # type: ignore[misc]
+    """A constant for values, zero for derivatives."""
+
+    def __init__(self, constant: float) -> None:
+        super().__init__()
+        self.register_parameter("constant", torch.nn.Parameter(torch.tensor(constant, dtype=torch.float64)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.constant * (x[..., -1] < 0.5).to(x)
+        return result
+
+
+class _Model(gpytorch.models.ExactGP, GPyTorchModel):  # type: ignore[misc]
+    """The process over rows of values and derivatives."""
+
+    _num_outputs = 1
+
+    def __init__(self, rows: _Rows, kernel: DirectionalKernel) -> None:
+        inputs, targets = torch.as_tensor(rows.inputs), torch.as_tensor(rows.targets)
+        super().__init__(inputs, targets, FixedNoiseGaussianLikelihood(torch.as_tensor(rows.noise)))
+        values = targets[inputs[:, -1] < 0.5]
+        self.mean_module = _Mean(float(values.mean()))
+        self.covar_module = ScaleKernel(kernel)
+        self.covar_module.initialize(outputscale=torch.tensor(4.0, dtype=torch.float64))
+        self.double()
+
+    def forward(self, x: Tensor) -> MultivariateNormal:
+        return MultivariateNormal(self.mean_module(x), self.covar_module(x))
+
+
+def _learnt_model(rows: _Rows, groups: Tensor, kernel: Smoothness, typical: Tensor) -> _Model:
+    """A process whose hyperparameters maximise the marginal likelihood; the initial ones where that fails."""
+    model = _Model(rows, DirectionalKernel(groups, kernel, typical))
+    start = {name: value.clone() for name, value in model.state_dict().items()}
+    model.train()
+    exact = gpytorch.settings.fast_computations(False, False, False)
+    with quiet_numerics(), exact, gpytorch.settings.cholesky_jitter(double_value=_LEARNT_JITTER):
+        try:
+            fit_gpytorch_mll_scipy(ExactMarginalLogLikelihood(model.likelihood, model), options={"maxiter": _STEPS})
+        except (RuntimeError, ValueError, ArithmeticError) as error:
+            logger.warning("the structure GP keeps its initial hyperparameters: %s", error)
+            model.load_state_dict(start)
+    if not all(torch.isfinite(p).all() for p in model.parameters()):
+        model.load_state_dict(start)
+    return model.eval()
+
+
+class StructureSurface(EnergySurface):
+    """A fitted structure GP.
+
+    The covariance of the observations is solved once; what a structure then needs are two products of matrices.
+
+    Args:
+        space: Free atoms and template.
+        described: The descriptor in this space.
+        repulsion: The prior's repulsion in this space.
+        strength: Of the repulsion, in eV.
+        model: The process with its hyperparameters.
+        rows: What it is conditioned on.
+        scale: Standard deviation of the energies, in eV, that targets are divided by.
+    """
+
+    def __init__(
+        self,
+        space: StructureSpace,
+        described: PreparedDescriptor,
+        repulsion: PreparedRepulsion,
+        strength: float,
+        model: _Model,
+        rows: _Rows,
+        scale: float,
+    ) -> None:
+        self._space, self._described, self._repulsion, self._strength = space, described, repulsion, strength
+        kernel: Any = model.covar_module.base_kernel
+        self._smoothness: Smoothness = kernel.smoothness
+        size = described.dim
+        with torch.no_grad():
+            covariance = kernel(torch.as_tensor(rows.inputs)).to_dense().numpy()
+            amplitude = float(model.covar_module.outputscale)
+            constant = float(model.mean_module.constant)
+            self._weights = kernel.weights().numpy()
+        self._constant, self._scale = constant, scale
+        self._amplitude = scale * float(np.sqrt(amplitude))
+        is_value = rows.inputs[:, -1] < 0.5
+        self._values = np.ascontiguousarray(rows.inputs[:, :size] * self._weights)
+        self._directions = np.ascontiguousarray(rows.inputs[:, size:-1] * self._weights)
+        self._along = (self._values * self._directions).sum(axis=1)
+        self._squares = (self._values * self._values).sum(axis=1)
+        self._is_value = is_value
+        solved = _solve(covariance, rows.noise / amplitude)
+        self._inverse = solved
+        self._alpha = solved @ (rows.targets - constant * is_value)
+
+    @property
+    def amplitude(self) -> float:
+        """Prior standard deviation of an energy, in eV."""
+        return self._amplitude
+
+    @property
+    def lengthscales(self) -> FloatArray:
+        """Of each component of the descriptor, shape ``(D,)``."""
+        return np.asarray(1.0 / self._weights)
+
+    def features(self, points: npt.ArrayLike) -> FloatArray:
+        """Descriptors over their length scales, shape ``(m, D)``."""
+        return np.asarray(self._described.values(points) * self._weights)
+
+    def predict(self, points: npt.ArrayLike) -> SurfacePrediction:
+        """Energies of structures ``(m, 3n)``, how sure the model is of them, and the gradients of both."""
+        x = self._space.as_points(points)
+        features = self.features(x)
+        h, h1, h2, along = self._radial(features)
+        cross = np.where(self._is_value, h, -h1 * along)
+        solved = cross @ self._inverse
+        variance = np.maximum(1.0 - (solved * cross).sum(axis=1), 1e-10)
+        deviation = np.sqrt(variance)
+        by_mean = self._gradient(features, np.broadcast_to(self._alpha, cross.shape), h1, h2, along)
+        by_deviation = -self._gradient(features, solved, h1, h2, along) / deviation[:, None]
+        pushed, push = self._repulsion.energies(x)
+        mean = self._scale * (self._constant + cross @ self._alpha) + self._strength * pushed
+        # One pass over the atoms pulls both gradients back.
+        both = self._described.pull_back(
+            np.concatenate([x, x]),
+            np.concatenate([by_mean * self._scale, by_deviation * self._amplitude]) * self._weights,
+        )
+        return SurfacePrediction(
+            mean, self._amplitude * deviation, both[: len(x)] + self._strength * push, both[len(x) :]
+        )
+
+    def draw(self, points: npt.ArrayLike, rng: np.random.Generator) -> FloatArray:
+        """One draw of the energies of structures ``(m, 3n)`` from the joint posterior, in eV, shape ``(m,)``."""
+        x = self._space.as_points(points)
+        features = self.features(x)
+        h, h1, _, along = self._radial(features)
+        cross = np.where(self._is_value, h, -h1 * along)
+        squares = (features * features).sum(axis=1)
+        apart = np.maximum(0.5 * (squares[:, None] + squares[None]) - features @ features.T, 0.0)
+        covariance = radial(self._smoothness, apart)[0] - cross @ self._inverse @ cross.T
+        values, vectors = np.linalg.eigh(0.5 * (covariance + covariance.T))
+        noise = vectors @ (np.sqrt(np.maximum(values, 0.0)) * rng.standard_normal(len(values)))
+        pushed, _ = self._repulsion.energies(x)
+        mean = self._scale * (self._constant + cross @ self._alpha) + self._strength * pushed
+        return np.asarray(mean + self._amplitude * noise)
+
+    def _radial(self, features: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Of structures and observations, shape ``(m, N)`` each: h, h', h'', and ``(x - x_i) . v_i``."""
+        squares = (features * features).sum(axis=1)
+        apart = np.maximum(0.5 * (squares[:, None] + self._squares[None]) - features @ self._values.T, 0.0)
+        h, h1, h2 = radial(self._smoothness, apart)
+        return h, h1, h2, features @ self._directions.T - self._along[None]
+
+    def _gradient(
+        self, features: FloatArray, weights: FloatArray, h1: FloatArray, h2: FloatArray, along: FloatArray
+    ) -> FloatArray:
+        """Gradient by the features, ``(m, D)``, of the sum of covariances with observations by weights ``(m, N)``."""
+        radially = weights * np.where(self._is_value, h1, -h2 * along)
+        result = features * radially.sum(axis=1)[:, None] - radially @ self._values
+        return np.asarray(result - np.where(self._is_value, 0.0, weights * h1) @ self._directions)
+
+
+def _solve(covariance: FloatArray, noise: FloatArray) -> FloatArray:
+    """Inverse of a covariance with noise; jitter is raised until it is positive definite, at most to 1e-3."""
+    jitter = _JITTER
+    for _ in range(7):
+        try:
+            factor = cho_factor(covariance + np.diag(noise + jitter), lower=True)
+        except LinAlgError:
+            jitter *= 10.0
+            continue
+        return np.asarray(cho_solve(factor, np.eye(len(noise))))
+    raise ValueError(f"the covariance of {len(noise)} observations is singular; raise energy_noise or force_noise")
