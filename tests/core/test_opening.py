@@ -15,8 +15,10 @@ from matseek.godiff.steering import SurrogateRelaxation
 from matseek.insight.stopping import LossLevel, Solved
 from matseek.problems import StructureProblem
 from matseek.searchers import (
+    BasinHopping,
     BayesianSearcher,
     LatinHypercube,
+    MinimaHopping,
     NetworkSearcher,
     RandomSearcher,
     RandomStructureSearch,
@@ -38,7 +40,13 @@ BOXES = {
     "two_step": TwoStepSearcher(batch_size=5, network=NETWORK),
     "godiff": GODiffSearcher(**DIFFUSION),
 }
-ATOMS = {"rss": RandomStructureSearch(concurrent=3), "random": BOXES["random"], "godiff": BOXES["godiff"]}
+ATOMS = {
+    "rss": RandomStructureSearch(concurrent=3),
+    "basin_hopping": BasinHopping(concurrent=2),
+    "minima_hopping": MinimaHopping(concurrent=2),
+    "random": BOXES["random"],
+    "godiff": BOXES["godiff"],
+}
 
 
 class CountedEMT(EMT):
@@ -119,7 +127,9 @@ def test_relaxations_begin_at_the_opening_and_pay_for_it_once():
     assert numbers == list(range(1, 41))
 
 
-@pytest.mark.parametrize("searcher", [ATOMS["rss"], BOXES["godiff"], BOXES["bayesian local_penalization"]])
+@pytest.mark.parametrize(
+    "searcher", [ATOMS["rss"], ATOMS["basin_hopping"], BOXES["godiff"], BOXES["bayesian local_penalization"]]
+)
 def test_a_campaign_goes_on_after_its_opening(searcher, tmp_path):
     whole = campaign_of(structures(), searcher, budget=24)
     problem = structures()
