@@ -29,34 +29,34 @@ class Mutant:
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "PaiNN message: vectors without their gates",
-        "src/matseek/godiff/painn.py",
+        "src/matseek/networks/painn.py",
         "gates.unsqueeze(1) * vectors",
         "gates.unsqueeze(1) + vectors",
-        ("tests/godiff/test_painn.py",),
+        ("tests/networks/test_painn.py",),
     ),
     Mutant(
         "PaiNN update: vectors by V instead of U",
-        "src/matseek/godiff/painn.py",
+        "src/matseek/networks/painn.py",
         "vectors + of_vectors.unsqueeze(1) * u",
         "vectors + of_vectors.unsqueeze(1) * v",
-        ("tests/godiff/test_painn.py",),
+        ("tests/networks/test_painn.py",),
     ),
     Mutant(
         "template score: template encoded one block less",
-        "src/matseek/godiff/painn.py",
+        "src/matseek/networks/painn.py",
         "if len(sent) < len(self.messages):",
         "if len(sent) < len(self.messages) - 1:",
         (
-            "tests/godiff/test_painn.py",
+            "tests/networks/test_painn.py",
             "tests/godiff/test_atomic_score.py::test_the_template_form_is_the_full_one_without_edges_into_the_template",
         ),
     ),
     Mutant(
         "graphs: too few periodic images",
-        "src/matseek/godiff/graphs.py",
+        "src/matseek/networks/graphs.py",
         "math.floor(cutoff / h + 0.5)",
         "math.floor(cutoff / h)",
-        ("tests/godiff/test_graphs.py::test_lists_are_ases_on_random_cells",),
+        ("tests/networks/test_graphs.py::test_lists_are_ases_on_random_cells",),
     ),
     Mutant(
         "adlayer: too few periodic images",

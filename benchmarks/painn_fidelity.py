@@ -24,7 +24,7 @@ from ase.optimize import FIRE
 
 from benchmarks.results_io import write
 from matseek.godiff.atomic_score import AtomicScore, FullScore, TemplateScore
-from matseek.godiff.graphs import AtomicSystem
+from matseek.networks.graphs import AtomicSystem
 
 FREE, BATCH, LEARNING_RATE = 7, 16, 1e-3
 SIGMAS = (0.01, 1.0)

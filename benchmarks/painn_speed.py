@@ -53,7 +53,7 @@ def system_and_positions(name: str, batch: int) -> tuple[Any, torch.Tensor]:
     import numpy as np
     from ase.build import fcc111, surface
 
-    from matseek.godiff.graphs import AtomicSystem
+    from matseek.networks.graphs import AtomicSystem
 
     rng = np.random.default_rng(0)
     if name == "stepped":

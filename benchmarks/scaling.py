@@ -20,7 +20,7 @@ from ase.build import fcc111
 from benchmarks.painn_speed import peak_megabytes
 from benchmarks.results_io import write
 from matseek.godiff.atomic_score import AtomicFields, AtomicScore, FullScore, TemplateScore
-from matseek.godiff.graphs import AtomicSystem
+from matseek.networks.graphs import AtomicSystem
 
 SLABS = {72: (6, 6, 2), 200: (10, 10, 2), 450: (15, 15, 2)}
 FREE = (7, 20, 50)

@@ -26,7 +26,7 @@ FLOORS = [
     {"godiff", "library", "standing"},
     {"evaluation", "insight", "surrogates"},
     {"candidates", "problems"},
-    {"acquisition", "descriptors", "diffusion", "potentials", "spaces", "training"},
+    {"acquisition", "descriptors", "diffusion", "networks", "potentials", "spaces", "training"},
     {"core"},
     {"geometry", "tables", "plugins"},
     {"deprecation", "run_folder"},

@@ -6,7 +6,7 @@ from scipy.spatial.transform import Rotation
 from torch._dynamo.testing import CompileCounter
 
 from matseek.godiff.atomic_score import FullScore, TemplateScore
-from matseek.godiff.graphs import AtomicSystem
+from matseek.networks.graphs import AtomicSystem
 
 FORMS = [TemplateScore, FullScore]
 BF16_BOUND = 0.05

@@ -12,8 +12,8 @@ from matseek.errors import ModelFileError
 from matseek.godiff import zoo
 from matseek.godiff.atomic_score import FullScore, TemplateScore
 from matseek.godiff.domains import NetworkSettings
-from matseek.godiff.graphs import AtomicSystem
 from matseek.godiff.searcher import GODiffSearcher
+from matseek.networks.graphs import AtomicSystem
 from matseek.problems import StructureProblem
 from matseek.spaces import Adlayer
 

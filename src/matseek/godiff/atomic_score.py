@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
-from matseek.godiff.graphs import AtomicSystem, Surroundings, full_graph, surroundings
-from matseek.godiff.painn import Edges, GatedVectors, PaiNN
 from matseek.godiff.score_matching import Fields
 from matseek.godiff.score_model import AtomicScoreModel, ScoreAndForces, TemplateFeatures
+from matseek.networks.graphs import AtomicSystem, Surroundings, full_graph, surroundings
+from matseek.networks.painn import Edges, GatedVectors, PaiNN
 
 _FREQUENCIES = 8
 

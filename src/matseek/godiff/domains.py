@@ -20,10 +20,10 @@ from matseek.core.space import BoxView, StructureSpace
 from matseek.deprecation import renamed_settings
 from matseek.diffusion import BoxManifold, Manifold, NoiseSchedule, PeriodicSlab, Walls
 from matseek.godiff.atomic_score import AtomicFields
-from matseek.godiff.graphs import AtomicSystem
 from matseek.godiff.recipe_score import MLPScore, RecipeScore
 from matseek.godiff.score_model import AtomicScoreModel
 from matseek.godiff.zoo import load_weights
+from matseek.networks.graphs import AtomicSystem
 from matseek.plugins import SCORE_NETWORKS, offered, part
 
 FloatArray = npt.NDArray[np.float64]
@@ -170,23 +170,14 @@ class StructureDomain(Domain):
     """
 
     def __init__(self, space: StructureSpace, settings: NetworkSettings, seed: int, start: str | None = None) -> None:
-        template = space.template
-        cell = np.asarray(template.cell, dtype=np.float64)
-        (a, b), (c, d) = cell[:2, :2].tolist()
+        (a, b), (c, d) = np.asarray(space.template.cell, dtype=np.float64)[:2, :2].tolist()
         manifold = PeriodicSlab(((a, b), (c, d)), space.z_low, space.z_high, len(space.numbers), settings.walls)
-        system = AtomicSystem(
-            positions=template.positions,
-            numbers=template.numbers,
-            cell=cell,
-            pbc=(True, True, bool(template.pbc[2])),
-            free_numbers=space.numbers,
-        )
         kind = part(SCORE_NETWORKS, settings.representation)
         model = kind(settings.features, settings.blocks, settings.cutoff, settings.gaussians, seed=seed)
         of(AtomicScoreModel, "what derives from AtomicScoreModel")("network.representation", model)
         if start is not None:
             load_weights(model, start)
-        super().__init__(manifold, AtomicFields(model, system))
+        super().__init__(manifold, AtomicFields(model, AtomicSystem.of(space)))
         self.space = space
 
     @property

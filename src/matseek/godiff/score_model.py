@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch_geometric.data import Data
 
 from matseek import checks
-from matseek.godiff.graphs import AtomicSystem, Surroundings, surroundings, template_graph
+from matseek.networks.graphs import AtomicSystem, Surroundings, surroundings, template_graph
 
 TemplateFeatures = tuple[Tensor, ...]
 """What is computed of the template once; empty where nothing can be computed ahead."""
@@ -109,7 +109,7 @@ class AtomicScoreModel(nn.Module, ABC):
         return self._graph(surroundings(system, self.cutoff, positions.dtype, positions.device), positions)
 
     def _graph(self, around: Surroundings, positions: Tensor) -> Data:
-        """Free atoms that see the template and one another, see :func:`matseek.godiff.graphs.template_graph`."""
+        """Free atoms that see the template and one another, see :func:`matseek.networks.graphs.template_graph`."""
         return template_graph(around, positions)
 
     def encode_template(self, system: AtomicSystem) -> TemplateFeatures:  # noqa: ARG002 -- for those that can

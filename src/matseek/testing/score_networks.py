@@ -11,8 +11,8 @@ from ase.build import fcc111
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from matseek.godiff.graphs import AtomicSystem
 from matseek.godiff.score_model import AtomicScoreModel, ScoreAndForces
+from matseek.networks.graphs import AtomicSystem
 from matseek.testing.rules import Rules, global_seed
 
 FloatArray = npt.NDArray[np.float64]

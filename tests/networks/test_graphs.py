@@ -5,7 +5,7 @@ from ase import Atoms
 from ase.build import bulk, fcc111, surface
 from ase.neighborlist import neighbor_list
 
-from matseek.godiff.graphs import AtomicSystem, free_edges, full_graph, neighbour_list, surroundings, template_graph
+from matseek.networks.graphs import AtomicSystem, free_edges, full_graph, neighbour_list, surroundings, template_graph
 
 
 def random_atoms(seed):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from matseek.godiff.painn import Edges, GatedVectors, Message, PaiNN, RadialBasis, Update, lengths
+from matseek.networks.painn import Edges, GatedVectors, Message, PaiNN, RadialBasis, Update, lengths
 
 F, CUTOFF, GAUSSIANS = 5, 4.0, 7
 

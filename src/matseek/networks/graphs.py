@@ -22,6 +22,7 @@ from torch_geometric.data import Data
 from vesin import NeighborList
 
 from matseek import checks
+from matseek.core.space import StructureSpace
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -77,6 +78,18 @@ class AtomicSystem:
             ("free_numbers", free),
         ):
             object.__setattr__(self, name, value)
+
+    @classmethod
+    def of(cls, space: StructureSpace) -> AtomicSystem:
+        """The template and the free atoms of a space, periodic along the surface."""
+        template = space.template
+        return cls(
+            positions=np.asarray(template.positions, dtype=np.float64),
+            numbers=template.numbers,
+            cell=np.asarray(template.cell, dtype=np.float64),
+            pbc=(True, True, bool(template.pbc[2])),
+            free_numbers=space.numbers,
+        )
 
     @property
     def n_free(self) -> int:

@@ -19,7 +19,7 @@ from torch.nn.functional import linear
 from torch_geometric.utils import scatter
 
 from matseek.checks import real, whole
-from matseek.godiff.graphs import HEAVIEST_ELEMENT
+from matseek.networks.graphs import HEAVIEST_ELEMENT
 
 _TINY = 1e-8
 """Added under square roots, so that they have a gradient at zero."""
