@@ -31,6 +31,8 @@ class SearchState:
         pending: Points asked and not yet told, shape ``(p, d)``.
         tried: Points that must not be proposed again, shape ``(t, d)``.
         periodic: Which coordinates repeat with period 1, shape ``(d,)``, boolean.
+        candidates: What a batch is chosen from, or ascended from, shape ``(m, d)``, feasible; None for uniform points
+            and some around the best observed ones.
     """
 
     model: Model
@@ -40,6 +42,7 @@ class SearchState:
     pending: Tensor
     tried: Tensor
     periodic: Tensor
+    candidates: Tensor | None = None
 
     def best_mean(self) -> Tensor:
         """Least posterior mean over the observed points: the incumbent, its noise averaged out."""
@@ -47,7 +50,9 @@ class SearchState:
             return moments(self.model, self.observed)[0].min()
 
     def pool(self, rng: np.random.Generator) -> Tensor:
-        """Feasible candidates: uniform ones, and some scattered around the best observed points."""
+        """Feasible candidates: those given, or else uniform ones and some scattered around the best observed points."""
+        if self.candidates is not None:
+            return self.candidates
         uniform = self.polytope.sample(_POOL, rng)
         with torch.no_grad():
             order = moments(self.model, self.observed)[0].argsort()

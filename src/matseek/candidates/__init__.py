@@ -7,6 +7,7 @@ from matseek.candidates.penalization import StructurePenalty
 from matseek.candidates.placements import Contiguous, Uniform
 from matseek.candidates.relaxation import AcquisitionRelaxation
 from matseek.candidates.search import StructureSearch
+from matseek.candidates.structures import OnStructures
 
 __all__ = [
     "AcquisitionRelaxation",
@@ -15,6 +16,7 @@ __all__ = [
     "Crossover",
     "Generator",
     "Hop",
+    "OnStructures",
     "Permutation",
     "Rattle",
     "StructurePenalty",

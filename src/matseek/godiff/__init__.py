@@ -1,6 +1,7 @@
 """GO-Diff: the searcher that learns a diffusion model of structures, and everything it is made of."""
 
 from matseek.diffusion import Guidance
+from matseek.godiff.active import ActiveChoice
 from matseek.godiff.domains import NetworkSettings
 from matseek.godiff.fields import learnt_score
 from matseek.godiff.model import DiffusionModel
@@ -8,6 +9,7 @@ from matseek.godiff.searcher import GODiffSearcher
 from matseek.godiff.steering import Renoising, SurrogateRelaxation
 
 __all__ = [
+    "ActiveChoice",
     "DiffusionModel",
     "GODiffSearcher",
     "Guidance",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar, Protocol
 
@@ -13,10 +14,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from matseek.core.history import History
 from matseek.core.records import ITERATED, REFUSED, Evaluation, Event, Proposal
 from matseek.core.searcher import Evaluator
 from matseek.diffusion import Guidance, KTSchedule, Sampler
 from matseek.errors import CheckpointError
+from matseek.godiff.active import ActiveChoice
 from matseek.godiff.domains import Domain
 from matseek.godiff.replay import ReplayBuffer
 from matseek.godiff.sampling import forces_of, sampled
@@ -54,6 +57,8 @@ class LoopSettings(Protocol):
     def sampler(self) -> Sampler: ...  # noqa: D102
     @property
     def start(self) -> str | None: ...  # noqa: D102
+    @property
+    def active(self) -> ActiveChoice | None: ...  # noqa: D102
 
 
 class Iterations(pl.Callback):
@@ -106,7 +111,7 @@ class Iterations(pl.Callback):
         iteration = trainer.current_epoch
         result = self._recorded(trainer, iteration)
         if result is None:
-            result = self._evaluate(trainer, *self._draw(trainer, pl_module, iteration))
+            result = self._chosen(trainer, pl_module, iteration)
         points, values, numbers, forces = result
         if len(values):
             self.buffer.add(
@@ -138,6 +143,37 @@ class Iterations(pl.Callback):
             own = list(self.evaluator.evaluations(iteration=iteration + 1))
             result = self._results(own) if own else None
         return trainer.strategy.broadcast(result, src=0)
+
+    def _chosen(self, trainer: pl.Trainer, module: ScoreMatching, iteration: int) -> _Found:
+        """Results of what is evaluated: samples, or what the active choice makes of many."""
+        active = self.settings.active
+        # Of a model to start from, the first samples say more than the opening of a choice that knows nothing.
+        if active is None or (self.settings.start is not None and not len(self.buffer)):
+            return self._evaluate(trainer, *self._draw(trainer, module, iteration))
+        wanted = self._wanted(trainer)
+        samples = self._pool(trainer, module, iteration, active.pool * wanted) if len(self.buffer) else self._none()
+        result: _Found | None = None
+        if trainer.is_global_zero:
+            drawn, accepted = len(samples), sum(not reason for reason in self.domain.refusals(samples))
+            message = f"iteration {iteration + 1}: {wanted} points are chosen from {drawn} samples"
+            event = Event(REFUSED, message, {"drawn": drawn, "accepted": accepted, "reasons": {}})
+
+            def choose(history: History) -> Proposal:
+                proposal = active.ask(wanted, history, self.settings.name, samples)
+                return replace(proposal, events=(*proposal.events, event))
+
+            self.evaluator.ask(choose)
+            result = self._results(self.evaluator.evaluate_pending())
+        return self._shared(trainer, result)
+
+    def _pool(self, trainer: pl.Trainer, module: ScoreMatching, iteration: int, wanted: int) -> FloatArray:
+        """Samples, the same in every process; some may not be evaluated as they are."""
+        draws = -(-wanted // self.settings.draw)
+        draws = -(-draws // trainer.world_size) * trainer.world_size
+        return np.concatenate(self._share(trainer, module, iteration, range(draws)))[:wanted]
+
+    def _none(self) -> FloatArray:
+        return np.zeros((0, self.domain.dim))
 
     def _draw(self, trainer: pl.Trainer, module: ScoreMatching, iteration: int) -> tuple[FloatArray, Event]:
         """Samples that may be evaluated, the same in every process, and what the record tells of the others."""
@@ -226,7 +262,11 @@ class Iterations(pl.Callback):
         if trainer.is_global_zero:
             proposal = Proposal(points, (self.settings.name,) * len(points), (event,))
             result = self._results(self.evaluator.evaluate(proposal))
-        shared = trainer.strategy.broadcast(result, src=0)
+        return self._shared(trainer, result)
+
+    def _shared(self, trainer: pl.Trainer, result: _Found | None) -> _Found:
+        """Results of the process that evaluates, in every process."""
+        shared: _Found | None = trainer.strategy.broadcast(result, src=0)
         assert shared is not None
         return shared
 

@@ -15,8 +15,10 @@ from matseek.checks import check, flag, of, optional, path, real, whole
 from matseek.core.problem import Problem
 from matseek.core.searcher import Evaluator, Searcher, require_box
 from matseek.core.space import Space
+from matseek.core.surrogate import Surrogate
 from matseek.diffusion import EulerMaruyama, ExponentialKT, GeometricSchedule, Guidance, KTSchedule, Sampler
 from matseek.errors import BudgetError, ConfigurationError
+from matseek.godiff.active import ActiveChoice
 from matseek.godiff.atomic_score import AtomicFields
 from matseek.godiff.checkpoints import require_fitting
 from matseek.godiff.domains import NetworkSettings, domain_of
@@ -25,6 +27,7 @@ from matseek.godiff.replay import ReplayBuffer, ReplayDataModule
 from matseek.godiff.score_matching import ScoreMatching
 from matseek.godiff.steering import Renoising, SurrogateRelaxation
 from matseek.godiff.zoo import SUFFIX, save_model
+from matseek.surrogates.learning import ValueGP
 from matseek.training.trainer import TrainerSettings, quiet_lightning
 
 _LOGGED = 10
@@ -64,6 +67,8 @@ class GODiffSearcher(Searcher):
         network: The score network.
         start: Trained model to begin with, by name or path (:mod:`matseek.godiff.zoo`): first samples are the model's.
         trainer: Where and how precisely it is trained.
+        active: Draws many samples for each that is evaluated, and has a Gaussian process choose among them; None
+            evaluates samples as they come, as the paper does.
 
     Raises:
         ValueError: If a setting is out of its range.
@@ -88,6 +93,7 @@ class GODiffSearcher(Searcher):
     network: NetworkSettings = field(default_factory=NetworkSettings)
     start: str | None = None
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
+    active: ActiveChoice | None = None
 
     def __post_init__(self) -> None:
         many = whole(1, 1_000_000)
@@ -103,6 +109,7 @@ class GODiffSearcher(Searcher):
             network=of(NetworkSettings),
             start=optional(_start),
             trainer=of(TrainerSettings),
+            active=optional(of(ActiveChoice)),
         )
         if (self.guidance or self.relaxation) and self.force_weight == 0:
             raise ValueError("guidance and relaxation need forces: set force_weight above 0, or leave both out")
@@ -110,8 +117,14 @@ class GODiffSearcher(Searcher):
     @property
     def title(self) -> str:
         """``GO-Diff``, and what helps it."""
-        helped = "transfer" if self.start is not None else "force guidance" if self.guidance else ""
-        return f"{self.label} with {helped}" if helped else self.label
+        helps = ["transfer"] if self.start is not None else ["force guidance"] if self.guidance else []
+        helps += ["active choice"] if self.active is not None else []
+        return f"{self.label} with {' and '.join(helps)}" if helps else self.label
+
+    @property
+    def surrogates(self) -> tuple[Surrogate, ...]:
+        """The Gaussian process of the values where it chooses."""
+        return () if self.active is None else (ValueGP(self.active.kernel),)
 
     @property
     def _force_weight(self) -> float:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
-import torch
 
 from matseek.acquisition import Acquisition, SearchState, acquisition_of
+from matseek.candidates import OnStructures
 from matseek.checks import check, flag, of, one_of, optional
 from matseek.core.history import History
 from matseek.core.records import Event, Proposal
@@ -17,10 +17,10 @@ from matseek.core.searcher import BatchSearcher, require_box
 from matseek.core.space import Space
 from matseek.core.surrogate import Look
 from matseek.deprecation import renamed_settings
-from matseek.searchers.structures import OnStructures
 from matseek.searchers.widening import Widening
 from matseek.surrogates.gp import KERNELS, MOST_OBSERVATIONS, KernelName, informative, quiet_numerics
 from matseek.surrogates.learning import ValueGP
+from matseek.surrogates.search_state import search_state
 from matseek.surrogates.structure_gp import StructureGP
 
 logger = logging.getLogger(__name__)
@@ -134,21 +134,7 @@ class BayesianSearcher(BatchSearcher):
         Args:
             history: Of at least two different values.
         """
-        window = history.window
-        gp = self.gp.fit(history)
-
-        def unit(points: np.ndarray) -> torch.Tensor:
-            return torch.as_tensor(window.normalize(points))
-
-        return SearchState(
-            model=gp.model,
-            lengthscales=gp.lengthscales,
-            polytope=window.unit_polytope,
-            observed=unit(history.points),
-            pending=unit(np.vstack([history.pending, history.failed])),
-            tried=unit(history.tried[:0] if self.repeats else history.tried),
-            periodic=torch.as_tensor(window.periodic),
-        )
+        return search_state(self.gp, history, repeats=self.repeats)
 
 
 def _subset_begins(history: History) -> tuple[Event, ...]:

@@ -40,7 +40,9 @@ class ValueGP(Surrogate):
         check(self, kernel=one_of(KERNELS))
 
     def reason_to_wait(self, history: History) -> str | None:
-        """Fewer than two different values."""
+        """Points without coordinates of a box, or fewer than two different values."""
+        if history.space.as_box() is None:
+            return "it learns from the coordinates of a box"
         return None if informative(history.values) else "it needs two values that differ"
 
     def fit(self, history: History) -> GaussianProcess:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
-from matseek.candidates import StructureSearch
+from matseek.candidates.search import StructureSearch
 from matseek.checks import check, of
 from matseek.core.history import History
 from matseek.core.records import TRAINED, Event, Proposal
 from matseek.core.surface import SurfaceSurrogate
+
+FloatArray = npt.NDArray[np.float64]
 
 _FIRST = "contiguous"
 """Who has chosen structures that nothing was learnt for."""
@@ -39,20 +42,21 @@ class OnStructures:
             search=of(StructureSearch),
         )
 
-    def ask(self, n: int, history: History, proposer: str) -> Proposal:
+    def ask(self, n: int, history: History, proposer: str, extra: FloatArray | None = None) -> Proposal:
         """Choose n structures: contiguous ones as long as nothing can be learnt, then the best of the surface.
 
         Args:
             n: How many.
             history: Everything so far.
             proposer: Who is recorded to have chosen.
+            extra: Further candidates of the surface's search, shape ``(k, 3a)``.
         """
         space = history.space.as_structures()
         assert space is not None
         if len(history.tried) < self.search.start or self.surrogate.reason_to_wait(history) is not None:
             return Proposal(self.search.first(n, space, history.rng()), (_FIRST,) * n)
         surface = self.surrogate.fit(history)
-        points = self.search.propose(n, surface, history)
+        points = self.search.propose(n, surface, history, extra)
         predicted = surface.predict(points)
         k = int(np.argmin(predicted.mean))
         figures = {"predicted_lowest": float(predicted.mean[k]), "predicted_deviation": float(predicted.deviation[k])}

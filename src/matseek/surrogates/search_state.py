@@ -1,0 +1,45 @@
+"""What acquisitions choose from, made of a history of a box."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from matseek.acquisition.state import SearchState
+from matseek.core.history import History
+from matseek.surrogates.learning import ValueGP
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def search_state(
+    surrogate: ValueGP, history: History, repeats: bool = False, candidates: FloatArray | None = None
+) -> SearchState:
+    """The fitted model, the feasible set and the points, in unit coordinates of the present window.
+
+    Args:
+        surrogate: The Gaussian process of the values.
+        history: Of at least two different values.
+        repeats: Whether a point may be proposed twice.
+        candidates: What a batch is chosen from, shape ``(m, d)``, in the box's units; each is moved to the nearest
+            feasible point. None leaves the choice of candidates to the state.
+    """
+    window = history.window
+    gp = surrogate.fit(history)
+    polytope = window.unit_polytope
+
+    def unit(points: FloatArray) -> Tensor:
+        return torch.as_tensor(window.normalize(points))
+
+    return SearchState(
+        model=gp.model,
+        lengthscales=gp.lengthscales,
+        polytope=polytope,
+        observed=unit(history.points),
+        pending=unit(np.vstack([history.pending, history.failed])),
+        tried=unit(history.tried[:0] if repeats else history.tried),
+        periodic=torch.as_tensor(window.periodic),
+        candidates=None if candidates is None else torch.as_tensor(polytope.project(window.normalize(candidates))),
+    )
