@@ -147,6 +147,7 @@ NAMES = {
     "godiff",
     "godiff_ffg",
     "godiff_transfer",
+    "godiff_active",
     "gp",
 }
 
