@@ -68,7 +68,7 @@ class StructureSearch:
     generators: Sequence[Generator] = field(default_factory=_usual)
     relaxation: AcquisitionRelaxation = field(default_factory=AcquisitionRelaxation)
     penalty: StructurePenalty = field(default_factory=StructurePenalty)
-    start: int = 5
+    start: int = 2
 
     def __post_init__(self) -> None:
         check(

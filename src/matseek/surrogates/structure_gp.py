@@ -39,6 +39,9 @@ _LOW, _LINEAR = 0.3, 2.0
 _REPULSION = 0.15
 """Strength of the prior's repulsion, in ranges of the low energies."""
 
+_LEAST_SCALE = 0.1
+"""Least scale of what the prior leaves of the energies, in standard deviations of the energies."""
+
 _LEARNT_ROWS = 320
 """Observations that hyperparameters are learnt from, at most: energies first, then forces of the best."""
 
@@ -128,20 +131,19 @@ class StructureGP(SurfaceSurrogate):
     def _fitted(
         self, space: StructureSpace, described: PreparedDescriptor, repulsion: PreparedRepulsion, seen: _Observations
     ) -> StructureSurface:
-        scale = float(np.std(seen.energies))
         order = np.argsort(seen.energies, kind="stable")
         with_forces = order[np.isfinite(seen.gradients[order]).all(axis=1)]
 
         def rows(energies: npt.NDArray[np.intp], most: int) -> _Rows:
             room = max(most - len(energies), 0) // max(space.dim, 1)
             chosen = np.sort(with_forces[:room])
-            return _rows(described, seen, energies, chosen, scale, (self.energy_noise, self.force_noise))
+            return _rows(described, seen, energies, chosen, (self.energy_noise, self.force_noise))
 
         learnt = rows(np.sort(order[: _LEARNT_ROWS // 2]), _LEARNT_ROWS)
         typical = _typical_scales(seen.values, described.groups)
         model = _learnt_model(learnt, torch.as_tensor(described.groups), self.kernel, typical)
         everything = rows(np.arange(len(order)), self.most_rows)
-        return StructureSurface(space, described, repulsion, seen.strength, model, everything, scale)
+        return StructureSurface(space, described, repulsion, seen.strength, model, everything, seen.scale)
 
 
 class _Observations(NamedTuple):
@@ -153,6 +155,7 @@ class _Observations(NamedTuple):
         energies: Compressed, the prior's repulsion taken off, in eV, shape ``(n,)``.
         gradients: Of these energies, in eV/A, shape ``(n, 3a)``; NaN where no forces are known.
         strength: Of the prior's repulsion, in eV.
+        scale: What energies are divided by, in eV.
     """
 
     points: FloatArray
@@ -160,6 +163,7 @@ class _Observations(NamedTuple):
     energies: FloatArray
     gradients: FloatArray
     strength: float
+    scale: float
 
 
 class _Rows(NamedTuple):
@@ -192,10 +196,10 @@ def _observations(
     above = np.maximum(energies - least - _LINEAR * low, 0.0)
     slope = 1.0 / (1.0 + above / low)
     compressed = energies - above + low * np.log1p(above / low)
-    # Where the prior says more than the truth, the rest must not become a well of its own.
-    pushed = np.minimum(strength * pushed, compressed - least)
     gradients = -forces * slope[:, None] - strength * push
-    return _Observations(points, values, compressed - pushed, gradients, strength)
+    rest = compressed - strength * pushed
+    scale = max(float(np.std(rest)), _LEAST_SCALE * float(np.std(compressed)))
+    return _Observations(points, values, rest, gradients, strength, scale)
 
 
 def _rows(
@@ -203,7 +207,6 @@ def _rows(
     seen: _Observations,
     energies: npt.NDArray[np.intp],
     forces: npt.NDArray[np.intp],
-    scale: float,
     noise: tuple[float, float],
 ) -> _Rows:
     size, dim = described.dim, seen.points.shape[1]
@@ -213,7 +216,7 @@ def _rows(
     if len(forces):
         of_forces[:, :, :size] = seen.values[forces][:, None]
         of_forces[:, :, size:-1] = described.jacobians(seen.points[forces]).transpose(0, 2, 1)
-    targets = np.concatenate([seen.energies[energies], seen.gradients[forces].ravel()]) / scale
+    targets = np.concatenate([seen.energies[energies], seen.gradients[forces].ravel()]) / seen.scale
     sizes = (len(energies), len(forces) * dim)
     return _Rows(
         np.concatenate([of_energies, of_forces.reshape(-1, 2 * size + 1)]),

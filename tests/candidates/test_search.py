@@ -1,0 +1,105 @@
+"""Relaxation on an acquisition function, batches by local penalization, and the search of a surface."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from matseek.acquisition import LogImprovement, LowerBound, Thompson
+from matseek.candidates import AcquisitionRelaxation, StructurePenalty, StructureSearch
+from matseek.candidates.penalization import distances
+from matseek.surrogates import StructureGP
+from tests.islands import evaluated, island, island_problem
+
+SMALL = StructureSearch(candidates=8, generations=2, relaxation=AcquisitionRelaxation(steps=15))
+
+
+@pytest.fixture(scope="module")
+def history():
+    return evaluated(island_problem(), 8)
+
+
+@pytest.fixture(scope="module")
+def surface(history):
+    return StructureGP().fit(history)
+
+
+def test_a_bowl_is_relaxed_to_its_bottom():
+    space = island("Cu2")
+    x = space.sample_uniform(5, np.random.default_rng(0))
+    bottom = space.sample_uniform(1, np.random.default_rng(1))
+    stiff = np.array([1.0, 5.0, 20.0, 2.0, 10.0, 40.0])
+
+    def bowl(y):
+        return (0.5 * stiff * (y - bottom) ** 2).sum(axis=1), stiff * (y - bottom)
+
+    relaxed, values = AcquisitionRelaxation(steps=200, fmax=1e-3).relax(bowl, x, space)
+    np.testing.assert_allclose(relaxed, space.wrap(bottom).repeat(5, axis=0), atol=2e-3)
+    assert values.max() < 1e-5
+
+
+def test_what_is_pushed_through_a_wall_stays_on_it():
+    space = island("Cu2")
+    up = np.array([0.0, 0.0, -1.0] * 2)
+    relaxed, _ = AcquisitionRelaxation(steps=100).relax(
+        lambda y: (y @ up, np.tile(up, (len(y), 1))), space.sample_uniform(3, np.random.default_rng(0)), space
+    )
+    assert space.contains(relaxed).all()
+    np.testing.assert_allclose(relaxed.reshape(3, 2, 3)[..., 2], space.z_high)
+
+
+def test_a_surface_that_is_no_number_ends_the_relaxation():
+    space = island("Cu2")
+    x = space.sample_uniform(3, np.random.default_rng(0))
+    relaxed, values = AcquisitionRelaxation().relax(lambda y: (np.full(len(y), np.nan), np.ones_like(y)), x, space)
+    assert np.isinf(values).all()
+    assert space.contains(relaxed).all()
+
+
+def test_a_batch_keeps_apart():
+    rng = np.random.default_rng(0)
+    features = np.concatenate([rng.normal(0, 0.05, (20, 3)), rng.normal(4, 0.05, (20, 3))])
+    mean = np.concatenate([np.linspace(0, 0.01, 20), np.linspace(0.1, 0.11, 20)])
+    chosen = StructurePenalty().choose(2, -mean, features, mean, np.full(40, 0.1), np.zeros((0, 3)), np.zeros((0, 3)))
+    assert chosen[0] < 20 <= chosen[1], "the second comes from the other heap, though all of the first are better"
+
+
+def test_what_is_known_is_not_chosen_and_what_is_pending_is_avoided():
+    features = np.array([[0.0], [1.0], [5.0]])
+    mean, deviation = np.array([0.0, 0.1, 0.2]), np.full(3, 0.05)
+    choose = StructurePenalty().choose
+    nothing = np.zeros((0, 1))
+    assert choose(1, -mean, features, mean, deviation, nothing, nothing) == [0]
+    assert choose(1, -mean, features, mean, deviation, features[:1], nothing) == [1]
+    assert choose(3, -mean, features, mean, deviation, features, nothing) == []
+    assert choose(1, -mean, features, mean, deviation, nothing, np.array([[0.05]])) == [2]
+
+
+@pytest.mark.parametrize("acquisition", [LowerBound(), LogImprovement(), Thompson()])
+@pytest.mark.parametrize("n", [1, 4])
+def test_proposals_are_new_and_allowed(history, surface, acquisition, n):
+    search = replace(SMALL, acquisition=acquisition)
+    points = search.propose(n, surface, history)
+    assert points.shape == (n, history.space.dim)
+    assert history.space.refusals(points) == [""] * n
+    features = surface.features(points)
+    assert distances(features, surface.features(history.points)).min() > 1e-3
+    np.testing.assert_array_equal(points, search.propose(n, surface, history))
+
+
+def test_the_search_finds_lower_bounds_than_random_placement(history, surface):
+    def bound(points):
+        p = surface.predict(points)
+        return (p.mean - 2 * p.deviation).min()
+
+    random = history.space.sample_contiguous(100, np.random.default_rng(5))
+    assert bound(SMALL.propose(1, surface, history)) < bound(random)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"generators": ()}, "generators"), ({"start": 0}, "start"), ({"acquisition": "lcb"}, "acquisition")],
+)
+def test_settings_out_of_range_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        StructureSearch(**settings)
