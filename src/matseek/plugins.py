@@ -25,12 +25,13 @@ PROBLEMS: Final = "matseek.problems"
 SEARCHERS: Final = "matseek.searchers"
 ACQUISITIONS: Final = "matseek.acquisitions"
 SURROGATES: Final = "matseek.surrogates"
+GENERATORS: Final = "matseek.candidates"
 POTENTIALS: Final = "matseek.potentials"
 SCORE_NETWORKS: Final = "matseek.score_networks"
 CONFIGS: Final = "matseek.configs"
 """Packages whose folders of YAML files are searched besides matseek's own."""
 
-GROUPS: Final = (SPACES, PROBLEMS, SEARCHERS, ACQUISITIONS, SURROGATES, POTENTIALS, SCORE_NETWORKS, CONFIGS)
+GROUPS: Final = (SPACES, PROBLEMS, SEARCHERS, ACQUISITIONS, SURROGATES, GENERATORS, POTENTIALS, SCORE_NETWORKS, CONFIGS)
 
 
 @cache

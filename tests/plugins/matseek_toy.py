@@ -10,6 +10,7 @@ from botorch.acquisition import qProbabilityOfImprovement
 from torch import nn
 
 from matseek.acquisition import MonteCarlo
+from matseek.candidates import Generator
 from matseek.core.potential import EnergyAndForces, ManyAtOnce
 from matseek.core.problem import Measurement, Problem
 from matseek.core.records import Proposal
@@ -146,6 +147,24 @@ class QPI(MonteCarlo):
 
     def function(self, state, **sampling):
         return qProbabilityOfImprovement(state.model, best_f=-state.best_mean(), **sampling)
+
+
+# A generator of candidates.
+
+
+@dataclass(frozen=True)
+class Line(Generator):
+    """The atoms of a good structure one after the other along x, at a place that is drawn."""
+
+    label: ClassVar[str] = "line"
+    spacing: float = 2.7
+
+    def propose(self, count, parents, space, rng):
+        atoms = np.zeros((count, space.size, 3))
+        atoms[..., 0] = self.spacing * np.arange(space.size)
+        atoms += rng.uniform(0, 1, (count, 1, 2)) @ np.pad(space.plane, ((0, 0), (0, 1)))
+        atoms[..., 2] = parents[rng.integers(len(parents), size=count)].reshape(count, -1, 3)[..., 2]
+        return space.wrap(atoms.reshape(count, -1))
 
 
 # A potential.

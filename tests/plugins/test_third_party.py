@@ -18,6 +18,7 @@ from ase.build import fcc111
 from hydra.core.config_store import ConfigStore
 
 from matseek import plugins
+from matseek.candidates import StructureSearch
 from matseek.configuration import recorded_settings, run_settings
 from matseek.godiff.domains import NetworkSettings
 from matseek.godiff.searcher import GODiffSearcher
@@ -26,6 +27,7 @@ from matseek.searchers import BayesianSearcher
 from matseek.spaces import Adlayer
 from matseek.testing import (
     check_acquisition,
+    check_generator,
     check_potential,
     check_problem,
     check_score_network,
@@ -84,7 +86,7 @@ def test_each_part_takes_one_entry_point_and_all_of_them_one_file(installed):
     text = MODULE.read_text()
     (start,) = [i for i, line in enumerate(text.splitlines()) if line.startswith("class QPI(")]
     lines = text.splitlines()[start - 1 :]
-    acquisition = lines[: next(i for i, line in enumerate(lines) if line.startswith("# A potential"))]
+    acquisition = lines[: next(i for i, line in enumerate(lines) if line.startswith("# A generator"))]
     assert sum(bool(line.strip()) for line in acquisition) < 15
 
 
@@ -100,6 +102,12 @@ def test_the_searcher_and_the_acquisition_are_certified(parts):
     check_searcher(parts(plugins.SEARCHERS, "toy_searcher"), problem)
     check_acquisition(parts(plugins.ACQUISITIONS, "toy_qpi")(), measured(problem, 12))
     BayesianSearcher(5, acquisition="toy_qpi")
+
+
+def test_the_generator_is_certified_and_known_by_name(parts):
+    layer = Adlayer(fcc111("Pt", (3, 3, 2), vacuum=8), "Pt3", z=(1.0, 4.0))
+    check_generator(parts(plugins.GENERATORS, "toy_line")(), layer)
+    assert StructureSearch(generators=["toy_line"]).generators[0].label == "line"
 
 
 def test_the_potential_and_the_score_network_are_certified(parts):

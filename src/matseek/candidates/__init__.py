@@ -1,6 +1,6 @@
 """Which structures may be tried next: generators, relaxation on an acquisition function, and the choice of a batch."""
 
-from matseek.candidates.base import Generator
+from matseek.candidates.base import Generator, generator_of
 from matseek.candidates.crossover import Crossover
 from matseek.candidates.moves import CentreMove, Hop, Permutation, Rattle, SymmetryMove
 from matseek.candidates.penalization import StructurePenalty
@@ -23,4 +23,5 @@ __all__ = [
     "StructureSearch",
     "SymmetryMove",
     "Uniform",
+    "generator_of",
 ]

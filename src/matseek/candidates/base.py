@@ -9,8 +9,9 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from matseek.checks import check, real
+from matseek.checks import check, of, one_of, real
 from matseek.core.space import StructureSpace
+from matseek.plugins import GENERATORS, offered, part
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -19,8 +20,9 @@ FloatArray = npt.NDArray[np.float64]
 class Generator(ABC):
     """Makes structures that may be good; they are relaxed on the acquisition function before one is chosen.
 
-    A new generator gives ``label`` and :meth:`propose`. What it makes need not be free of overlaps: the relaxation
-    takes atoms apart, and what is still refused by the space afterwards is left out.
+    A new generator gives ``label`` and :meth:`propose`; its name is that of its entry point in ``matseek.candidates``.
+    What it makes need not be free of overlaps: the relaxation takes atoms apart, and what is still refused by the space
+    afterwards is left out.
 
     Args:
         weight: Its share of the candidates, relative to the weights of the other generators.
@@ -34,6 +36,13 @@ class Generator(ABC):
     def __post_init__(self) -> None:
         check(self, weight=real(above=0, high=1e6))
 
+    def check(self, space: StructureSpace) -> None:  # noqa: B027 -- most generators suit every space
+        """Refuse a space that nothing can be proposed for, before anything is paid.
+
+        Raises:
+            ValueError: If it is one.
+        """
+
     @abstractmethod
     def propose(self, count: int, parents: FloatArray, space: StructureSpace, rng: np.random.Generator) -> FloatArray:
         """Candidates, shape ``(count, 3n)``, in angstrom, inside the confinement.
@@ -44,6 +53,22 @@ class Generator(ABC):
             space: Free atoms and template.
             rng: Source of randomness.
         """
+
+
+def generator_of(setting: str, value: object) -> Generator:
+    """The generator that a setting holds, or names by an entry point.
+
+    Args:
+        setting: The setting's name, for messages.
+        value: A generator, or the name of one.
+
+    Raises:
+        ValueError: If it is neither.
+        ConfigurationError: If what an installed package offers by the name cannot be imported.
+    """
+    if isinstance(value, str):
+        value = part(GENERATORS, one_of(sorted(offered(GENERATORS)))(setting, value))()
+    return of(Generator, "a generator or the name of one")(setting, value)  # type: ignore[no-any-return]
 
 
 def picked(parents: FloatArray, count: int, rng: np.random.Generator) -> FloatArray:

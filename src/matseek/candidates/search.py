@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from matseek.acquisition.surface import LowerBound, SurfaceAcquisition
-from matseek.candidates.base import Generator
+from matseek.candidates.base import Generator, generator_of
 from matseek.candidates.crossover import Crossover
 from matseek.candidates.moves import CentreMove, Hop, Permutation, Rattle, SymmetryMove
 from matseek.candidates.penalization import StructurePenalty, distances
@@ -52,7 +52,8 @@ class StructureSearch:
         candidates: Structures of a generation; for larger batches at least four for each of the batch.
         generations: Generations, the first among them.
         parents: Structures that differ which a generation begins at.
-        generators: What makes candidates, each by its weight.
+        generators: What makes candidates, each by its weight: objects of :mod:`matseek.candidates`, or names among the
+            entry points ``matseek.candidates``, for example ``rattle`` or ``diffusion``.
         relaxation: How they are relaxed.
         penalty: How a batch is chosen.
         start: Contiguous placements that are evaluated first.
@@ -65,7 +66,7 @@ class StructureSearch:
     candidates: int = 30
     generations: int = 4
     parents: int = 10
-    generators: Sequence[Generator] = field(default_factory=_usual)
+    generators: Sequence[Generator | str] = field(default_factory=_usual)
     relaxation: AcquisitionRelaxation = field(default_factory=AcquisitionRelaxation)
     penalty: StructurePenalty = field(default_factory=StructurePenalty)
     start: int = 2
@@ -77,12 +78,20 @@ class StructureSearch:
             candidates=whole(1, 100_000),
             generations=whole(1, 10_000),
             parents=whole(1, 100_000),
-            generators=several(of(Generator, "a generator, such as Rattle()"), 1, 1000),
+            generators=several(generator_of, 1, 1000),
             relaxation=of(AcquisitionRelaxation),
             penalty=of(StructurePenalty),
             start=whole(1),
         )
-        object.__setattr__(self, "generators", tuple(self.generators))
+
+    def check(self, space: StructureSpace) -> None:
+        """Refuse a space that a generator has nothing for, before anything is paid."""
+        for generator in self._generators:
+            generator.check(space)
+
+    @property
+    def _generators(self) -> tuple[Generator, ...]:
+        return tuple(generator_of("generators", g) for g in self.generators)
 
     def first(self, n: int, space: StructureSpace, rng: np.random.Generator) -> FloatArray:
         """Contiguous placements, as long as nothing can be learnt, shape ``(n, 3a)``."""
@@ -127,9 +136,10 @@ class StructureSearch:
 
     def _children(self, count: int, parents: FloatArray, space: StructureSpace, rng: np.random.Generator) -> FloatArray:
         """Candidates of all generators, as many of each as its weight says."""
-        weights = np.array([g.weight for g in self.generators])
+        generators = self._generators
+        weights = np.array([g.weight for g in generators])
         shares = rng.multinomial(count, weights / weights.sum())
-        made = [g.propose(int(k), parents, space, rng) for g, k in zip(self.generators, shares, strict=True) if k]
+        made = [g.propose(int(k), parents, space, rng) for g, k in zip(generators, shares, strict=True) if k]
         return np.concatenate(made)
 
     def _distinct(self, features: FloatArray) -> list[int]:

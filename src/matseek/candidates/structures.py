@@ -11,6 +11,7 @@ from matseek.candidates.search import StructureSearch
 from matseek.checks import check, of
 from matseek.core.history import History
 from matseek.core.records import TRAINED, Event, Proposal
+from matseek.core.space import StructureSpace
 from matseek.core.surface import SurfaceSurrogate
 
 FloatArray = npt.NDArray[np.float64]
@@ -41,6 +42,10 @@ class OnStructures:
             surrogate=of(SurfaceSurrogate, "a model of energies, such as StructureGP()"),
             search=of(StructureSearch),
         )
+
+    def check(self, space: StructureSpace) -> None:
+        """Refuse a space that a generator has nothing for, before anything is paid."""
+        self.search.check(space)
 
     def ask(self, n: int, history: History, proposer: str, extra: FloatArray | None = None) -> Proposal:
         """Choose n structures: contiguous ones as long as nothing can be learnt, then the best of the surface.

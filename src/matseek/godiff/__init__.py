@@ -5,11 +5,13 @@ from matseek.godiff.active import ActiveChoice
 from matseek.godiff.domains import NetworkSettings
 from matseek.godiff.fields import learnt_score
 from matseek.godiff.model import DiffusionModel
+from matseek.godiff.proposals import Diffusion
 from matseek.godiff.searcher import GODiffSearcher
 from matseek.godiff.steering import Renoising, SurrogateRelaxation
 
 __all__ = [
     "ActiveChoice",
+    "Diffusion",
     "DiffusionModel",
     "GODiffSearcher",
     "Guidance",

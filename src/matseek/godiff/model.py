@@ -13,6 +13,7 @@ from torch import Tensor
 from matseek.checks import seed as seed_rule
 from matseek.checks import whole
 from matseek.core.problem import Structures
+from matseek.core.space import StructureSpace
 from matseek.diffusion import EulerMaruyama, GeometricSchedule, Guidance, Sampler
 from matseek.errors import InfeasibleSpaceError
 from matseek.godiff.atomic_score import AtomicFields
@@ -81,7 +82,7 @@ class DiffusionModel:
     def _points(self, problem: Structures, n: int, seed: int) -> np.ndarray:
         whole(1, 1_000_000)("n", n)
         generator = torch.Generator().manual_seed(seed_rule("seed", seed))
-        domain = StructureDomain(problem.space, self.settings, seed=0, start=str(self.card.path))
+        domain = self.domain(problem.space)
         accepted: list[np.ndarray] = []
         drawn = 0
         while len(accepted) < n and drawn < _ATTEMPTS * n:
@@ -96,18 +97,70 @@ class DiffusionModel:
             )
         return np.array(accepted[:n])
 
+    def draw(
+        self,
+        space: StructureSpace,
+        n: int,
+        generator: torch.Generator,
+        renoised: np.ndarray | None = None,
+        time: float = 1,
+    ) -> np.ndarray:
+        """Samples as they come, some of which may overlap, shape ``(n, 3a)``, in angstrom.
+
+        Args:
+            space: Template, free atoms and confinement.
+            n: How many.
+            generator: Source of all randomness.
+            renoised: Structures to put under noise and to sample anew from, shape ``(n, 3a)``; None begins uniformly.
+            time: To whose noise they are taken, above 0 and at most 1.
+
+        Raises:
+            ModelFileError: If the network's architecture is not one that is known here.
+        """
+        domain = self.domain(space)
+        parts = []
+        for begin in range(0, n, _TOGETHER):
+            count = min(_TOGETHER, n - begin)
+            origin = None if renoised is None else domain.tensor(renoised[begin : begin + count])
+            parts.append(domain.points(self._draw(domain, count, generator, origin, time)))
+        return np.concatenate(parts)
+
+    def domain(self, space: StructureSpace) -> StructureDomain:
+        """A space with the model's network.
+
+        Raises:
+            ModelFileError: If the network's architecture is not one that is known here.
+        """
+        return StructureDomain(space, self.settings, seed=0, start=str(self.card.path))
+
     @property
     def settings(self) -> NetworkSettings:
         """The network's settings, as its file has them."""
         known = {k: v for k, v in self.card.architecture.items() if k in NetworkSettings.__dataclass_fields__}
         return replace(NetworkSettings(), **known)
 
-    def _draw(self, domain: StructureDomain, count: int, generator: torch.Generator) -> Tensor:
+    def _draw(
+        self,
+        domain: StructureDomain,
+        count: int,
+        generator: torch.Generator,
+        origin: Tensor | None = None,
+        begin: float = 1.0,
+    ) -> Tensor:
         network = domain.network
         assert isinstance(network, AtomicFields)
         network.eval()
         with torch.no_grad(), network.cached_template():
-            x = sampled(network, self.sampler, domain.manifold, count, generator, guidance=self.guidance)
+            x = sampled(
+                network,
+                self.sampler,
+                domain.manifold,
+                count,
+                generator,
+                guidance=self.guidance,
+                origin=origin,
+                begin=begin,
+            )
             if self.relaxation is None:
                 return x
             return self.relaxation.relax(x, forces_of(network, self.sampler), domain.manifold)

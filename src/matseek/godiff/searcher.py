@@ -134,7 +134,10 @@ class GODiffSearcher(Searcher):
 
     def check_space(self, space: Space) -> None:
         """Refuse what is neither a box nor structures, and recipes where atoms are needed."""
-        if space.as_structures() is not None:
+        structures = space.as_structures()
+        if structures is not None:
+            if self.active is not None:
+                self.active.structures.check(structures)
             return
         require_box(self.name, space)
         if self.guidance or self.relaxation or self.start is not None:

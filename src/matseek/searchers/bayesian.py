@@ -79,8 +79,11 @@ class BayesianSearcher(BatchSearcher):
 
     def check_space(self, space: Space) -> None:
         """Refuse what is neither structures nor has coordinates that the Gaussian process could learn on."""
-        if self._on_structures(space) is None:
+        on, structures = self._on_structures(space), space.as_structures()
+        if on is None or structures is None:
             require_box(self.name, space)
+        else:
+            on.check(structures)
 
     def _on_structures(self, space: Space) -> OnStructures | None:
         return None if space.as_structures() is None else self.structures

@@ -1,4 +1,5 @@
 from .acquisitions import check_acquisition as check_acquisition
+from .generators import check_generator as check_generator
 from .potentials import check_potential as check_potential
 from .problems import check_problem as check_problem
 from .rules import ConformanceError as ConformanceError
