@@ -27,7 +27,7 @@ from matseek.evaluation import LedgerReader
 from matseek.files import write_text
 from matseek.insight.convergence import iteration_table
 from matseek.insight.paired import Run, compared, median_interval
-from matseek.insight.success import SuccessRate
+from matseek.insight.success import SuccessRate, round_of
 from matseek.logs import logging_to
 from matseek.parts import with_current_names
 from matseek.processes import worker_pool
@@ -163,6 +163,11 @@ class Result:
             first=self.summary["evaluations_to_success"],
             tested=self.summary["success"] is not None,
         )
+
+    @property
+    def rounds_to_success(self) -> int | None:
+        """Batches up to the first success, its own among them; None where there is none."""
+        return round_of(self.trace, self.summary["evaluations_to_success"])
 
 
 Results = Mapping[str, Sequence[Result]]
@@ -351,6 +356,7 @@ class Comparison:
             best, best_low, best_high = _told_median([run.best(run.budget) for run in runs[searcher]])
             area, area_low, area_high = _told_median([run.area(run.budget) for run in runs[searcher]])
             tested = raw.runs > 0
+            rounds = SuccessRate([r.rounds_to_success for r in complete if r.run.tested])
             rows.append(
                 {
                     "searcher": searcher,
@@ -362,6 +368,8 @@ class Comparison:
                     "success_high": high,
                     "median_evaluations_to_success": _finite(raw.median),
                     "mean_evaluations_to_success": raw.mean_of_successes,
+                    "median_rounds_to_success": _finite(rounds.median),
+                    "mean_rounds_to_success": rounds.mean_of_successes,
                     "relaxed_successes": relaxed.successes if relaxed.runs else None,
                     "median_evaluations_to_relaxed_success": _finite(relaxed.median),
                     "mean_evaluations_to_relaxed_success": relaxed.mean_of_successes,

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import CensoredData, binomtest, logrank
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -90,3 +94,14 @@ def log_rank(one: SuccessRate, budget: int, other: SuccessRate, other_budget: in
         p = float(logrank(first, second).pvalue)
     # Without a variance (all succeed at once) there is nothing to tell them apart by.
     return 1.0 if np.isnan(p) else p
+
+
+def round_of(trace: pd.DataFrame, evaluation: float | None) -> int | None:
+    """The batch that an evaluation was asked in: what counts where many are evaluated at once.
+
+    Args:
+        trace: A row per evaluation, with the columns ``evaluation`` and ``iteration``.
+        evaluation: Its number; None for none.
+    """
+    found = trace.loc[trace["evaluation"] == evaluation, "iteration"]
+    return int(found.iloc[0]) if len(found) else None

@@ -13,13 +13,14 @@ import pandas as pd
 from matseek.core.problem import Problem
 from matseek.files import write_text
 from matseek.insight.paired import AREA, BEST, EVALUATIONS, LEVEL, SUCCESS, least_p
-from matseek.insight.success import SuccessRate
+from matseek.insight.success import SuccessRate, round_of
 from matseek.report.figures.comparing import (
     Frames,
     best_against_evaluations,
     iterations_of_searchers,
     searcher_label,
     solved_against_evaluations,
+    solved_against_rounds,
     successes_of_searchers,
     values_by_iteration,
 )
@@ -60,6 +61,20 @@ class ComparisonRecord:
     iterations: Frames
     published: Mapping[str, Mapping[str, Any]]
     missing: Mapping[str, str | None]
+
+    @property
+    def rounds(self) -> dict[str, SuccessRate]:
+        """Batches up to the first success of each run that is tested, by searcher."""
+        return {
+            name: SuccessRate(
+                [
+                    round_of(trace, summary["evaluations_to_success"])
+                    for summary, trace in zip(summaries, self.traces[name], strict=True)
+                    if summary["success"] is not None
+                ]
+            )
+            for name, summaries in self.summaries.items()
+        }
 
     def named(self, titles: Mapping[str, str]) -> ComparisonRecord:
         """The same with searchers named as people read them, for the page.
@@ -390,6 +405,15 @@ def _figures(record: ComparisonRecord) -> Iterator[tuple[str, dict[str, str]]]:
                 solved_against_evaluations(record.rates, {row["searcher"]: int(row["budget"]) for row in record.rows}),
             ),
         )
+        yield (
+            "rounds",
+            _picture(
+                "The same by rounds",
+                "A round is a batch: what is evaluated before the searcher learns again. It is what counts where many "
+                "are evaluated at once. A line ends with the searcher's longest run.",
+                solved_against_rounds(record.rounds, record.traces),
+            ),
+        )
     yield (
         "best",
         _picture(
@@ -427,9 +451,9 @@ def _picture(title: str, caption: str, figure: Any) -> dict[str, str]:  # noqa: 
 
 def _successes(record: ComparisonRecord) -> dict[str, Any]:
     relaxing = any(pair[1].runs for pair in record.rates.values())
-    heads = ["searcher", "budget", "succeed", "95 % interval", "mean evaluations", "median"]
+    heads = ["searcher", "budget", "succeed", "95 % interval", "mean evaluations", "median", "mean rounds"]
     heads += ["after relaxation", "mean evaluations"] if relaxing else []
-    result = []
+    result, rounds = [], record.rounds
     for row in record.tested:
         raw, relaxed = record.rates[row["searcher"]]
         low, high = raw.interval()
@@ -440,6 +464,7 @@ def _successes(record: ComparisonRecord) -> dict[str, Any]:
             f"{low:.0%} to {high:.0%}",
             _number(row["mean_evaluations_to_success"]),
             _number(row["median_evaluations_to_success"]),
+            _number(rounds[row["searcher"]].mean_of_successes),
         ]
         if relaxing:
             cells.append(f"{relaxed.successes} of {relaxed.runs}" if relaxed.runs else "–")

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from gpytorch.constraints import GreaterThan
+from gpytorch.constraints import Interval
 from gpytorch.kernels import Kernel
 from gpytorch.priors import LogNormalPrior
 from torch import Tensor
@@ -16,6 +16,11 @@ Smoothness = Literal["matern", "rbf"]
 SMOOTHNESS: tuple[Smoothness, ...] = ("matern", "rbf")
 
 _ROOT = math.sqrt(5.0)
+
+_WIDEST = 30.0
+"""How far length scales may lie from the typical ones, as a factor: derivatives have variances that grow without bound
+as length scales fall, and covariances become singular as they rise.
+"""
 
 
 def radial(smoothness: Smoothness, half_square: Any) -> tuple[Any, Any, Any]:  # noqa: ANN401 -- arrays or tensors
@@ -60,7 +65,7 @@ class DirectionalKernel(Kernel):  # type: ignore[misc]
         self.smoothness = smoothness
         self.register_buffer("groups", groups)
         self.register_parameter("raw_scales", torch.nn.Parameter(torch.zeros_like(typical)))
-        self.register_constraint("raw_scales", GreaterThan(1e-6))
+        self.register_constraint("raw_scales", Interval(typical / _WIDEST, typical * _WIDEST))
         self.register_prior(
             "scales_prior", LogNormalPrior(typical.log(), torch.full_like(typical, spread)), lambda m: m.scales
         )

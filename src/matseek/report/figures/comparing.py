@@ -128,20 +128,40 @@ def solved_against_evaluations(rates: Rates, budgets: Mapping[str, int]) -> Figu
         budgets: Evaluations that each may have.
     """
     kinds = [kind for kind in (0, 1) if any(pair[kind].runs for pair in rates.values())]
+    panels = [{name: pair[kind] for name, pair in rates.items()} for kind in kinds]
+    titles = [("As evaluated", "After relaxation")[kind] for kind in kinds]
+    return _solved(panels, titles, budgets, "Evaluations")
+
+
+@style.context(LAYERS)
+def solved_against_rounds(rounds: Mapping[str, SuccessRate], traces: Frames) -> Figure:
+    """The share of runs that had succeeded against rounds, up to the longest run of each searcher.
+
+    Args:
+        rounds: Batches to success by searcher; those without a run are left out.
+        traces: Of the complete runs.
+    """
+    ends = {name: max((int(t["iteration"].max()) for t in runs if len(t)), default=1) for name, runs in traces.items()}
+    return _solved([rounds], ["As evaluated"], ends, "Rounds")
+
+
+def _solved(
+    panels: Sequence[Mapping[str, SuccessRate]], titles: Sequence[str], ends: Mapping[str, int], counted: str
+) -> Figure:
     figure = Figure(figsize=(8.2, 3.6), layout="constrained")
-    grid = figure.subplots(1, len(kinds), sharey=True, squeeze=False)[0]
+    grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     # Before the first success there is nothing to see.
-    firsts = [first for pair in rates.values() for rate in pair for first in rate.evaluations]
-    begin, end = max(0.5 * min(firsts, default=1), 1), max(budgets.values())
-    for ax, kind in zip(grid, kinds, strict=True):
+    firsts = [first for panel in panels for rate in panel.values() for first in rate.evaluations]
+    begin, end = max(0.5 * min(firsts, default=1), 1), max(ends.values())
+    for ax, panel, title in zip(grid, panels, titles, strict=True):
         tidy(ax)
-        _count_logarithmically(ax, begin, 1.15 * end)
-        if len(kinds) > 1:
-            ax.set_title(("As evaluated", "After relaxation")[kind], fontsize=10, loc="left")
-        for name, (color, dashes) in looks_of_searchers(list(rates)).items():
-            rate = rates[name][kind]
+        _count_logarithmically(ax, begin, 1.15 * max(end, begin + 1), counted)
+        if len(panels) > 1:
+            ax.set_title(title, fontsize=10, loc="left")
+        for name, (color, dashes) in looks_of_searchers(list(panel)).items():
+            rate = panel[name]
             if rate.runs:
-                steps = [begin, *(first for first in rate.evaluations if first <= budgets[name]), budgets[name]]
+                steps = [begin, *(first for first in rate.evaluations if first <= ends[name]), ends[name]]
                 label = searcher_label(name)
                 ax.step(steps, rate.solved_by(steps), where="post", color=color, ls=dashes, lw=1.8, label=label)
                 ax.plot(steps[-1:], rate.solved_by(steps[-1:]), "o", color=color, ms=4)
@@ -297,10 +317,10 @@ def best_curves(runs: Sequence[pd.DataFrame]) -> tuple[IntArray, FloatArray]:
     return counts, np.array([c for c in curves if np.isfinite(c).all()]).reshape(-1, len(counts))
 
 
-def _count_logarithmically(ax: Axes, low: float, high: float) -> None:
+def _count_logarithmically(ax: Axes, low: float, high: float, counted: str = "Evaluations") -> None:
     ax.set_xscale("log")
     ax.set_xlim(low, high)
-    ax.set_xlabel("Evaluations (log scale)")
+    ax.set_xlabel(f"{counted} (log scale)")
     _mark_decades(ax.xaxis, low, high)
 
 
