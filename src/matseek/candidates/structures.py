@@ -47,6 +47,14 @@ class OnStructures:
         """Refuse a space that a generator has nothing for, before anything is paid."""
         self.search.check(space)
 
+    def check_machine(self) -> None:
+        """Refuse a model that could not be fitted on this machine.
+
+        Raises:
+            ConfigurationError: If it could not.
+        """
+        self.surrogate.check_machine()
+
     def ask(self, n: int, history: History, proposer: str, extra: FloatArray | None = None) -> Proposal:
         """Choose n structures: contiguous ones as long as nothing can be learnt, then the best of the surface.
 

@@ -62,6 +62,13 @@ class EnergySurface(FittedSurrogate):
 class SurfaceSurrogate(Surrogate):
     """Settings of a model of the energy of structures."""
 
+    def check_machine(self) -> None:
+        """Refuse settings that this machine has no place for, before anything is paid.
+
+        Raises:
+            ConfigurationError: If fitting could not begin.
+        """
+
     @abstractmethod
     def fit(self, history: History) -> EnergySurface:
         """Learn from every structure that has an energy.

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from matseek.acquisition.optimize import maximize
+from matseek.candidates import AcquisitionRelaxation, OnStructures, StructureSearch
 from matseek.checks import check, flag, of, one_of, optional, real, whole
 from matseek.core.history import History
 from matseek.core.problem import Problem
@@ -21,6 +22,7 @@ from matseek.core.searcher import BatchSearcher, require_box
 from matseek.core.space import BoxSpace, Space
 from matseek.core.surrogate import Look
 from matseek.searchers.widening import Widening
+from matseek.surrogates.force_field import ForceField
 from matseek.surrogates.learning import Network
 from matseek.surrogates.spectrum_net import SpectrumNet
 from matseek.surrogates.training import Training
@@ -45,6 +47,15 @@ _STEPS = 40
 _MOST_GRID_POINTS = 10**9
 _GRID_CANDIDATES = 100_000
 
+_STRUCTURES = 8
+"""Structures of a batch: a training takes as long for one as for several."""
+
+
+def _on_structures() -> OnStructures:
+    """Fewer and shorter relaxations than a Gaussian process affords: a network's surface costs a hundred times more."""
+    search = StructureSearch(generations=2, relaxation=AcquisitionRelaxation(steps=40))
+    return OnStructures(ForceField(), search)
+
 
 @dataclass(frozen=True)
 class NetworkSearcher(BatchSearcher):
@@ -54,9 +65,10 @@ class NetworkSearcher(BatchSearcher):
     (Cox and John, 1992; Lakshminarayanan et al., NeurIPS 2017, for the ensemble's spread). With spectra, a value is
     the problem's own objective on a predicted spectrum; without an objective the network is a plain regressor. The
     first batch is a feasible Latin hypercube, and so is every batch for which there is too little to learn from.
+    Structures are searched on an ensemble of networks of energies and forces.
 
     Args:
-        batch_size: Points in a batch.
+        batch_size: Points in a batch; None for 15 in a box and 8 among structures.
         search_by: ``gradient``: ascent from many starts, through the objective and the network; ``grid``: the best of a
             regular grid, as in Mekki-Berrada et al. 2021.
         levels: Grid points along each variable; the paper's 20 make 3.2 million recipes of five variables.
@@ -68,6 +80,8 @@ class NetworkSearcher(BatchSearcher):
         repeats: Whether a recipe may be proposed twice.
         training: How the network is made and trained.
         widening: Rule by which windows widen toward the hardware limits; None leaves them as they are.
+        structures: How structures are searched; every other setting but the batch size is of boxes. None searches a
+            single free atom as a box of its coordinates, and refuses several.
     """
 
     name: ClassVar[str] = "network"
@@ -83,6 +97,7 @@ class NetworkSearcher(BatchSearcher):
     repeats: bool = False
     training: Training = field(default_factory=Training)
     widening: Widening | None = field(default_factory=Widening)
+    structures: OnStructures | None = field(default_factory=_on_structures)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -98,6 +113,7 @@ class NetworkSearcher(BatchSearcher):
             repeats=flag,
             training=of(Training),
             widening=optional(of(Widening)),
+            structures=optional(of(OnStructures)),
         )
 
     def ask(self, n: int, history: History) -> Proposal:
@@ -111,8 +127,22 @@ class NetworkSearcher(BatchSearcher):
         net = self.model.fit(widened).net
         return Proposal(self.propose(net, n, widened), (self.name,) * n, (*events, *_trained(net, history)))
 
+    def _on_structures(self, space: Space) -> OnStructures | None:
+        return None if space.as_structures() is None else self.structures
+
+    def usual_batch(self, space: Space) -> int:
+        """Eight structures, or the points of an experimental run."""
+        return super().usual_batch(space) if self._on_structures(space) is None else _STRUCTURES
+
+    def choose(self, n: int, history: History) -> Proposal:
+        """Choose n structures, or n points of a box."""
+        on = self._on_structures(history.space)
+        return super().choose(n, history) if on is None else on.ask(n, history, self.name)
+
     def check_space(self, space: Space) -> None:
-        """Refuse what has no coordinates that the network could learn on, and a grid that is too large or empty."""
+        """Refuse what is neither structures nor has coordinates to learn on, and a grid that is too large or empty."""
+        if self._on_structures(space) is not None:
+            return
         box = require_box(self.name, space).box
         if self.search_by == "grid":
             _require_grid(box, self.levels, self.chunk)
@@ -120,7 +150,7 @@ class NetworkSearcher(BatchSearcher):
     def check_problem(self, problem: Problem) -> None:
         """Also refuse a loss on spectra where the response is a single value."""
         super().check_problem(problem)
-        if self.training.cosine_weight and problem.objective is None:
+        if self.training.cosine_weight and problem.objective is None and self._on_structures(problem.space) is None:
             raise ValueError(
                 f"training.cosine_weight={self.training.cosine_weight} needs spectra, but problem {problem.name!r} "
                 "answers with a single value; set it to 0"
@@ -130,6 +160,8 @@ class NetworkSearcher(BatchSearcher):
         """Refuse a budget smaller than a batch, and training that could not begin on this machine."""
         super().check(budget)
         self.training.trainer.single.check()
+        if self.structures is not None:
+            self.structures.check_machine()
 
     @property
     def model(self) -> Network:

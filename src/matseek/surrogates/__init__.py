@@ -1,5 +1,6 @@
 """What is learnt from evaluations, and how."""
 
+from matseek.surrogates.force_field import ForceField, ForceFieldSurface
 from matseek.surrogates.gp import GaussianProcess
 from matseek.surrogates.learning import FittedNetwork, Network, ValueGP
 from matseek.surrogates.spectra_data import SpectraDataModule
@@ -9,6 +10,8 @@ from matseek.surrogates.training import Training
 
 __all__ = [
     "FittedNetwork",
+    "ForceField",
+    "ForceFieldSurface",
     "GaussianProcess",
     "Network",
     "SpectraDataModule",

@@ -28,19 +28,11 @@ from matseek.descriptors import Descriptor, Fingerprint, PreparedDescriptor, Rep
 from matseek.descriptors.repulsion import PreparedRepulsion
 from matseek.surrogates.directional import SMOOTHNESS, DirectionalKernel, Smoothness, radial
 from matseek.surrogates.gp import informative, quiet_numerics, representative
+from matseek.surrogates.structure_data import known_forces, median_distance, targets
 
 logger = logging.getLogger(__name__)
 
 FloatArray = npt.NDArray[np.float64]
-
-_LOW, _LINEAR = 0.3, 2.0
-"""The share of energies whose range sets what is low, and the multiple of it up to which energies count as they are."""
-
-_REPULSION = 0.15
-"""Strength of the prior's repulsion, in ranges of the low energies."""
-
-_LEAST_SCALE = 0.1
-"""Least scale of what the prior leaves of the energies, in standard deviations of the energies."""
 
 _LEARNT_ROWS = 320
 """Observations that hyperparameters are learnt from, at most: energies first, then forces of the best."""
@@ -124,9 +116,9 @@ class StructureGP(SurfaceSurrogate):
         points, energies = history.points, history.values
         values = described.values(points)
         kept = representative(values, energies, self.most_rows)
-        forces = _forces(history, space)[kept] if self.forces else np.full((len(kept), space.dim), np.nan)
-        observed = _observations(points[kept], values[kept], energies[kept], forces, repulsion)
-        return self._fitted(space, described, repulsion, observed)
+        forces = known_forces(history, space)[kept] if self.forces else np.full((len(kept), space.dim), np.nan)
+        learnt = targets(points[kept], energies[kept], forces, repulsion)
+        return self._fitted(space, described, repulsion, _Observations(points[kept], values[kept], *learnt))
 
     def _fitted(
         self, space: StructureSpace, described: PreparedDescriptor, repulsion: PreparedRepulsion, seen: _Observations
@@ -174,34 +166,6 @@ class _Rows(NamedTuple):
     noise: FloatArray
 
 
-def _forces(history: History, space: StructureSpace) -> FloatArray:
-    """Forces on the free atoms in eV/A, shape ``(n, 3a)``; NaN where none are known."""
-    unknown = np.full(space.dim, np.nan)
-    answers = [e.response for e in history.done]
-    return np.array(
-        [unknown if a is None or np.size(a) != space.dim else np.asarray(a, dtype=np.float64).ravel() for a in answers]
-    ).reshape(-1, space.dim)
-
-
-def _observations(
-    points: FloatArray, values: FloatArray, energies: FloatArray, forces: FloatArray, repulsion: PreparedRepulsion
-) -> _Observations:
-    least = float(energies.min())
-    # What is low is told by the lower part of the energies, so that most of them may be of overlaps.
-    low = 2.0 * float(np.quantile(energies, _LOW) - least)
-    if low <= 0:
-        low = float(np.ptp(energies))
-    strength = _REPULSION * low
-    pushed, push = repulsion.energies(points)
-    above = np.maximum(energies - least - _LINEAR * low, 0.0)
-    slope = 1.0 / (1.0 + above / low)
-    compressed = energies - above + low * np.log1p(above / low)
-    gradients = -forces * slope[:, None] - strength * push
-    rest = compressed - strength * pushed
-    scale = max(float(np.std(rest)), _LEAST_SCALE * float(np.std(compressed)))
-    return _Observations(points, values, rest, gradients, strength, scale)
-
-
 def _rows(
     described: PreparedDescriptor,
     seen: _Observations,
@@ -227,13 +191,7 @@ def _rows(
 
 def _typical_scales(values: FloatArray, groups: npt.NDArray[np.int64]) -> Tensor:
     """Multiples of the median distance of the observed descriptors, shape ``(groups,)``."""
-    some = values[:: max(len(values) // 200, 1)]
-    squares = (some * some).sum(axis=1)
-    distances = np.sqrt(np.maximum(squares[:, None] + squares[None] - 2 * some @ some.T, 0.0))
-    apart = distances[np.triu_indices(len(some), 1)]
-    apart = apart[apart > 1e-6]
-    median = float(np.median(apart)) if len(apart) else 1.0
-    return torch.full((int(groups.max()) + 1,), _SCALES * median, dtype=torch.float64)
+    return torch.full((int(groups.max()) + 1,), _SCALES * median_distance(values), dtype=torch.float64)
 
 
 class _Mean(gpytorch.means.Mean):  # type: ignore[misc]
