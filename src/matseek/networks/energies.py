@@ -223,4 +223,4 @@ def _slopes(basis: RadialBasis, vectors: Tensor) -> Tensor:
 
 
 def _lengths(vectors: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(vectors, dim=-1).clamp_min(_SHORTEST)
+    return vectors.square().sum(dim=-1).clamp_min(_SHORTEST**2).sqrt()

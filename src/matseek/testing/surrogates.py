@@ -50,7 +50,7 @@ def check_surrogate(surrogate: Surrogate, history: History, order_tolerance: flo
     rules.require(
         isinstance(fitted, FittedSurrogate), "fit() gives a FittedSurrogate", type(fitted).__name__, "derive from it"
     )
-    points = history.window.sample_uniform(_POINTS, np.random.default_rng(seed))
+    points = history.domain.sample_uniform(_POINTS, np.random.default_rng(seed))
     mean = _check_predictions(rules, fitted, points)
     rules.require_close(
         again.mean(points),
@@ -105,7 +105,7 @@ def _check_fit(rules: Rules, fitted: FittedSurrogate, history: History) -> None:
         residual < spread,
         "training values are predicted better than by their mean",
         f"a root-mean-square error of {residual:.4g} where the values' standard deviation is {spread:.4g}",
-        "check the scales of inputs and outputs, and that points are in the units of history.window",
+        "check the scales of inputs and outputs, and that points are in the units of the history's box",
     )
 
 
