@@ -105,6 +105,13 @@ def test_the_radial_basis_is_gaussians_under_a_cosine_cutoff():
     assert values[3].abs().max() < 1e-6
 
 
+def test_the_slopes_of_the_radial_basis_are_its_derivatives():
+    basis = RadialBasis(GAUSSIANS, CUTOFF).double()
+    distances = torch.linspace(0.3, CUTOFF - 0.1, 9, dtype=torch.float64)
+    jacobian = torch.autograd.functional.jacobian(lambda d: basis(d).sum(dim=0), distances)
+    torch.testing.assert_close(basis.slope(distances), jacobian.T)
+
+
 @pytest.mark.parametrize("with_vectors", [False, True])
 def test_messages_are_equations_7_and_8(with_vectors):
     block = made(Message, F, GAUSSIANS + 1, vectors=with_vectors)

@@ -190,3 +190,8 @@ def test_a_loss_on_spectra_does_not_matter_to_structures():
     NetworkSearcher(training=Training(cosine_weight=0.5), structures=ON).check_problem(structures())
     with pytest.raises(ValueError, match="needs spectra"):
         NetworkSearcher(training=Training(cosine_weight=0.5), structures=None).check_problem(structures("Pt"))
+
+
+def test_a_campaign_of_structures_tells_why_it_has_no_model_of_a_box():
+    campaign = Campaign(structures(), NetworkSearcher(4, structures=ON), seed=0).run(8)
+    assert [campaign.models().loss(s.name) for s in campaign.searcher.surrogates] == [None]

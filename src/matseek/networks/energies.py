@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, jvp, stack_module_state, vmap
+from torch.func import functional_call, stack_module_state, vmap
 from torch_geometric.data import Data
 from torch_geometric.utils import scatter
 
@@ -212,7 +212,7 @@ def _seen(basis: RadialBasis, vectors: Tensor) -> Tensor:
 def _slopes(basis: RadialBasis, vectors: Tensor) -> Tensor:
     """Derivatives of :func:`_seen` by the edges, shape ``(E, 4 K, 3)``."""
     distances = _lengths(vectors)
-    radial, slope = cast("tuple[Tensor, Tensor]", jvp(basis, (distances,), (torch.ones_like(distances),)))
+    radial, slope = basis(distances), basis.slope(distances)
     directions = vectors / distances.unsqueeze(-1)
     across = (radial / distances.unsqueeze(-1)).unsqueeze(-1)
     # With u the direction: d(u_a g)/dv_b = u_a u_b (g' - g / r) + [a = b] g / r.

@@ -49,6 +49,15 @@ class RadialBasis(nn.Module):
         gaussians = torch.exp(-0.5 * ((distances.unsqueeze(-1) - self.centres) / self.spacing).square())
         return torch.cat([gaussians * fade, fade], dim=-1)
 
+    def slope(self, distances: Tensor) -> Tensor:
+        """Derivatives of these functions, per angstrom, shape ``(E, size + 1)``."""
+        wave = math.pi / self.cutoff
+        fade = 0.5 * (torch.cos(distances * wave) + 1.0).unsqueeze(-1)
+        fading = -0.5 * wave * torch.sin(distances * wave).unsqueeze(-1)
+        away = (distances.unsqueeze(-1) - self.centres) / self.spacing
+        gaussians = torch.exp(-0.5 * away.square())
+        return torch.cat([gaussians * (fading - fade * away / self.spacing), fading], dim=-1)
+
 
 class Edges(NamedTuple):
     """What the message blocks read, made once for all of them.

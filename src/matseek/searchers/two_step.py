@@ -84,13 +84,13 @@ class TwoStepSearcher(BatchSearcher):
         """Refuse what has no coordinates that either step could learn on."""
         require_box(self.name, space)
         if any("network" in stage.proposers for stage in self.schedule):
-            self.network.check_space(space)
+            self._network.check_space(space)
 
     def check_problem(self, problem: Problem) -> None:
         """Also refuse what the network cannot learn from."""
         super().check_problem(problem)
         if any("network" in stage.proposers for stage in self.schedule):
-            self.network.check_problem(problem)
+            self._network.check_problem(problem)
 
     def check(self, budget: int) -> None:
         """Refuse a budget smaller than a batch, and training that could not begin on this machine."""
@@ -124,9 +124,14 @@ class TwoStepSearcher(BatchSearcher):
                 proposal = _join(proposal, self._searcher(proposer).ask(share, history.with_pending(proposal)))
         return proposal
 
+    @property
+    def _network(self) -> NetworkSearcher:
+        """The network in boxes, which is all that is searched."""
+        return replace(self.network, structures=None)
+
     def _searcher(self, proposer: str) -> BatchSearcher:
         if proposer == "network":
-            return self.network
+            return self._network
         # The schedule says when there is a hypercube; Bayesian optimisation learns from whatever is there.
         return replace(self.bayesian, batch_size=1) if proposer == "bayesian" else LatinHypercube()
 

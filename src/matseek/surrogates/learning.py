@@ -22,6 +22,8 @@ from matseek.surrogates.training import Training
 
 FloatArray = npt.NDArray[np.float64]
 
+_NO_BOX = "it learns in a box of coordinates, and these points have none"
+
 
 @dataclass(frozen=True)
 class ValueGP(Surrogate):
@@ -87,6 +89,8 @@ class Network(Surrogate):
         Raises:
             ResponseError: If a response does not fit the objective; no further measurement would mend that.
         """
+        if history.space.as_box() is None:
+            return _NO_BOX
         if len(history.done) < self.least:
             return f"it needs {self.least} conditions with a response to learn from, there are {len(history.done)}"
         try:
