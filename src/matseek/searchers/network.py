@@ -141,7 +141,9 @@ class NetworkSearcher(BatchSearcher):
 
     def check_space(self, space: Space) -> None:
         """Refuse what is neither structures nor has coordinates to learn on, and a grid that is too large or empty."""
-        if self._on_structures(space) is not None:
+        structures, on = space.as_structures(), self._on_structures(space)
+        if structures is not None and on is not None:
+            on.check(structures)
             return
         box = require_box(self.name, space).box
         if self.search_by == "grid":
