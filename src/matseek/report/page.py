@@ -52,8 +52,9 @@ CAPTIONS: Mapping[str, tuple[str, str]] = {
     ),
     "structures": (
         "The best structures",
-        "From above and from the side, the lowest energy first; free atoms are coloured. They are in best.extxyz and "
-        "in structures.db for other programs.",
+        "The lowest distinct minima from above and from the side; free atoms are coloured. Structures that differ by "
+        "a small rattle, a permutation or a symmetry of the surface count as one. The lowest structures are in "
+        "best.extxyz and structures.db for other programs, with the number of their minimum.",
     ),
     "spectra": (
         "The best spectrum against the target",

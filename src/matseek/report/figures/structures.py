@@ -19,7 +19,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from matseek.core.problem import Problem, Structures
-from matseek.core.records import Evaluation, ranked
+from matseek.core.records import Evaluation
+from matseek.insight.minima import distinct_minima
 from matseek.problems.motifs import free_indices
 from matseek.report.figures.house import (
     BEST,
@@ -120,18 +121,21 @@ def sampled_places(problem: Structures, evaluations: Sequence[Evaluation]) -> Fi
 
 @style.context(LAYERS)
 def structures(problem: Structures, evaluations: Sequence[Evaluation]) -> Figure:
-    """The best structures from above and from the side; free atoms are coloured.
+    """The lowest distinct minima from above and from the side; free atoms are coloured.
 
     Args:
         problem: The problem.
         evaluations: The campaign's evaluations; those without an energy are left out.
     """
-    best = ranked(evaluations)[:_SHOWN]
+    minima = distinct_minima(problem.space, evaluations, _SHOWN)
+    best = [minimum.best for minimum in minima]
     figure = Figure(figsize=(2.2 * len(best) + 0.2, 4.6), layout="constrained")
     axes = figure.subplots(2, len(best), squeeze=False, gridspec_kw={"height_ratios": [1.25, 1]})
-    for column, e in enumerate(best):
+    for column, minimum in enumerate(minima):
+        e, met = minimum.best, len(minimum.evaluations)
         _draw_structure(axes[:, column], problem.space.atoms(problem.space.wrap(e.point)[0]))
-        axes[0, column].set_title(f"{e.value:.3f} eV\nevaluation {e.number}", fontsize=9, color=INK)
+        often = f", met {met} times" if met > 1 else ""
+        axes[0, column].set_title(f"{e.value:.3f} eV\nevaluation {e.number}{often}", fontsize=9, color=INK)
     return figure
 
 
