@@ -80,3 +80,37 @@ def test_inner_atoms_of_an_island_may_rise_and_its_rim_may_not(name, inner):
     assert raised(middle[:1], 0.7)
     assert not raised([i for i in free if i not in middle][:1], 0.7)
     assert not raised(middle, 1.5)
+
+
+@pytest.mark.parametrize("face", islands.FACES)
+@pytest.mark.parametrize(("metal", "free"), [("Pt", "Pt7"), ("Cu", "Cu"), ("Au", "Pt3Cu4"), ("Ni", "Ni30")])
+def test_any_island_has_room(face, metal, free):
+    problem = islands.island(BatchedEMT, free=free, metal=metal, face=face)
+    space = problem.space
+    island = space.sample_contiguous(1, np.random.default_rng(0))
+    assert np.isfinite(problem.measure_many(island)[0].value)
+    heights = 1 / np.linalg.norm(np.linalg.inv(np.asarray(space.template.cell)), axis=0)[:2]
+    diameter = 2 * np.sqrt(space.size * 6.0 / np.pi)
+    assert heights.min() > diameter * 0.8 + 4
+    assert not problem.has_success
+
+
+def test_the_island_is_a_problem_of_the_command_line():
+    problem = run_settings(["problem=island", "problem.free=Cu5", "problem.metal=Cu", "problem.face='100'"]).problem
+    assert problem.name == "Cu5 on Cu(100)"
+    assert problem.space.size == 5
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"metal": "Fe"}, "no fcc metal"),
+        ({"metal": "Xx"}, "no fcc metal"),
+        ({"face": "123"}, "face"),
+        ({"free": "seven"}, "no chemical formula"),
+        ({"layers": 0}, "layers"),
+    ],
+)
+def test_islands_that_cannot_be_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        islands.island(BatchedEMT, **settings)

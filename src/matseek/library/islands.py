@@ -6,14 +6,20 @@ this file, and how often each was found is in ``benchmarks/results/minima.json``
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import resources
 from io import StringIO
+from typing import Any
 
+import numpy as np
 from ase import Atoms
-from ase.build import fcc100, fcc111
+from ase.build import fcc100, fcc110, fcc111, fcc211
 from ase.calculators.emt import EMT
+from ase.data import atomic_numbers, reference_states
+from ase.formula import Formula
 from ase.io import read
 
+from matseek.checks import one_of, text, whole
 from matseek.problems.calculators import CalculatorFactory
 from matseek.problems.motifs import AfterRelaxation, AsLowAs, Island, Relaxation
 from matseek.problems.structure import StructureProblem
@@ -21,6 +27,86 @@ from matseek.spaces import Adlayer
 
 _FINE = Relaxation(fmax=0.02, max_steps=400)
 """Relaxations whose energies are compared: converged well within a hundredth of an eV."""
+
+
+FACES = {"111": fcc111, "100": fcc100, "110": fcc110, "211": fcc211}
+"""Faces of fcc metals that islands can lie on, by their Miller indices."""
+
+_MARGIN = 8.0
+"""Least room between an island and its image, in angstrom: more than potentials of a cutoff of 6 see across."""
+
+_ROWS = 3
+"""Columns of fcc211 that make one terrace."""
+
+
+def island_template(metal: str, face: str, atoms: int, layers: int = 2) -> Atoms:
+    """A surface that is wide enough for an island: a compact island and its image are 8 angstrom apart.
+
+    Args:
+        metal: Symbol of an element that ASE knows as fcc.
+        face: ``111``, ``100``, ``110`` or ``211`` (a stepped face).
+        atoms: Atoms of the largest island that is to be searched on it.
+        layers: Layers of the slab.
+
+    Raises:
+        ValueError: If the metal is none, or the face is another one.
+
+    Example:
+        >>> len(island_template("Pt", "111", atoms=7))
+        72
+    """
+    text("metal", metal)
+    known: dict[str, Any] = reference_states[atomic_numbers.get(metal, 0)] or {}
+    if known.get("symmetry") != "fcc":
+        raise ValueError(f"metal={metal!r} is no fcc metal that is known; take for example 'Pt', 'Cu' or 'Al'")
+    build: Callable[..., Atoms] = FACES[one_of(FACES)("face", face)]
+    atoms, layers = whole(1, 1000)("atoms", atoms), whole(1, 20)("layers", layers)
+    one = build(metal, (_ROWS, 1, layers) if face == "211" else (1, 1, layers), vacuum=8)
+    columns = _ROWS if face == "211" else 1
+    sides = np.linalg.norm(np.asarray(one.cell)[:2], axis=1)
+    nearest = float(known["a"]) / np.sqrt(2)
+    # A close-packed disc of the island's atoms.
+    diameter = 2 * np.sqrt(atoms * nearest**2 * np.sqrt(3) / 2 / np.pi)
+    repeats = [max(int(np.ceil((diameter + _MARGIN) / side)), 2) for side in sides]
+    return build(metal, (columns * repeats[0], repeats[1], layers), vacuum=8)
+
+
+def island(
+    calculator: CalculatorFactory = EMT,
+    free: str = "Pt7",
+    metal: str = "Pt",
+    face: str = "111",
+    layers: int = 2,
+    z: tuple[float, float] | None = None,
+    least_distance: float | None = None,
+) -> StructureProblem:
+    """The problem ``island``: any atoms on any face of an fcc metal, on a template that is wide enough for them.
+
+    Its minimum is not known, so that there is no test of success.
+
+    Args:
+        calculator: Zero-argument callable that makes an ASE calculator.
+        free: Formula of the island, for example ``Pt7`` or ``Pt3Cu4``.
+        metal: Element of the surface.
+        face: ``111``, ``100``, ``110`` or ``211``.
+        layers: Layers of the slab.
+        z: Confinement in angstrom above the highest atom of the template; None for 1 to 6.
+        least_distance: See :class:`matseek.spaces.Adlayer`.
+
+    Raises:
+        ValueError: If a setting is not as described.
+    """
+    template = island_template(metal, face, _atoms_of(free), layers)
+    space = Adlayer(template, free, z=(1.0, 6.0) if z is None else z, least_distance=least_distance)
+    return StructureProblem(space, calculator, name=f"{free} on {metal}({face})")
+
+
+def _atoms_of(free: object) -> int:
+    """Atoms of a formula, 1 where it is none: the space refuses it then."""
+    try:
+        return max(sum(Formula(text("free", free)).count().values()), 1)
+    except Exception:  # ASE's parser raises whatever it trips over
+        return 1
 
 
 def island_space(name: str, z: tuple[float, float] | None = None, least_distance: float | None = None) -> Adlayer:
