@@ -4,6 +4,7 @@ from matseek.diffusion import Guidance
 from matseek.godiff.active import ActiveChoice
 from matseek.godiff.domains import NetworkSettings
 from matseek.godiff.fields import learnt_score
+from matseek.godiff.many import Examples, ManySystems
 from matseek.godiff.model import DiffusionModel
 from matseek.godiff.proposals import Diffusion
 from matseek.godiff.searcher import GODiffSearcher
@@ -13,8 +14,10 @@ __all__ = [
     "ActiveChoice",
     "Diffusion",
     "DiffusionModel",
+    "Examples",
     "GODiffSearcher",
     "Guidance",
+    "ManySystems",
     "NetworkSettings",
     "Renoising",
     "SurrogateRelaxation",

@@ -1,8 +1,8 @@
 """The model zoo: trained score networks, each one safetensors file that says what it is.
 
-A file's metadata hold the architecture, the units and the training record as JSON; its tensors are float32. Files come
-with the package (``matseek/godiff/trained``) and from the user's own folder, ``$MATSEEK_MODELS`` or
-``~/.cache/matseek/models``; any other file is named by its path.
+A file's metadata hold the architecture, the units and the training record as JSON; its tensors are float32, or float16
+to be half as large. Files come with the package (``matseek/godiff/trained``) and from the user's own folder,
+``$MATSEEK_MODELS`` or ``~/.cache/matseek/models``; any other file is named by its path.
 """
 
 from __future__ import annotations
@@ -114,22 +114,23 @@ def read_card(path: Path) -> ModelCard:
     return ModelCard(Path(path), architecture, units, training)
 
 
-def save_model(path: Path, model: AtomicScoreModel, training: Mapping[str, Any]) -> ModelCard:
+def save_model(path: Path, model: AtomicScoreModel, training: Mapping[str, Any], *, half: bool = False) -> ModelCard:
     """Write a model; a file that is there is replaced at once or not at all.
 
     Args:
         path: Where; its name without suffix is the model's name.
         model: The network.
         training: Its training record, plain data.
+        half: Whether tensors are rounded to float16: half the size, and errors of a few parts in ten thousand.
     """
-    path = Path(path)
+    path, kind = Path(path), torch.float16 if half else torch.float32
     metadata = {
         "format": FORMAT,
         "architecture": json.dumps(model.architecture),
         "units": json.dumps(UNITS),
         "training": json.dumps(dict(training)),
     }
-    tensors = {key: value.detach().cpu().float().contiguous() for key, value in model.state_dict().items()}
+    tensors = {key: value.detach().cpu().to(kind).contiguous() for key, value in model.state_dict().items()}
     content = _ordered(save(tensors, metadata))
     if not path.is_file() or path.read_bytes() != content:
         write_bytes(path, content)

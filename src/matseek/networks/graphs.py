@@ -194,7 +194,7 @@ class Surroundings:
         return self.numbers.shape[0] - self.n_template
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=256)  # a model of many islands is trained on all of them in turn
 def surroundings(
     system: AtomicSystem, cutoff: float, dtype: torch.dtype = torch.float32, device: torch.device | None = None
 ) -> Surroundings:
