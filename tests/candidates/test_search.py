@@ -1,12 +1,13 @@
 """Relaxation on an acquisition function, batches by local penalization, and the search of a surface."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
 from matseek.acquisition import LogImprovement, LowerBound, Thompson
-from matseek.candidates import AcquisitionRelaxation, StructurePenalty, StructureSearch
+from matseek.candidates import AcquisitionRelaxation, Generator, StructurePenalty, StructureSearch
 from matseek.candidates.penalization import distances
 from matseek.surrogates import StructureGP
 from tests.islands import evaluated, island, island_problem
@@ -103,3 +104,47 @@ def test_the_search_finds_lower_bounds_than_random_placement(history, surface):
 def test_settings_out_of_range_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         StructureSearch(**settings)
+
+
+@dataclass(frozen=True)
+class Raised(Generator):
+    """Parents a little higher; every other one with all atoms in one place."""
+
+    label: ClassVar[str] = "raised"
+
+    def propose(self, count, parents, space, rng):
+        x = parents[np.arange(count) % len(parents)].reshape(count, -1, 3).copy()
+        x[..., 2] = space.z_high
+        x[::2] = x[::2, :1]
+        return space.wrap(x.reshape(count, -1))
+
+
+def test_a_generator_makes_what_is_evaluated_first():
+    space = island("Cu3")
+    search = replace(SMALL, beginning=Raised())
+    first = search.first(3, space, np.random.default_rng(0))
+    assert (first.reshape(3, 3, 3)[..., 2] == space.z_high).all()
+    assert not any(space.refusals(first))
+    assert (search.first_label, SMALL.first_label) == ("raised", "contiguous")
+    usual = SMALL.first(3, space, np.random.default_rng(0))
+    np.testing.assert_array_equal(usual, space.sample_contiguous(3, np.random.default_rng(0)))
+
+
+def test_placements_stand_in_for_what_is_refused():
+    """Where all that a generator makes overlaps, contiguous placements begin."""
+
+    @dataclass(frozen=True)
+    class Piled(Raised):
+        def propose(self, count, parents, space, rng):
+            x = super().propose(count, parents, space, rng).reshape(count, -1, 3)
+            x[:] = x[:, :1]
+            return x.reshape(count, -1)
+
+    space = island("Cu3")
+    found = replace(SMALL, beginning=Piled()).first(2, space, np.random.default_rng(0))
+    np.testing.assert_array_equal(found, space.sample_contiguous(2, np.random.default_rng(0)))
+
+
+def test_a_beginning_that_is_no_generator_is_refused():
+    with pytest.raises(ValueError, match="beginning"):
+        StructureSearch(beginning="nonesuch")

@@ -15,7 +15,7 @@ from matseek.candidates.moves import CentreMove, Hop, Permutation, Rattle, Symme
 from matseek.candidates.penalization import StructurePenalty, distances
 from matseek.candidates.placements import Contiguous, Uniform
 from matseek.candidates.relaxation import AcquisitionRelaxation
-from matseek.checks import check, of, several, whole
+from matseek.checks import check, of, optional, several, whole
 from matseek.core.history import History
 from matseek.core.space import StructureSpace
 from matseek.core.surface import EnergySurface
@@ -24,6 +24,9 @@ FloatArray = npt.NDArray[np.float64]
 
 _DISTINCT = 0.02
 """Distance in the model's metric from which on two structures count as different parents."""
+
+_EACH = 4
+"""Candidates that are made for each structure that is evaluated first; some of them overlap."""
 
 
 def _usual() -> tuple[Generator, ...]:
@@ -56,7 +59,9 @@ class StructureSearch:
             entry points ``matseek.candidates``, for example ``rattle`` or ``diffusion``.
         relaxation: How they are relaxed.
         penalty: How a batch is chosen.
-        start: Contiguous placements that are evaluated first.
+        start: Structures that are evaluated first, before there is a model.
+        beginning: What makes them: a generator, or the name of one, whose parents are contiguous placements; None
+            takes such placements themselves. ``diffusion`` begins with samples of a trained model.
 
     Raises:
         ValueError: If a setting is out of its range.
@@ -70,6 +75,7 @@ class StructureSearch:
     relaxation: AcquisitionRelaxation = field(default_factory=AcquisitionRelaxation)
     penalty: StructurePenalty = field(default_factory=StructurePenalty)
     start: int = 2
+    beginning: Generator | str | None = None
 
     def __post_init__(self) -> None:
         check(
@@ -82,20 +88,35 @@ class StructureSearch:
             relaxation=of(AcquisitionRelaxation),
             penalty=of(StructurePenalty),
             start=whole(1),
+            beginning=optional(generator_of),
         )
 
     def check(self, space: StructureSpace) -> None:
         """Refuse a space that a generator has nothing for, before anything is paid."""
-        for generator in self._generators:
+        for generator in (*self._generators, *([] if self._beginning is None else [self._beginning])):
             generator.check(space)
 
     @property
     def _generators(self) -> tuple[Generator, ...]:
         return tuple(generator_of("generators", g) for g in self.generators)
 
+    @property
+    def _beginning(self) -> Generator | None:
+        return None if self.beginning is None else generator_of("beginning", self.beginning)
+
+    @property
+    def first_label(self) -> str:
+        """Who has chosen the structures that are evaluated first."""
+        return Contiguous.label if self._beginning is None else self._beginning.label
+
     def first(self, n: int, space: StructureSpace, rng: np.random.Generator) -> FloatArray:
-        """Contiguous placements, as long as nothing can be learnt, shape ``(n, 3a)``."""
-        return space.sample_contiguous(n, rng)
+        """Structures for as long as nothing can be learnt, shape ``(n, 3a)``; none is refused."""
+        placed = space.sample_contiguous(n, rng)
+        if self._beginning is None:
+            return placed
+        made = self._beginning.propose(_EACH * n, placed, space, rng)
+        allowed = made[[not reason for reason in space.refusals(made)]]
+        return np.concatenate([allowed, placed])[:n]
 
     def propose(self, n: int, surface: EnergySurface, history: History, extra: FloatArray | None = None) -> FloatArray:
         """The n structures to be evaluated next, shape ``(n, 3a)``; none was tried before and none is refused.
@@ -131,7 +152,7 @@ class StructureSearch:
             parents = pool[self._distinct(surface.features(pool))]
         chosen = pool[self._batch(n, surface, pool, history, best, rng)]
         if len(chosen) < n:
-            chosen = np.concatenate([chosen, self.first(n - len(chosen), space, rng)])
+            chosen = np.concatenate([chosen, space.sample_contiguous(n - len(chosen), rng)])
         return chosen
 
     def _children(self, count: int, parents: FloatArray, space: StructureSpace, rng: np.random.Generator) -> FloatArray:

@@ -16,9 +16,6 @@ from matseek.core.surface import SurfaceSurrogate
 
 FloatArray = npt.NDArray[np.float64]
 
-_FIRST = "contiguous"
-"""Who has chosen structures that nothing was learnt for."""
-
 
 @dataclass(frozen=True)
 class OnStructures:
@@ -56,7 +53,7 @@ class OnStructures:
         self.surrogate.check_machine()
 
     def ask(self, n: int, history: History, proposer: str, extra: FloatArray | None = None) -> Proposal:
-        """Choose n structures: contiguous ones as long as nothing can be learnt, then the best of the surface.
+        """Choose n structures: the first ones as long as nothing can be learnt, then the best of the surface.
 
         Args:
             n: How many.
@@ -67,7 +64,7 @@ class OnStructures:
         space = history.space.as_structures()
         assert space is not None
         if len(history.tried) < self.search.start or self.surrogate.reason_to_wait(history) is not None:
-            return Proposal(self.search.first(n, space, history.rng()), (_FIRST,) * n)
+            return Proposal(self.search.first(n, space, history.rng()), (self.search.first_label,) * n)
         surface = self.surrogate.fit(history)
         points = self.search.propose(n, surface, history, extra)
         predicted = surface.predict(points)

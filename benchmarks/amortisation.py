@@ -1,0 +1,291 @@
+"""From how many related searches on does a trained sampler pay? Training counts.
+
+The zoo's ``islands`` (``benchmarks/train_islands.py``) is tried on islands, faces and metals that it has not seen.
+Samples: how many of its raw samples are the lowest island known, as drawn and after relaxation, against contiguous
+placements. Searches: evaluations, rounds, and CPU seconds until a batch solves the problem as evaluated (the island's
+bonds, see ``benchmarks/structures.py``), seeds 1000 to 1007; settings were chosen on Pt7 with seeds 100 to 103. Table:
+training and k searches, from these means. Known minima of islands that do not ship are the lowest of two searches by
+``bayesian`` and of all relaxed samples. Cells are gone on with.
+
+    .venv/bin/python -W ignore -m benchmarks.amortisation [--parts minima samples searches] [--seeds 8]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+
+from benchmarks.results_io import RESULTS, write
+from benchmarks.train_islands import island, left_out
+from matseek import Campaign
+from matseek.configuration import run_settings
+from matseek.core.searcher import Searcher
+from matseek.godiff import DiffusionModel, SurrogateRelaxation
+from matseek.insight.stopping import Solved
+from matseek.insight.success import SuccessRate
+from matseek.library.islands import putative_minimum
+from matseek.potentials import BatchedEMT
+from matseek.problems.motifs import Heptamer, Island, Relaxation
+from matseek.problems.structure import StructureProblem, SuccessTest, passes
+from matseek.spaces import Adlayer
+
+SHIPPED = {
+    "Pt7_Pt111": None,
+    "Pt10_Pt111": "platinum_decamer",
+    "Cu9_Cu100": "copper_nonamer",
+    "Pt3Cu4_Pt111": "platinum_copper_heptamer",
+}
+OTHERS = ("Pd8_Pd111", "Ag6_Ag100", "Pd4_Pd122")
+"""Another metal; a size that was left out on that face; another metal at a step."""
+
+PROBLEMS = (*SHIPPED, *OTHERS)
+SMALL = "searcher.samples=4"
+METHODS: dict[str, tuple[str, ...]] = {
+    "bayesian": ("searcher=bayesian",),
+    "bayesian that begins with islands": ("searcher=bayesian", "searcher.structures.search.beginning=diffusion"),
+    "godiff_active from islands": ("searcher=godiff_active", "searcher.start=islands", SMALL),
+}
+BUDGET, SEEDS, SAMPLES = 320, range(1000, 1008), 64
+RELATED = (1, 2, 5, 10, 20)
+HOW = ("contiguous", "islands", "islands, relaxed on its forces")
+ADATOM_EVALUATIONS = 320
+"""That ``godiff_transfer``'s model was trained on, see its card."""
+
+FINE = Relaxation(fmax=0.03, max_steps=150)
+PATH = RESULTS / "amortisation.json"
+
+
+def space_of(name: str) -> Adlayer:
+    """The space of a problem."""
+    free, face = name.split("_")
+    assert left_out(free, face[2:]), f"{name} was trained on"
+    return island(free, face[:2], face[2:])
+
+
+def test_of(name: str, minima: dict[str, Any]) -> SuccessTest:
+    """What solves a problem: the bonds of the lowest island known."""
+    if name == "Pt7_Pt111":
+        return Heptamer()
+    return Island(known(name, minima))
+
+
+def known(name: str, minima: dict[str, Any]) -> Atoms:
+    """The lowest island known."""
+    shipped = SHIPPED.get(name)
+    if shipped is not None:
+        return putative_minimum(shipped)
+    return space_of(name).atoms(np.array(minima[name]["point"]))
+
+
+def searcher_of(overrides: Sequence[str]) -> Searcher:
+    """The searcher of a method."""
+    return run_settings(["problem=platinum_heptamer", *overrides]).searcher
+
+
+def minimum(name: str) -> dict[str, Any]:
+    """The lowest of two searches and their relaxations."""
+    space, calculator = space_of(name), BatchedEMT()
+    problem = StructureProblem(space, BatchedEMT, name=name)
+    lowest: dict[str, Any] = {"energy": np.inf}
+    for seed in (7, 8):
+        found = Campaign(problem, searcher_of(METHODS["bayesian"]), seed=seed).run(30).history()
+        for k in np.argsort(found.values, kind="stable")[:4]:
+            better(lowest, space, FINE.relax(space.atoms(found.points[k]), calculator))
+    return lowest
+
+
+def better(lowest: dict[str, Any], space: Adlayer, relaxed: Any) -> None:  # noqa: ANN401 -- a RelaxedStructure
+    """Keep a relaxed structure if it is the lowest."""
+    point = space.point(relaxed.atoms)
+    if relaxed.energy < lowest["energy"] and not space.refusals(point)[0]:
+        lowest.update(energy=round(relaxed.energy, 4), point=np.round(point, 4).ravel().tolist())
+
+
+def samples(name: str, how: str, minima: dict[str, Any]) -> dict[str, Any]:
+    """What samples are, as drawn and relaxed."""
+    space, calculator = space_of(name), BatchedEMT()
+    problem = StructureProblem(space, BatchedEMT, name=name)
+    began = time.process_time()
+    if how == "contiguous":
+        drawn = [space.atoms(p) for p in space.sample_contiguous(SAMPLES, np.random.default_rng(1000))]
+    else:
+        model = DiffusionModel.load("islands")
+        if how == "islands, relaxed on its forces":
+            model = DiffusionModel(model.card, model.sampler, relaxation=SurrogateRelaxation())
+        drawn = model.sample(problem, SAMPLES, seed=1000)
+    cpu = time.process_time() - began
+    relaxed = [FINE.relax(atoms, calculator) for atoms in drawn]
+    if name in OTHERS:
+        for r in relaxed:
+            better(minima[name], space, r)
+    test = test_of(name, minima)
+    energies = np.array([r.energy for r in relaxed])
+    return {
+        "samples": len(drawn),
+        "as_drawn": int(sum(passes(test, a, 0.0) for a in drawn)),
+        "relaxed": int(sum(passes(test, r.atoms, r.energy) for r in relaxed)),
+        "lowest_relaxed": round(float(energies.min()), 4),
+        "median_relaxed": round(float(np.median(energies)), 4),
+        "mean_relaxation_calls": round(float(np.mean([r.calls for r in relaxed])), 1),
+        "cpu_seconds_a_sample": round(cpu / len(drawn), 3),
+    }
+
+
+def search(name: str, method: str, seed: int, minima: dict[str, Any]) -> dict[str, Any]:
+    """A campaign in numbers."""
+    problem = StructureProblem(space_of(name), BatchedEMT, test_of(name, minima), name=name)
+    searcher = searcher_of(METHODS[method])
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.process_time()
+        ledger = Path(folder) / "ledger.sqlite"
+        found = Campaign(problem, searcher, ledger, seed=seed, stop=(Solved(),)).run(BUDGET)
+        cpu = time.process_time() - began
+        first, trace = found.summary()["evaluations_to_success"], found.to_frame()
+    rounds = None if first is None else int(trace.loc[trace["evaluation"] == first, "iteration"].iloc[0])
+    return {"evaluations": first, "rounds": rounds, "paid": len(trace), "cpu_seconds": round(cpu, 2)}
+
+
+def rows(cells: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """A row per problem and method, and one of all problems."""
+    result = []
+    for method in METHODS:
+        for problem in (*PROBLEMS, "all"):
+            own = [c for k, c in cells.items() if k.split("/")[1] == method and problem in ("all", k.split("/")[0])]
+            if not own:
+                continue
+            rate = SuccessRate([c["evaluations"] for c in own])
+            row: dict[str, Any] = {
+                "problem": problem,
+                "method": method,
+                "seeds": rate.runs,
+                "successes": rate.successes,
+            }
+            for key in ("evaluations", "paid", "rounds", "cpu_seconds"):
+                some = [c[key] for c in own if c[key] is not None]
+                row[f"mean_{key}"] = float(np.mean(some)) if some else None
+                row[f"error_{key}"] = float(np.std(some, ddof=1) / np.sqrt(len(some))) if len(some) > 1 else None
+            row["most_evaluations"] = max(rate.evaluations, default=None)
+            result.append(row)
+    return result
+
+
+def costs(table: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Of each method: what training takes, and what a search takes on average over all problems."""
+    found = {}
+    training = DiffusionModel.load("islands").card.training
+    for method in METHODS:
+        mean = next((r for r in table if r["method"] == method and r["problem"] == "all"), None)
+        if mean is None:
+            continue
+        trained = "islands" in method
+        found[method] = {
+            "training_evaluations": training["energy_evaluations"] if trained else 0,
+            "training_cpu_seconds": training["data_cpu_seconds"] + training["training_cpu_seconds"] if trained else 0.0,
+            **{key: mean[key] for key in ("mean_evaluations", "error_evaluations", "mean_cpu_seconds", "mean_rounds")},
+            "error_cpu_seconds": mean["error_cpu_seconds"],
+        }
+    stored = json.loads((RESULTS / "heptamer.json").read_text())["cells"]
+    adatom = json.loads((RESULTS / "adatom.json").read_text())
+    for method in ("godiff_ffg", "godiff_transfer"):
+        own = [c for k, c in stored.items() if k.split("/")[0] == method]
+        evaluations = np.array([c["evaluations_to_success"] for c in own], dtype=float)
+        seconds = np.array([c["cpu_seconds"] for c in own])
+        trained = method == "godiff_transfer"
+        found[f"{method} (on Pt7)"] = {
+            "training_evaluations": ADATOM_EVALUATIONS if trained else 0,
+            "training_cpu_seconds": adatom["rows"][0]["median_cpu_seconds"] if trained else 0.0,
+            "mean_evaluations": float(evaluations.mean()),
+            "error_evaluations": float(evaluations.std(ddof=1) / np.sqrt(len(own))),
+            "mean_cpu_seconds": float(seconds.mean()),
+            "error_cpu_seconds": float(seconds.std(ddof=1) / np.sqrt(len(own))),
+            "mean_rounds": float(np.ceil(evaluations / 32).mean()),
+        }
+    return found
+
+
+def totals(found: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Training and k searches; errors are those of k times the mean."""
+    result = []
+    for method, cost in found.items():
+        for unit in ("evaluations", "cpu_seconds"):
+            row: dict[str, Any] = {"method": method, "unit": unit, "training": cost[f"training_{unit}"]}
+            for k in RELATED:
+                row[f"k={k}"] = round(cost[f"training_{unit}"] + k * cost[f"mean_{unit}"], 1)
+                row[f"error k={k}"] = round(k * cost[f"error_{unit}"], 1)
+            others = (n for n in found if n != method)
+            row["pays from"] = {n: pays(cost, found[n], unit) for n in others} if row["training"] else {}
+            result.append(row)
+    return result
+
+
+def pays(trained: dict[str, Any], other: dict[str, Any], unit: str) -> int | None:
+    """From how many searches on training is made up for; None if never."""
+    won = other[f"mean_{unit}"] - trained[f"mean_{unit}"]
+    more = trained[f"training_{unit}"] - other[f"training_{unit}"]
+    if more <= 0:
+        return 1
+    return int(np.ceil(more / won)) if won > 0 else None
+
+
+def main() -> None:
+    """Do what is missing, and write the report after each cell."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--parts", nargs="+", default=["minima", "samples", "searches"])
+    parser.add_argument("--problems", nargs="+", default=PROBLEMS)
+    parser.add_argument("--methods", nargs="+", default=list(METHODS))
+    parser.add_argument("--seeds", type=int, default=len(SEEDS))
+    arguments = parser.parse_args()
+    known_before = json.loads(PATH.read_text()) if PATH.is_file() else {}
+    state: dict[str, dict[str, Any]] = {part: known_before.get(part, {}) for part in ("minima", "samples", "cells")}
+
+    def keep(part: str, key: str, value: dict[str, Any]) -> None:
+        state[part][key] = value
+        print(part, key, {k: v for k, v in value.items() if k != "point"}, flush=True)
+        report(state)
+
+    if "minima" in arguments.parts:
+        for name in (n for n in arguments.problems if n in OTHERS and n not in state["minima"]):
+            keep("minima", name, minimum(name))
+    if "samples" in arguments.parts:
+        for name in arguments.problems:
+            for how in HOW:
+                if f"{name}/{how}" not in state["samples"]:
+                    keep("samples", f"{name}/{how}", samples(name, how, state["minima"]))
+    if "searches" in arguments.parts:
+        search("Pt7_Pt111", arguments.methods[0], 0, {})  # everything is compiled once
+        for seed in SEEDS[: arguments.seeds]:
+            for name in arguments.problems:
+                for method in arguments.methods:
+                    key = f"{name}/{method}/{seed}"
+                    if key not in state["cells"]:
+                        keep("cells", key, search(name, method, seed, state["minima"]))
+    report(state)
+    print(PATH)
+
+
+def report(state: dict[str, Any]) -> None:
+    """Write everything, tables first."""
+    table = rows(state["cells"])
+    found = costs(table)
+    content = {
+        "command": ".venv/bin/python -W ignore -m benchmarks.amortisation",
+        "settings": {k: " ".join(v) for k, v in METHODS.items()},
+        "training": DiffusionModel.load("islands").card.training,
+        "totals": totals(found),
+        "costs": found,
+        "rows": table,
+        **state,
+    }
+    write("amortisation", content)
+
+
+if __name__ == "__main__":
+    main()
