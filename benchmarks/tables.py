@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.results_io import RESULTS, ROOT
 
-PAGES = [ROOT / "README.md", ROOT / "docs" / "reliability.md"]
+PAGES = [ROOT / "README.md", ROOT / "docs" / "reliability.md", ROOT / "docs" / "structures.md"]
 
 
 def markdown(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
@@ -257,6 +257,54 @@ def islands(report: dict[str, Any]) -> str:
     return markdown(["problem", *_OF_ISLANDS, "median best, eV", "median CPU s"], rows)
 
 
+def structures(report: dict[str, Any]) -> str:
+    """Who wins where on structures."""
+
+    def mean(value: float | None) -> str:
+        return "-" if value is None else f"{value:.1f}"
+
+    rows = [
+        [
+            f"`{row['problem']}`",
+            row["method"],
+            f"{row['successes']} of {row['seeds']} ({row['success_low']:.0%} to {row['success_high']:.0%})",
+            mean(row["mean_evaluations"])
+            + ("" if row["standard_error"] is None else f" ± {row['standard_error']:.1f}"),
+            mean(row["mean_rounds"]),
+            f"{mean(row['mean_evaluations_to_minimum'])} ({row['reach_minimum']} of {row['seeds']})",
+            f"{row['mean_cpu_seconds']:.1f}",
+            f"{row['mean_wall_seconds']:.0f}",
+        ]
+        for row in report["rows"]
+    ]
+    names = ["problem", "method", "succeed (95 %)", "mean evaluations ± standard error", "mean rounds"]
+    return markdown([*names, "within 0.1 eV of the minimum, mean evaluations", "CPU s", "wall s"], rows)
+
+
+def structure_scaling(report: dict[str, Any]) -> str:
+    """One choice on structures."""
+    rows = [
+        [f"`{r['free']}`", f"{r['evaluations']:,}", r["seconds_fitting"], r["seconds_searching"], r["seconds"]]
+        for r in report["rows"]
+    ]
+    return markdown(["free atoms", "evaluations known", "fitting, CPU s", "searching, CPU s", "together"], rows)
+
+
+def large_island(report: dict[str, Any]) -> str:
+    """Thirty atoms."""
+    rows = [
+        [
+            *key.rsplit("/", 1),
+            *(f"{e:.2f}" for e in cell["lowest"].values()),
+            cell["rounds"],
+            _count(cell["cpu_seconds"]),
+        ]
+        for key, cell in report["cells"].items()
+    ]
+    counts = next(iter(report["cells"].values()))["lowest"]
+    return markdown(["method", "seed", *(f"lowest of {int(n):,}, eV" for n in counts), "rounds", "CPU s"], rows)
+
+
 def comparison(report: dict[str, Any]) -> str:
     """BO, the network and GO-Diff on the same work."""
     rows = [
@@ -384,6 +432,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
         *(killing, killing_server, kernels, gp_scaling, resume, fuzz, ledger_speed, attack_executors, mutants),
         *(comparison, heptamer, islands, minima, adatom, sensitivity, scaling),
         *(emt_speed, mace_batch, painn_speed, painn_fidelity),
+        *(structures, structure_scaling, large_island),
     )
 }
 
@@ -394,7 +443,7 @@ def main() -> None:
         text = page.read_text()
         for name in re.findall(r"<!-- table (\w+) -->", text):
             report = json.loads((RESULTS / f"{name}.json").read_text())
-            body = f"{TABLES[name](report)}\n\n`{report['command']}`, goal: {report['goal']}."
+            body = f"{TABLES[name](report)}\n\n`{report['command']}`, goal: {report.get('goal', 'none set')}."
             pattern = rf"(<!-- table {name} -->\n).*?(<!-- end -->)"
             text = re.sub(pattern, lambda m, b=body: f"{m[1]}{b}\n{m[2]}", text, flags=re.DOTALL)
         page.write_text(text)

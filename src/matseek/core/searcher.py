@@ -226,7 +226,7 @@ def require_box(searcher: str, space: Space) -> BoxView:
         raise ValueError(
             f"searcher={searcher} searches a box of coordinates; of structures it knows those with one free atom, and "
             f"room for it above every atom of the template; {has}: take searcher=rss, "
-            "searcher=random or searcher=godiff"
+            "searcher=godiff, or searcher=bayesian with its usual setting of structures"
         )
     return view
 
