@@ -99,6 +99,12 @@ def test_the_seed_and_the_batch_make_the_model(history, surface):
     assert not np.array_equal(QUICK.fit(replace(history, iteration=history.iteration + 1)).mean(x), surface.mean(x))
 
 
+def test_reduced_precision_trains_as_well(history, surface):
+    reduced = replace(QUICK, trainer=TrainerSettings(precision="bf16-mixed")).fit(history).mean(history.points)
+    assert np.std(reduced - surface.mean(history.points)) < 0.5 * np.std(history.values)
+    assert not np.array_equal(reduced, surface.mean(history.points))
+
+
 def test_no_structures_are_predicted_as_nothing(surface):
     found = surface.predict(np.zeros((0, 6)))
     assert found.mean.shape == (0,)

@@ -35,7 +35,7 @@ _AT_ONCE = 256
 """Structures that are predicted at once, which bounds the memory."""
 
 _STEEPEST = 10.0
-"""Norm at which the gradient of a training step is cut off, per member."""
+"""Norm at which the gradient of a training step is cut off, for each member on average."""
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,8 @@ class _Lesson(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:  # noqa: ANN401 -- Lightning's own union of dictionaries
         """Adam, its rate falling to zero along half a cosine (Loshchilov and Hutter, ICLR 2017)."""
-        optimizer = torch.optim.Adam(self.parameters(), lr=self._learning_rate, fused=True)
+        # Lightning cuts off no gradients of the fused form in reduced precision.
+        optimizer = torch.optim.Adam(self.parameters(), lr=self._learning_rate)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=self._steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
