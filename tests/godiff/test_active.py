@@ -1,5 +1,6 @@
 """Many samples for each that is evaluated, and a Gaussian process that chooses among them."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from ase.build import fcc111
 
 from matseek import Campaign
+from matseek.acquisition import LogEI
 from matseek.candidates import AcquisitionRelaxation, OnStructures, StructureSearch
 from matseek.configuration import run_settings
 from matseek.core.records import REFUSED
@@ -16,12 +18,12 @@ from matseek.godiff import ActiveChoice, GODiffSearcher
 from matseek.potentials import BatchedEMT
 from matseek.problems import RecipeProblem, StructureProblem
 from matseek.spaces import Adlayer, Box, LinearConstraint, Variable
-from matseek.surrogates import StructureGP
+from matseek.surrogates import StructureGP, ValueGP
 from matseek.testing import check_searcher, measured
 from tests.godiff.test_searcher import QUICK, valley
 
 SEARCH = StructureSearch(candidates=6, generations=1, relaxation=AcquisitionRelaxation(steps=5), start=3)
-CHOICE = ActiveChoice(pool=3, structures=OnStructures(StructureGP(forces=False), SEARCH))
+CHOICE = ActiveChoice(pool=3, uniform=0, structures=OnStructures(StructureGP(forces=False), SEARCH))
 ACTIVE = {**QUICK, "samples": 4, "steps": 4, "active": CHOICE, "kt": ExponentialKT(1.0, 0.1)}
 SPACE = Box([Variable("a", 0, 10), Variable("b", -1, 1)], [LinearConstraint({"a": 1.0, "b": 5.0}, upper=9.0)])
 
@@ -67,6 +69,17 @@ def test_recipes_come_from_the_samples():
     assert SPACE.contains(first).all()
     outside = CHOICE.ask(2, history, "godiff", np.array([[10.0, 1.0], [9.9, 0.9]])).points
     assert SPACE.contains(outside).all(), "samples that violate a constraint begin at the nearest point that does not"
+
+
+def test_uniform_recipes_join_samples_that_lie_together():
+    history = measured(recipes(), 8)
+    together = np.array([[0.1, -0.9], [0.101, -0.9], [0.1, -0.901]])
+    gp = ValueGP().fit(history)
+    few, many = (
+        replace(CHOICE, uniform=count, acquisition=LogEI(steps=1)).ask(1, history, "godiff", together).points
+        for count in (0, 200)
+    )
+    assert gp.mean(many) < gp.mean(few)
 
 
 def test_structures_come_from_the_samples():
@@ -115,6 +128,7 @@ def test_a_trained_model_gives_the_first_batch():
     ("settings", "message"),
     [
         ({"pool": 0}, "active.pool=0"),
+        ({"uniform": -1}, "active.uniform=-1"),
         ({"structures": StructureGP()}, "active.structures="),
         ({"acquisition": "nearest"}, "active.acquisition='nearest'"),
         ({"kernel": "round"}, "active.kernel='round'"),

@@ -35,6 +35,8 @@ class ActiveChoice:
 
     Args:
         pool: Samples drawn for each that is evaluated.
+        uniform: Uniform recipes that join the samples, for each that is evaluated: a network that has settled in one
+            basin samples no other. Structures have their generators.
         structures: The model of the energies of structures, and how its surface is searched.
         acquisition: How a batch of recipes is chosen, as of :class:`matseek.searchers.BayesianSearcher`.
         kernel: Of recipes: ``ard`` or ``isotropic``, see :meth:`matseek.surrogates.gp.GaussianProcess.fit`.
@@ -44,12 +46,20 @@ class ActiveChoice:
     """
 
     pool: int = 8
+    uniform: int = 64
     structures: OnStructures = field(default_factory=lambda: OnStructures(StructureGP()))
     acquisition: str | Acquisition = "local_penalization"
     kernel: KernelName = "ard"
 
     def __post_init__(self) -> None:
-        check(self, "active.", pool=whole(1, 100_000), structures=of(OnStructures), kernel=one_of(KERNELS))
+        check(
+            self,
+            "active.",
+            pool=whole(1, 100_000),
+            uniform=whole(0, 100_000),
+            structures=of(OnStructures),
+            kernel=one_of(KERNELS),
+        )
         acquisition_of("active.acquisition", self.acquisition)
 
     def surrogate(self, space: Space) -> Surrogate:
@@ -84,6 +94,8 @@ class ActiveChoice:
         gp = ValueGP(self.kernel)
         if gp.reason_to_wait(history) is not None or not len(samples):
             return Proposal(window.sample_latin_hypercube(n, rng), ("lhs",) * n)
+        if self.uniform:
+            samples = np.concatenate([samples, window.sample_uniform(n * self.uniform, rng)])
         state = search_state(gp, history, candidates=samples)
         acquisition = acquisition_of("active.acquisition", self.acquisition)
         with quiet_numerics():
