@@ -1,5 +1,9 @@
 """Many samples for each that is evaluated, and a Gaussian process that chooses among them."""
 
+import os
+import socket
+import subprocess
+import sys
 from dataclasses import replace
 from functools import partial
 
@@ -20,6 +24,7 @@ from matseek.problems import RecipeProblem, StructureProblem
 from matseek.spaces import Adlayer, Box, LinearConstraint, Variable
 from matseek.surrogates import StructureGP, ValueGP
 from matseek.testing import check_searcher, measured
+from tests.conftest import ROOT
 from tests.godiff.test_searcher import QUICK, valley
 
 SEARCH = StructureSearch(candidates=6, generations=1, relaxation=AcquisitionRelaxation(steps=5), start=3)
@@ -92,6 +97,38 @@ def test_structures_come_from_the_samples():
     surface = CHOICE.structures.surrogate.fit(history)
     bound = [float(p.mean[0] - 2 * p.deviation[0]) for p in map(surface.predict, (alone.points, chosen.points))]
     assert bound[1] < bound[0]
+
+
+TWO = """
+import sys, torch
+from matseek import Campaign
+from matseek.godiff import GODiffSearcher
+from matseek.training.trainer import TrainerSettings
+from tests.godiff.test_active import ACTIVE, recipes
+
+torch.set_num_threads(1)
+trainer = TrainerSettings(accelerator="cpu", devices=2, strategy="ddp")
+Campaign(recipes(), GODiffSearcher(**ACTIVE, trainer=trainer), sys.argv[1], seed=0).run(12)
+"""
+
+
+def test_two_processes_choose_what_one_does(tmp_path):
+    script = tmp_path / "two.py"
+    script.write_text(TWO)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={port}"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*command, script, tmp_path / "two.db"], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 0, done.stderr
+    together = Campaign(recipes(), GODiffSearcher(**ACTIVE), tmp_path / "two.db", seed=0)
+    alone = Campaign(recipes(), GODiffSearcher(**ACTIVE), seed=0).run(12)
+    a, b = ([e.point for e in c.ledger.evaluations()] for c in (together, alone))
+    assert len(a) == 12, "paid for once, not once a process"
+    np.testing.assert_allclose(a, b, atol=1e-2)
 
 
 def test_equal_values_are_no_reason_to_end():
