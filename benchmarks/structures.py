@@ -47,7 +47,7 @@ METHODS: dict[str, tuple[str, ...]] = {
 SEEDS = range(1000, 1008)
 GOAL = (
     "on the heptamer, one at once, 8 of 8 within a mean of 35 evaluations and 30 CPU s; 12 rounds of 8, 6 of 32; the "
-    "network 150 evaluations; godiff_active 60 evaluations or 8 rounds of 32; on the adatom a median of 15; elsewhere 70"
+    "network 150 evaluations; godiff_active 60 evaluations or 8 rounds of 32; on the adatom a median of 15; else 70"
 )
 WITHIN = 0.1
 """Of the putative minimum, in eV."""

@@ -1,11 +1,12 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matseek.insight.success import SuccessRate, log_rank
+from matseek.insight.success import SuccessRate, log_rank, round_of
 
 FIRSTS = st.lists(st.none() | st.integers(1, 10_000), min_size=1, max_size=30)
 
@@ -42,3 +43,8 @@ def test_log_rank_where_all_succeed_at_once_or_nobody_does():
     at_once = SuccessRate([3.0, 3.0])
     assert log_rank(at_once, 9, at_once, 9) == 1.0
     assert math.isnan(log_rank(SuccessRate([None]), 9, SuccessRate([None]), 9))
+
+
+def test_a_round_is_the_batch_of_an_evaluation():
+    trace = pd.DataFrame({"evaluation": [1, 2, 3, 4, 5], "iteration": [1, 1, 1, 2, 2]})
+    assert [round_of(trace, n) for n in (1, 3, 4, None, 9)] == [1, 1, 2, None, None]

@@ -56,7 +56,14 @@ def record_of(runs, **more):
         )
     traces = {
         name: [
-            pd.DataFrame({"evaluation": range(1, len(r.values) + 1), "iteration": 1, "value": r.values}) for r in own
+            pd.DataFrame(
+                {
+                    "evaluation": range(1, len(r.values) + 1),
+                    "iteration": np.arange(len(r.values)) // 2 + 1,
+                    "value": r.values,
+                }
+            )
+            for r in own
         ]
         for name, own in runs.items()
     }
@@ -65,7 +72,17 @@ def record_of(runs, **more):
         table=pd.DataFrame(rows),
         pairs=compared(runs),
         rates=rates,
-        summaries={name: [{"failed": 2}] * len(own) for name, own in runs.items()},
+        summaries={
+            name: [
+                {
+                    "failed": 2,
+                    "success": r.first is not None if r.tested else None,
+                    "evaluations_to_success": r.first,
+                }
+                for r in own
+            ]
+            for name, own in runs.items()
+        },
         traces=traces,
         iterations={name: [pd.DataFrame()] * len(own) for name, own in runs.items()},
         published={},
@@ -222,3 +239,9 @@ def test_a_page_is_one_file_with_its_figures(tmp_path):
     assert not re.search(r"""(?:src|href)=["']?https?:""", page)
     for caption in ("Who succeeds", "How many runs have succeeded by then", "The best value so far"):
         assert caption in page
+
+
+def test_rounds_are_counted_beside_evaluations():
+    rounds = record_of({"quick": QUICK, "slow": SLOW}).rounds
+    assert rounds["quick"].mean_of_successes == pytest.approx(np.mean([2, 3, 3, 2, 3, 3, 2, 3]))
+    assert (rounds["slow"].runs, rounds["slow"].evaluations) == (8, [6])
