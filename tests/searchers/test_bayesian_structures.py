@@ -1,5 +1,6 @@
 """Bayesian optimisation of structures."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -82,3 +83,22 @@ def test_one_atom_can_still_be_searched_as_a_box():
     assert campaign.summary()["evaluations"] == 10
     with pytest.raises(ValueError, match="this space has 3"):
         Campaign(PROBLEMS["three atoms"], BayesianSearcher(structures=None), seed=0).run(5)
+
+
+def test_a_new_best_structure_is_followed_along_its_forces():
+    searcher = BayesianSearcher(structures=replace(SMALL, force_step=0.02))
+    campaign = Campaign(PROBLEMS["three atoms"], searcher, seed=0).run(10)
+    found = campaign.ledger.evaluations()
+    plane = campaign.problem.space.plane
+    steps = [k for k, e in enumerate(found) if e.proposer == "true forces"]
+    assert steps
+    for k in steps:
+        before, after = found[k - 1], found[k]
+        assert before.value <= min(e.value for e in found[:k])
+        moved = (after.point - before.point).reshape(-1, 3)
+        moved[:, :2] -= (
+            np.round(moved[:, :2] @ np.linalg.inv(campaign.problem.space.plane)) @ campaign.problem.space.plane
+        )
+        assert np.linalg.norm(moved, axis=1).max() <= 0.2 + 1e-9
+        assert (moved * before.response).sum() > 0
+    check_searcher(lambda: searcher, PROBLEMS["three atoms"], budget=5)

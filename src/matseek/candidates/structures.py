@@ -8,13 +8,19 @@ import numpy as np
 import numpy.typing as npt
 
 from matseek.candidates.search import StructureSearch
-from matseek.checks import check, of
+from matseek.checks import check, of, optional, real
 from matseek.core.history import History
 from matseek.core.records import TRAINED, Event, Proposal
 from matseek.core.space import StructureSpace
 from matseek.core.surface import SurfaceSurrogate
 
 FloatArray = npt.NDArray[np.float64]
+
+_FORCES = "true forces"
+"""Who has chosen a structure along the forces of the one before."""
+
+_LONGEST = 0.2
+"""How far an atom is moved along its force at most, in angstrom."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,9 @@ class OnStructures:
     Args:
         surrogate: The model of the energies.
         search: How its surface is searched, and a batch chosen.
+        force_step: Whether a structure that the model has chosen, and that is the best so far, is followed by one that
+            lies further along its true forces: displacement per force in A^2/eV, no atom farther than 0.2 angstrom
+            (the second step of Bisbo and Hammer, Phys. Rev. B 105, 245404 (2022)). None leaves it out.
 
     Raises:
         ValueError: If a setting is not as described.
@@ -31,6 +40,7 @@ class OnStructures:
 
     surrogate: SurfaceSurrogate
     search: StructureSearch = field(default_factory=StructureSearch)
+    force_step: float | None = None
 
     def __post_init__(self) -> None:
         check(
@@ -38,6 +48,7 @@ class OnStructures:
             "structures.",
             surrogate=of(SurfaceSurrogate, "a model of energies, such as StructureGP()"),
             search=of(StructureSearch),
+            force_step=optional(real(above=0, high=10, unit="A^2/eV")),
         )
 
     def check(self, space: StructureSpace) -> None:
@@ -65,8 +76,11 @@ class OnStructures:
         assert space is not None
         if len(history.tried) < self.search.start or self.surrogate.reason_to_wait(history) is not None:
             return Proposal(self.search.first(n, space, history.rng()), (self.search.first_label,) * n)
+        step = self._along_the_forces(history, space, proposer)
+        if len(step) == n:
+            return Proposal(step, (_FORCES,))
         surface = self.surrogate.fit(history)
-        points = self.search.propose(n, surface, history, extra)
+        points = self.search.propose(n - len(step), surface, history, extra)
         predicted = surface.predict(points)
         k = int(np.argmin(predicted.mean))
         figures = {"predicted_lowest": float(predicted.mean[k]), "predicted_deviation": float(predicted.deviation[k])}
@@ -75,4 +89,19 @@ class OnStructures:
             f"predicted at {predicted.mean[k]:.4g} +- {predicted.deviation[k]:.2g} eV"
         )
         event = Event(TRAINED, message, {"run": history.iteration, "figures": figures})
-        return Proposal(points, (proposer,) * n, (event,))
+        proposers = (*(_FORCES,) * len(step), *(proposer,) * len(points))
+        return Proposal(np.concatenate([step, points]), proposers, (event,))
+
+    def _along_the_forces(self, history: History, space: StructureSpace, proposer: str) -> FloatArray:
+        """The structure that follows the last one along its true forces, shape ``(1, 3a)``; ``(0, 3a)`` without one."""
+        nothing, last = np.zeros((0, space.dim)), history.evaluations[-1]
+        if self.force_step is None or last.proposer != proposer or last.status != "done" or last.response is None:
+            return nothing
+        if last.value > history.values.min():
+            return nothing
+        step = self.force_step * np.asarray(last.response, dtype=np.float64).reshape(-1, 3)
+        longest = float(np.linalg.norm(step, axis=1).max())
+        moved = last.point.reshape(-1, 3) + step * min(1.0, _LONGEST / max(longest, 1e-12))
+        moved[:, 2] = moved[:, 2].clip(space.z_low, space.z_high)
+        point = space.wrap(moved.reshape(1, -1))
+        return nothing if space.refusals(point)[0] else point
