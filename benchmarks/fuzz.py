@@ -48,10 +48,11 @@ from matseek.campaign import Campaign
 from matseek.comparison import Comparison
 from matseek.configuration import run_settings
 from matseek.errors import MatseekError
-from matseek.godiff import atomic_score, graphs, painn, recipe_score, score_matching
+from matseek.godiff import atomic_score, recipe_score, score_matching
 from matseek.godiff import replay as replay_data
 from matseek.insight import stopping
 from matseek.library import measured, platinum, silver, silver_problems
+from matseek.networks import graphs, painn
 from matseek.potentials import BatchedEMT
 from matseek.potentials.mace import MACE
 from matseek.problems import calculators, laboratory, motifs
@@ -595,6 +596,11 @@ SMALL = {
         "searcher.training.members=2",
         "searcher.batch_size=3",
         "searcher.least=3",
+        "searcher.structures.surrogate.steps=2",
+        "searcher.structures.surrogate.features=4",
+        "searcher.structures.search.candidates=4",
+        "searcher.structures.search.generations=1",
+        "searcher.structures.search.relaxation.steps=2",
     ],
     "godiff": [
         "searcher.steps=2",
@@ -613,7 +619,7 @@ SMALL = {
 
 RECIPES, STRUCTURES = ("silver", "silver_colour", "laboratory"), ("platinum_adatom", "platinum_tetramer")
 OF_RECIPES = ("random", "lhs", "bayesian", "bayesian_qlogei", "network", "two_step", "godiff")
-OF_STRUCTURES = ("random", "rss", "basin_hopping", "minima_hopping", "genetic", "godiff", "godiff_ffg")
+OF_STRUCTURES = ("random", "rss", "basin_hopping", "minima_hopping", "genetic", "network", "godiff", "godiff_ffg")
 MISTAKES = (
     "searcher",
     "problem",
@@ -641,7 +647,7 @@ def working(rng: random.Random) -> tuple[list[str], list[str]]:
     problem = rng.choice(STRUCTURES if structures else RECIPES)
     searcher = rng.choice(OF_STRUCTURES if structures else OF_RECIPES)
     stops = ["none", "watch", "solved"]
-    if searcher in ("network", "two_step") and problem != "laboratory":
+    if searcher in ("network", "two_step") and not structures and problem != "laboratory":
         stops.append("paper")
     small = next(more for begin, more in SMALL.items() if searcher.startswith(begin))
     base = [

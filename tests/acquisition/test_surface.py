@@ -34,6 +34,12 @@ def test_log_improvement_is_the_logarithm_of_expected_improvement():
     assert -830 < found[4] < -790
 
 
+def test_merits_of_what_is_far_too_high_are_finite_and_in_order():
+    merit = LowerBound().merit(np.array([0.0, 1.0, 1e3, 1e4, 1e5]), np.full(5, 1e-3))
+    assert np.isfinite(merit).all()
+    assert (np.diff(merit) < 0).all()
+
+
 def test_merits_rise_as_the_bound_falls():
     value = np.array([3.0, 1.0, -2.0, -1e6])
     merit = LowerBound().merit(value, np.ones(4))

@@ -70,7 +70,8 @@ class SurfaceAcquisition(ABC):
             return np.full_like(choice, -np.inf)
         scale = max(float(deviation.mean()), 1e-12)
         merit = -(choice - np.quantile(finite, 0.5)) / scale
-        return np.where(merit > 30.0, np.log(np.maximum(merit, 1.0)), np.log(np.log1p(np.exp(np.minimum(merit, 30.0)))))
+        soft = np.log(np.log1p(np.exp(np.clip(merit, -30.0, 30.0))))
+        return np.where(merit > 30.0, np.log(np.maximum(merit, 1.0)), np.where(merit < -30.0, merit, soft))
 
 
 @dataclass(frozen=True)
