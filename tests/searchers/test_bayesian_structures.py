@@ -96,9 +96,7 @@ def test_a_new_best_structure_is_followed_along_its_forces():
         before, after = found[k - 1], found[k]
         assert before.value <= min(e.value for e in found[:k])
         moved = (after.point - before.point).reshape(-1, 3)
-        moved[:, :2] -= (
-            np.round(moved[:, :2] @ np.linalg.inv(campaign.problem.space.plane)) @ campaign.problem.space.plane
-        )
+        moved[:, :2] -= np.round(moved[:, :2] @ np.linalg.inv(plane)) @ plane
         assert np.linalg.norm(moved, axis=1).max() <= 0.2 + 1e-9
         assert (moved * before.response).sum() > 0
     check_searcher(lambda: searcher, PROBLEMS["three atoms"], budget=5)
