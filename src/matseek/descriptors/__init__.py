@@ -3,5 +3,6 @@
 from matseek.descriptors.base import Descriptor, PreparedDescriptor
 from matseek.descriptors.fingerprint import Fingerprint
 from matseek.descriptors.repulsion import Repulsion
+from matseek.descriptors.soap import Soap
 
-__all__ = ["Descriptor", "Fingerprint", "PreparedDescriptor", "Repulsion"]
+__all__ = ["Descriptor", "Fingerprint", "PreparedDescriptor", "Repulsion", "Soap"]
