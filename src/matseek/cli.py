@@ -318,7 +318,7 @@ def _show_status(run_dir: Path) -> None:
     counts = f"{now.settled} measured ({now.failed} failed), {now.pending} to be measured"
     out.print(masked(f"{now.problem}, {now.searcher}: {counts}"), highlight=False, markup=False)
     if now.best:
-        out.print(table(f"best recipes of {now.problem}", now.columns, now.rows()))
+        out.print(table(f"best evaluations of {now.problem}", now.columns, now.rows()))
     _show_sentences(now.outcome(RunFolder(run_dir).summary), now.warnings)
 
 
@@ -409,4 +409,4 @@ def _show_best(campaign: Campaign) -> None:
 
     frame = best_recipes(campaign.problem, campaign.ledger.evaluations(), count=5)
     frame = frame.drop(columns=["rank", "batch", "proposer"])
-    out.print(frame_table(frame, f"best recipes of {campaign.problem.name}"))
+    out.print(frame_table(frame, f"best {campaign.problem.point_name}s of {campaign.problem.name}"))
