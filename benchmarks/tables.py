@@ -1,4 +1,4 @@
-"""Writes the tables between the markers of README.md and docs/reliability.md from benchmarks/results/*.json.
+"""Writes the tables between the markers of README.md and of two pages of docs from benchmarks/results/*.json.
 
 make benchmark-tables
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.results_io import RESULTS, ROOT
 
-PAGES = [ROOT / "README.md", ROOT / "docs" / "reliability.md", ROOT / "docs" / "structures.md"]
+PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("reliability", "structures", "experiments"))]
 
 
 def markdown(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
@@ -425,6 +425,68 @@ def adatom(report: dict[str, Any]) -> str:
     return markdown([*names, *more], rows)
 
 
+def _totals(report: dict[str, Any]) -> str:
+    """Training and k searches, in evaluations and in CPU seconds."""
+    related = [key for key in report["totals"][0] if key.startswith("k=")]
+    header = ["method", "searches", "unit", "training", "a search", *related, "pays from k, against"]
+    rows = []
+    for row in report["totals"]:
+        digits = 0 if row["mean"] >= 100 or row["training"] else 1
+        pays = "; ".join(f"{name}: {'never' if k is None else f'{k:,}'}" for name, k in row["pays from"].items())
+        rows.append(
+            [
+                row["method"],
+                row["searches"],
+                row["unit"].replace("cpu_seconds", "CPU s"),
+                f"{row['training']:,.0f}",
+                f"{row['mean']:,.1f} ± {row['error']:.1f}",
+                *(f"{row[key]:,.{digits}f} ± {row[f'error {key}']:,.{digits}f}" for key in related),
+                pays or "-",
+            ]
+        )
+    return markdown(header, rows)
+
+
+def _searched(report: dict[str, Any]) -> str:
+    """Searches of each island."""
+    rows = [
+        [
+            f"`{row['problem']}`",
+            row["method"],
+            f"{row['successes']} of {row['seeds']}",
+            f"{row['mean_evaluations']:.1f} ± {row['error_evaluations']:.1f}",
+            row["most_evaluations"],
+            f"{row['mean_rounds']:.1f}",
+            f"{row['mean_cpu_seconds']:.1f}",
+        ]
+        for row in report["rows"]
+    ]
+    return markdown(["island", "method", "succeed", "evaluations", "most", "rounds", "CPU s"], rows)
+
+
+def _sampled(report: dict[str, Any]) -> str:
+    """What samples are, by island."""
+    rows = []
+    for name, row in report["samples"].items():
+        problem, how = name.split("/")
+        n = row["samples"]
+        rows.append(
+            [
+                f"`{problem}`",
+                how,
+                f"{row['as_drawn'] / n:.0%}",
+                f"{row['relaxed'] / n:.0%}",
+                f"{row['median_relaxed']:.2f}",
+            ]
+        )
+    return markdown(["island", "samples", "the minimum's bonds as drawn", "relaxed", "median relaxed, eV"], rows)
+
+
+def amortisation(report: dict[str, Any]) -> str:
+    """Totals of k searches, the searches, and what samples are."""
+    return "\n\n".join(part(report) for part in (_totals, _searched, _sampled))
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     f.__name__: f
     for f in (
@@ -432,7 +494,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
         *(killing, killing_server, kernels, gp_scaling, resume, fuzz, ledger_speed, attack_executors, mutants),
         *(comparison, heptamer, islands, minima, adatom, sensitivity, scaling),
         *(emt_speed, mace_batch, painn_speed, painn_fidelity),
-        *(structures, structure_scaling, large_island),
+        *(structures, structure_scaling, large_island, amortisation),
     )
 }
 

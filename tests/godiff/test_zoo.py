@@ -99,7 +99,7 @@ def test_what_is_no_safetensors_file_is_refused(tmp_path):
 
 def test_the_models_of_the_package_are_small_and_load_into_the_default_network(folder):
     shipped = zoo.models()
-    assert [card.name for card in shipped] == ["adatom"]
+    assert [card.name for card in shipped] == ["adatom", "islands"]
     for card in shipped:
         assert card.path.stat().st_size < 3e6
         settings = NetworkSettings()

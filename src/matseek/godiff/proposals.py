@@ -42,7 +42,7 @@ class Diffusion(Generator):
     """
 
     label: ClassVar[str] = "diffusion model"
-    model: str = "adatom"
+    model: str = "islands"
     steps: int = 50
     renoising: Renoising | None = field(default_factory=Renoising)
 
