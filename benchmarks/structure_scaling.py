@@ -19,7 +19,7 @@ from matseek.library.islands import island
 from matseek.potentials import BatchedEMT
 from matseek.searchers import BayesianSearcher, RandomSearcher
 
-CASES = (("Pt7", 20), ("Pt7", 100), ("Pt7", 500), ("Pt7", 2000), ("Pt", 500), ("Pt15", 500), ("Pt30", 500))
+CASES = (("Pt7", 20), ("Pt7", 100), ("Pt7", 500), ("Pt7", 2000), ("Pt", 500), ("Pt15", 500), ("Pt30", 100))
 GOAL = "one choice with 2,000 observations under 10 CPU s"
 
 
