@@ -477,9 +477,12 @@ def _sampled(report: dict[str, Any]) -> str:
                 f"{row['as_drawn'] / n:.0%}",
                 f"{row['relaxed'] / n:.0%}",
                 f"{row['median_relaxed']:.2f}",
+                f"{row['mean_relaxation_calls']:.0f}",
             ]
         )
-    return markdown(["island", "samples", "the minimum's bonds as drawn", "relaxed", "median relaxed, eV"], rows)
+    return markdown(
+        ["island", "samples", "the minimum's bonds as drawn", "relaxed", "median relaxed, eV", "force calls"], rows
+    )
 
 
 def amortisation(report: dict[str, Any]) -> str:
