@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -6,7 +8,7 @@ from scipy.stats import spearmanr
 
 from matseek.library.measured import MeasuredDroplets
 from matseek.library.silver_problems import silver_space
-from matseek.surrogates.gp import GaussianProcess, informative, representative
+from matseek.surrogates.gp import GaussianProcess, informative, quiet_numerics, representative
 from tests.conftest import bowl
 
 
@@ -121,3 +123,11 @@ def test_repeated_points_are_represented_without_repetition():
 )
 def test_values_that_differ_by_rounding_are_not_informative(values, answer):
     assert informative(values) is answer
+
+
+def test_an_ascent_that_botorch_restarts_is_no_warning():
+    message = "Optimization failed in `gen_candidates_scipy` with the following warning(s): ABNORMAL"
+    with quiet_numerics():
+        warnings.warn(message, RuntimeWarning, stacklevel=1)
+    with pytest.warns(RuntimeWarning, match="something else"), quiet_numerics():
+        warnings.warn("something else", RuntimeWarning, stacklevel=1)

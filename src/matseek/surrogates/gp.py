@@ -218,11 +218,13 @@ def quiet_numerics() -> Iterator[None]:
     """Leave out warnings about what is mended on the way.
 
     GPyTorch adds jitter to a covariance that is nearly singular; BoTorch restarts a fit that ends abnormally, and
-    raises if no restart ends well.
+    raises if no restart ends well. It also restarts the ascent of an acquisition function whose line search ends
+    abnormally, which depends on the last bit and therefore on the processor.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NumericalWarning)
         warnings.simplefilter("ignore", OptimizationWarning)
+        warnings.filterwarnings("ignore", "Optimization failed in `gen_candidates_scipy`", RuntimeWarning)
         yield
 
 
