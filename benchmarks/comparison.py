@@ -18,7 +18,7 @@ from matseek.report.figures.comparing import best_against_evaluations
 SEEDS = 10
 PROBLEMS = {
     "silver": ["searchers=[random,lhs,bayesian,network,two_step,godiff]", "budget=135"],
-    "platinum_adatom": ["searchers=[random,rss,bayesian,network,godiff,godiff_ffg]", "calculator=batched_emt"],
+    "platinum_adatom": ["searchers=[random,rss,bayesian_box,network_box,godiff,godiff_ffg]", "calculator=batched_emt"],
 }
 KEPT = (
     *("searcher", "seeds", "budget", "evaluations", "successes", "success_low", "success_high"),

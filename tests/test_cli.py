@@ -49,7 +49,7 @@ def test_the_same_command_again_changes_nothing_and_a_larger_budget_goes_on(invo
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "budget=5"], "batch_size=15 is larger than budget=5"),
+        (["run", "budget=5", "searcher.batch_size=15"], "batch_size=15 is larger than budget=5"),
         (["run", "problem=gold"], "Could not find 'problem/gold'"),
         (["run", "problem=silver_measured"], "add data=FILE"),
         (["run", "seed=-1"], "seed=-1"),
