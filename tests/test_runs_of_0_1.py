@@ -7,6 +7,7 @@ from omegaconf import OmegaConf
 
 from matseek.comparison import Cell
 from matseek.configuration import recorded_settings, run_settings
+from matseek.errors import ConfigurationError
 from matseek.run_folder import RunFolder
 
 FOLDER = Path(__file__).with_name("runs_of_0_1")
@@ -17,11 +18,19 @@ TODAY = {
     "godiff": ["problem=platinum_adatom", "searcher=godiff", "budget=48", "stop=none", "opening=15"],
     "rss": ["problem=platinum_heptamer", "searcher=rss", "budget=300"],
 }
+BOXES = {
+    "two_step": ["searcher.bayesian", "searcher.network", "searcher"],
+    "network": ["searcher"],
+    "bayesian": ["searcher"],
+}
+"""Settings of what searched boxes alone, in batches of 15."""
 
 
 @pytest.mark.parametrize("name", TODAY)
 def test_a_stored_run_is_what_it_was(name):
-    earlier, today = recorded_settings(FOLDER / name), run_settings(TODAY[name])
+    own = [f"{key}.batch_size=15" for key in BOXES.get(name, [])]
+    own += [f"{key}.structures=null" for key in BOXES.get(name, []) if (name, key) != ("two_step", "searcher")]
+    earlier, today = recorded_settings(FOLDER / name), run_settings([*TODAY[name], *own])
     assert earlier.searcher == today.searcher
     assert earlier.problem.describe() == today.problem.describe()
     assert (earlier.budget, earlier.opening, earlier.stop) == (today.budget, today.opening, today.stop)
@@ -33,3 +42,16 @@ def test_a_comparison_goes_on_with_a_stored_cell(name):
     Cell(name, 0, (), RunFolder(FOLDER / name), today.config).require_same()
     assert "matseek.models" in (FOLDER / name / "config.yaml").read_text(), "written by the earlier version"
     assert OmegaConf.is_config(today.config)
+
+
+def test_a_comparison_of_structures_does_not_go_on_with_another_search(tmp_path):
+    """Version 0.1 searched the adatom as a box; that is bayesian_box now."""
+    adatom = ["problem=platinum_adatom", "opening=15"]
+    box = run_settings([*adatom, "searcher=bayesian_box", "searcher.batch_size=15"])
+    config = OmegaConf.to_container(box.config)
+    del config["searcher"]["structures"]
+    OmegaConf.save(OmegaConf.create(config), tmp_path / "config.yaml")
+    Cell("bayesian_box", 0, (), RunFolder(tmp_path), box.config).require_same()
+    today = run_settings([*adatom, "searcher=bayesian"])
+    with pytest.raises(ConfigurationError, match="holds another campaign: .*structures"):
+        Cell("bayesian", 0, (), RunFolder(tmp_path), today.config).require_same()

@@ -16,6 +16,7 @@ import pandas as pd
 import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
+from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from matseek import checks
@@ -40,6 +41,9 @@ from matseek.tables import write_csv
 from matseek.training.ranks import ALONE, place_of
 
 logger = logging.getLogger(__name__)
+
+_USUAL_BATCH = 15
+"""Points of a batch in a box where none is given, see :meth:`matseek.core.searcher.BatchSearcher.usual_batch`."""
 
 _OWN = {"searchers", "seeds", "first_seed", "workers", "run_dir"}
 
@@ -131,12 +135,19 @@ class Cell:
         # A larger budget goes on with what is there.
         if "budget" in differ and recorded.get("budget", 0) < asked["budget"]:
             differ.remove("budget")
+        if differ and not self._of_structures():
+            differ = [key for key in differ if not _of_structures_alone(key, recorded.get(key), asked.get(key))]
         if differ:
             message = ", ".join(f"{key}={asked.get(key)} (there: {recorded.get(key)})" for key in differ)
             raise ConfigurationError(
                 f"{self.folder.path} holds another campaign: {message}; name another run_dir, or give the "
                 "settings it had"
             )
+
+    def _of_structures(self) -> bool:
+        """Whether the cell's problem is one of structures."""
+        problem: Problem = instantiate(self.config.problem, _convert_="all")
+        return problem.space.as_structures() is not None
 
 
 @dataclass(frozen=True, eq=False)
@@ -505,6 +516,12 @@ def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             result[name] = value
     return result
+
+
+def _of_structures_alone(key: str, one: object, other: object) -> bool:
+    """Whether a setting that differs changes nothing in a box: those of structures, and the usual batch or none."""
+    parts = key.split(".")
+    return "structures" in parts or (parts[-1] == "batch_size" and {one, other} == {None, _USUAL_BATCH})
 
 
 def _plain(config: DictConfig | ListConfig) -> dict[str, Any]:

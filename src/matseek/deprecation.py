@@ -2,7 +2,8 @@
 
 A public name that is renamed is kept for the minor version in which it is renamed, with a ``DeprecationWarning`` that
 says the new one, and is removed with the next. What is stored (ledgers, run folders, models) is read for good: the
-names in a stored config are looked up in :data:`MOVED`, and those of settings in :data:`SETTINGS`.
+names in a stored config are looked up in :data:`MOVED`, those of settings in :data:`SETTINGS`, and settings that were
+added since in :data:`ADDED`.
 """
 
 from __future__ import annotations
@@ -56,6 +57,15 @@ SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
     "matseek.insight.stopping.MapStability": {"runs": "batches"},
 }
 """By today's dotted name of what has settings, today's names of settings by those of an earlier version."""
+
+ADDED: Final[Mapping[str, Mapping[str, Any]]] = {
+    # 0.1 -> 0.2: both searched boxes alone
+    "matseek.searchers.BayesianSearcher": {"structures": None},
+    "matseek.searchers.bayesian.BayesianSearcher": {"structures": None},
+    "matseek.searchers.NetworkSearcher": {"structures": None},
+    "matseek.searchers.network.NetworkSearcher": {"structures": None},
+}
+"""By today's dotted name of what has settings, what a stored config without a setting means by that."""
 
 OVERRIDES: Final[Mapping[str, str]] = {
     # 0.1 -> 0.2

@@ -11,7 +11,7 @@ from typing import Any
 from hydra.utils import get_object
 from omegaconf import OmegaConf
 
-from matseek.deprecation import SETTINGS, current_name
+from matseek.deprecation import ADDED, SETTINGS, current_name
 from matseek.plugins import targets
 
 TARGET = "_target_"
@@ -37,12 +37,16 @@ _ROOMS = (
 
 
 def with_current_names(config: object) -> Any:  # noqa: ANN401 -- plain data
-    """Plain data whose ``_target_``s and settings have today's names, see :mod:`matseek.deprecation`."""
+    """Stored plain data as today's versions read it, see :mod:`matseek.deprecation`.
+
+    ``_target_``s and settings have today's names, and settings that an earlier version lacked have what it did.
+    """
     if isinstance(config, Mapping):
         target = config.get(TARGET)
         target = current_name(target) if isinstance(target, str) else with_current_names(target)
         settings = SETTINGS.get(target, {}) if isinstance(target, str) else {}
-        return {
+        added = ADDED.get(target, {}) if isinstance(target, str) else {}
+        return {**added} | {
             settings.get(key, key): target if key == TARGET else with_current_names(value)
             for key, value in config.items()
         }
