@@ -40,7 +40,7 @@ METHODS: dict[str, tuple[str, ...]] = {
     "bayesian, 8 at once": ("searcher=bayesian", "searcher.batch_size=8", "budget=320"),
     "bayesian, 32 at once": ("searcher=bayesian", "searcher.batch_size=32", "budget=640"),
     "network, 8 at once": ("searcher=network", "searcher.batch_size=8", "budget=320"),
-    "godiff_active, 8 at once": ("searcher=godiff_active", "budget=320"),
+    "godiff_active, 8 at once": ("searcher=godiff_active", "searcher.samples=8", "budget=320"),
     "godiff_active, 32 at once": ("searcher=godiff_active", "searcher.samples=32", "budget=640"),
     "basin_hopping": ("searcher=basin_hopping", "budget=2560"),
 }
