@@ -23,6 +23,7 @@ from matseek import checks
 from matseek.checks import several, whole
 from matseek.configuration import quoted, run_settings
 from matseek.core.problem import Problem
+from matseek.core.searcher import USUAL_BATCH
 from matseek.errors import ConfigurationError
 from matseek.evaluation import LedgerReader
 from matseek.files import write_text
@@ -41,9 +42,6 @@ from matseek.tables import write_csv
 from matseek.training.ranks import ALONE, place_of
 
 logger = logging.getLogger(__name__)
-
-_USUAL_BATCH = 15
-"""Points of a batch in a box where none is given, see :meth:`matseek.core.searcher.BatchSearcher.usual_batch`."""
 
 _OWN = {"searchers", "seeds", "first_seed", "workers", "run_dir"}
 
@@ -521,7 +519,7 @@ def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _of_structures_alone(key: str, one: object, other: object) -> bool:
     """Whether a setting that differs changes nothing in a box: those of structures, and the usual batch or none."""
     parts = key.split(".")
-    return "structures" in parts or (parts[-1] == "batch_size" and {one, other} == {None, _USUAL_BATCH})
+    return "structures" in parts or (parts[-1] == "batch_size" and {one, other} == {None, USUAL_BATCH})
 
 
 def _plain(config: DictConfig | ListConfig) -> dict[str, Any]:

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
 
 
+USUAL_BATCH = 15
+"""Points of a batch in a box where no batch size is given: what an experimental run has."""
+
+
 class Evaluator(Protocol):
     """What a searcher is given: the only way to the truth, within a budget, everything written down."""
 
@@ -168,8 +172,8 @@ class BatchSearcher(Searcher):
         check(self, batch_size=optional(whole(1)))
 
     def usual_batch(self, space: Space) -> int:  # noqa: ARG002 -- for those that search several kinds
-        """Points of a batch where no batch size is given: 15, what an experimental run has."""
-        return 15
+        """Points of a batch where no batch size is given."""
+        return USUAL_BATCH
 
     def batch_on(self, space: Space) -> int:
         """Points of a batch on a space."""

@@ -22,8 +22,13 @@ from matseek.descriptors import Descriptor, Fingerprint, PreparedDescriptor, Rep
 from matseek.descriptors.repulsion import PreparedRepulsion
 from matseek.networks.energies import EnergyEnsemble, pull_back
 from matseek.networks.graphs import AtomicSystem
-from matseek.surrogates.gp import informative
-from matseek.surrogates.structure_data import known_forces, median_distance, targets
+from matseek.surrogates.structure_data import (
+    known_forces,
+    median_distance,
+    reason_to_wait,
+    require_structures,
+    targets,
+)
 from matseek.training.trainer import TrainerSettings, quiet_lightning
 
 FloatArray = npt.NDArray[np.float64]
@@ -106,9 +111,7 @@ class ForceField(SurfaceSurrogate):
 
     def reason_to_wait(self, history: History) -> str | None:
         """Points that are no structures, or fewer than two different energies."""
-        if history.space.as_structures() is None:
-            return "it learns from structures"
-        return None if informative(history.values) else "it needs two energies that differ"
+        return reason_to_wait(history)
 
     def fit(self, history: History) -> ForceFieldSurface:
         """Of every structure that has an energy.
@@ -116,10 +119,7 @@ class ForceField(SurfaceSurrogate):
         Raises:
             ValueError: If there are fewer than two different energies, or the points are no structures.
         """
-        space = history.space.as_structures()
-        reason = self.reason_to_wait(history)
-        if space is None or reason is not None:
-            raise ValueError(f"{self.label}: {reason}; evaluate more structures")
+        space = require_structures(self.label, history)
         seed = int(history.rng().integers(2**31))
         points, energies = history.points, history.values
         repulsion = self.repulsion.prepare(space)

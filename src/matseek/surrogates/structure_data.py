@@ -10,6 +10,7 @@ import numpy.typing as npt
 from matseek.core.history import History
 from matseek.core.space import StructureSpace
 from matseek.descriptors.repulsion import PreparedRepulsion
+from matseek.surrogates.gp import informative
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -73,6 +74,29 @@ def targets(points: FloatArray, energies: FloatArray, forces: FloatArray, repuls
     rest = compressed - strength * pushed
     scale = max(float(np.std(rest)), _LEAST_SCALE * float(np.std(compressed)))
     return Targets(rest, -forces * slope[:, None] - strength * push, strength, scale)
+
+
+def reason_to_wait(history: History) -> str | None:
+    """Why no model of structures can learn from a history: points that are none, or too few different energies."""
+    if history.space.as_structures() is None:
+        return "it learns from structures"
+    return None if informative(history.values) else "it needs two energies that differ"
+
+
+def require_structures(label: str, history: History) -> StructureSpace:
+    """The structures that a history is of, and that a model can learn from.
+
+    Args:
+        label: Of the model, for the message.
+        history: What it is to learn from.
+
+    Raises:
+        ValueError: If it cannot, see :func:`reason_to_wait`.
+    """
+    space, reason = history.space.as_structures(), reason_to_wait(history)
+    if space is None or reason is not None:
+        raise ValueError(f"{label}: {reason}; evaluate more structures")
+    return space
 
 
 def median_distance(values: FloatArray) -> float:

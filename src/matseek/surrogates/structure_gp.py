@@ -27,8 +27,14 @@ from matseek.core.surrogate import Look
 from matseek.descriptors import Descriptor, Fingerprint, PreparedDescriptor, Repulsion
 from matseek.descriptors.repulsion import PreparedRepulsion
 from matseek.surrogates.directional import SMOOTHNESS, DirectionalKernel, Smoothness, radial
-from matseek.surrogates.gp import informative, quiet_numerics, representative
-from matseek.surrogates.structure_data import known_forces, median_distance, targets
+from matseek.surrogates.gp import quiet_numerics, representative
+from matseek.surrogates.structure_data import (
+    known_forces,
+    median_distance,
+    reason_to_wait,
+    require_structures,
+    targets,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -97,9 +103,7 @@ class StructureGP(SurfaceSurrogate):
 
     def reason_to_wait(self, history: History) -> str | None:
         """Points that are no structures, or fewer than two different energies."""
-        if history.space.as_structures() is None:
-            return "it learns from structures"
-        return None if informative(history.values) else "it needs two energies that differ"
+        return reason_to_wait(history)
 
     def fit(self, history: History) -> StructureSurface:
         """Of every structure that has an energy; of too many, of the best ones and others that cover the space.
@@ -107,10 +111,7 @@ class StructureGP(SurfaceSurrogate):
         Raises:
             ValueError: If there are fewer than two different energies, or the points are no structures.
         """
-        space = history.space.as_structures()
-        reason = self.reason_to_wait(history)
-        if space is None or reason is not None:
-            raise ValueError(f"{self.label}: {reason}; evaluate more structures")
+        space = require_structures(self.label, history)
         described = self.descriptor.prepare(space)
         repulsion = self.repulsion.prepare(space)
         points, energies = history.points, history.values
