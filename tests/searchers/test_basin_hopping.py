@@ -11,6 +11,7 @@ from matseek.searchers import BasinHopping
 from matseek.searchers.basin_hopping import hop, neighbour, rattle, swap
 from matseek.spaces import Adlayer
 from matseek.testing import check_searcher
+from tests.killing import require_nothing_paid_twice
 
 SLAB = fcc111("Pt", (3, 3, 2), vacuum=12)
 DIMER = Adlayer(SLAB, "Pt2", z=(1.0, 5.0))
@@ -71,30 +72,10 @@ def test_the_openings_best_is_where_a_chain_begins_and_is_paid_for_once():
     assert len(campaign.to_frame()) == 200
 
 
-class Killed(BaseException):
-    pass
-
-
 @pytest.mark.parametrize("at", [1, 17, 38])
 def test_a_search_that_was_killed_pays_for_nothing_twice(tmp_path, at):
     searcher = BasinHopping(concurrent=2)
-    whole = Campaign(StructureProblem(DIMER, EMT), searcher, seed=1).run(40).to_frame()
-    calls = []
-
-    class Dying(EMT):
-        def calculate(self, *args, **kwargs):
-            calls.append(1)
-            if len(calls) == at:
-                raise Killed
-            super().calculate(*args, **kwargs)
-
-    problem = StructureProblem(DIMER, Dying)
-    with pytest.raises(Killed):
-        Campaign(problem, searcher, tmp_path / "c.db", seed=1).run(40)
-    campaign = Campaign(problem, searcher, tmp_path / "c.db", seed=1).run(40)
-    labels = list(DIMER.labels)
-    assert np.array_equal(campaign.to_frame()[labels], whole[labels])
-    assert len(calls) == 41, "the call that was cut off is made again, and no other"
+    require_nothing_paid_twice(DIMER, searcher, 40, at, tmp_path)
 
 
 def test_another_searchers_ledger_is_refused(tmp_path):

@@ -14,6 +14,7 @@ from matseek.searchers.descent import Descent
 from matseek.searchers.genetic import _Population
 from matseek.spaces import Adlayer
 from matseek.testing import check_searcher
+from tests.killing import require_nothing_paid_twice
 
 SLAB = fcc111("Pt", (3, 3, 2), vacuum=12)
 ATOM = Adlayer(SLAB, "Pt", z=(1.0, 5.0))
@@ -102,30 +103,10 @@ def test_the_opening_is_the_first_generation():
     assert len(campaign.to_frame()) == 200
 
 
-class Killed(BaseException):
-    pass
-
-
 @pytest.mark.parametrize("at", [2, 90, 118])
 def test_a_search_that_was_killed_pays_for_nothing_twice(tmp_path, at):
     searcher = GeneticSearch(concurrent=3, **QUICK)
-    whole = Campaign(StructureProblem(TRIMER, EMT), searcher, seed=1).run(120).to_frame()
-    calls = []
-
-    class Dying(EMT):
-        def calculate(self, *args, **kwargs):
-            calls.append(1)
-            if len(calls) == at:
-                raise Killed
-            super().calculate(*args, **kwargs)
-
-    problem = StructureProblem(TRIMER, Dying)
-    with pytest.raises(Killed):
-        Campaign(problem, searcher, tmp_path / "c.db", seed=1).run(120)
-    campaign = Campaign(problem, searcher, tmp_path / "c.db", seed=1).run(120)
-    labels = list(TRIMER.labels)
-    assert np.array_equal(campaign.to_frame()[labels], whole[labels])
-    assert len(calls) == 121, "the call that was cut off is made again, and no other"
+    require_nothing_paid_twice(TRIMER, searcher, 120, at, tmp_path)
 
 
 def test_failures_have_no_offspring():

@@ -14,6 +14,7 @@ from matseek.searchers import MinimaHopping
 from matseek.searchers.minima_hopping import thermal_velocities
 from matseek.spaces import Adlayer
 from matseek.testing import check_searcher
+from tests.killing import require_nothing_paid_twice
 
 SLAB = fcc111("Pt", (3, 3, 2), vacuum=12)
 ATOM = Adlayer(SLAB, "Pt", z=(1.0, 5.0))
@@ -106,30 +107,10 @@ def test_velocities_have_the_temperature():
     assert np.abs(many.mean(axis=0)).max() < 4 * np.sqrt(units.kB * 300 / 2 / 20_000)
 
 
-class Killed(BaseException):
-    pass
-
-
 @pytest.mark.parametrize("at", [3, 45, 77])
 def test_a_search_that_was_killed_pays_for_nothing_twice(tmp_path, at):
     searcher = MinimaHopping(concurrent=2)
-    whole = Campaign(StructureProblem(DIMER, EMT), searcher, seed=1).run(80).to_frame()
-    calls = []
-
-    class Dying(EMT):
-        def calculate(self, *args, **kwargs):
-            calls.append(1)
-            if len(calls) == at:
-                raise Killed
-            super().calculate(*args, **kwargs)
-
-    problem = StructureProblem(DIMER, Dying)
-    with pytest.raises(Killed):
-        Campaign(problem, searcher, tmp_path / "c.db", seed=1).run(80)
-    campaign = Campaign(problem, searcher, tmp_path / "c.db", seed=1).run(80)
-    labels = list(DIMER.labels)
-    assert np.array_equal(campaign.to_frame()[labels], whole[labels])
-    assert len(calls) == 81, "the call that was cut off is made again, and no other"
+    require_nothing_paid_twice(DIMER, searcher, 80, at, tmp_path)
 
 
 @pytest.mark.parametrize("every", [2, 7])

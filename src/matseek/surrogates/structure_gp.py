@@ -29,6 +29,7 @@ from matseek.descriptors.repulsion import PreparedRepulsion
 from matseek.surrogates.directional import SMOOTHNESS, DirectionalKernel, Smoothness, radial
 from matseek.surrogates.gp import quiet_numerics, representative
 from matseek.surrogates.structure_data import (
+    Targets,
     known_forces,
     median_distance,
     reason_to_wait,
@@ -119,13 +120,13 @@ class StructureGP(SurfaceSurrogate):
         kept = representative(values, energies, self.most_rows)
         forces = known_forces(history, space)[kept] if self.forces else np.full((len(kept), space.dim), np.nan)
         learnt = targets(points[kept], energies[kept], forces, repulsion)
-        return self._fitted(space, described, repulsion, _Observations(points[kept], values[kept], *learnt))
+        return self._fitted(space, described, repulsion, _Observations(points[kept], values[kept], learnt))
 
     def _fitted(
         self, space: StructureSpace, described: PreparedDescriptor, repulsion: PreparedRepulsion, seen: _Observations
     ) -> StructureSurface:
-        order = np.argsort(seen.energies, kind="stable")
-        with_forces = order[np.isfinite(seen.gradients[order]).all(axis=1)]
+        order = np.argsort(seen.targets.energies, kind="stable")
+        with_forces = order[np.isfinite(seen.targets.gradients[order]).all(axis=1)]
 
         def rows(energies: npt.NDArray[np.intp], most: int) -> _Rows:
             room = max(most - len(energies), 0) // max(space.dim, 1)
@@ -136,7 +137,9 @@ class StructureGP(SurfaceSurrogate):
         typical = _typical_scales(seen.values, described.groups)
         model = _learnt_model(learnt, torch.as_tensor(described.groups), self.kernel, typical)
         everything = rows(np.arange(len(order)), self.most_rows)
-        return StructureSurface(space, described, repulsion, seen.strength, model, everything, seen.scale)
+        return StructureSurface(
+            space, described, repulsion, seen.targets.strength, model, everything, seen.targets.scale
+        )
 
 
 class _Observations(NamedTuple):
@@ -145,18 +148,12 @@ class _Observations(NamedTuple):
     Attributes:
         points: Shape ``(n, 3a)``.
         values: Descriptors, shape ``(n, D)``.
-        energies: Compressed, the prior's repulsion taken off, in eV, shape ``(n,)``.
-        gradients: Of these energies, in eV/A, shape ``(n, 3a)``; NaN where no forces are known.
-        strength: Of the prior's repulsion, in eV.
-        scale: What energies are divided by, in eV.
+        targets: Energies and their gradients, as they are learnt.
     """
 
     points: FloatArray
     values: FloatArray
-    energies: FloatArray
-    gradients: FloatArray
-    strength: float
-    scale: float
+    targets: Targets
 
 
 class _Rows(NamedTuple):
@@ -181,7 +178,9 @@ def _rows(
     if len(forces):
         of_forces[:, :, :size] = seen.values[forces][:, None]
         of_forces[:, :, size:-1] = described.jacobians(seen.points[forces]).transpose(0, 2, 1)
-    targets = np.concatenate([seen.energies[energies], seen.gradients[forces].ravel()]) / seen.scale
+    targets = (
+        np.concatenate([seen.targets.energies[energies], seen.targets.gradients[forces].ravel()]) / seen.targets.scale
+    )
     sizes = (len(energies), len(forces) * dim)
     return _Rows(
         np.concatenate([of_energies, of_forces.reshape(-1, 2 * size + 1)]),
