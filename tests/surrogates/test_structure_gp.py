@@ -59,7 +59,8 @@ def test_a_derivative_at_a_point_and_the_value_there_are_uncorrelated(smoothness
 @pytest.mark.parametrize("settings", [{}, {"forces": False}, {"kernel": "rbf"}])
 def test_gradients_are_those_of_the_prediction(history, settings):
     surface = StructureGP(**settings).fit(history)
-    x, step = near(history), 1e-5
+    # Beside a known structure the deviation is a small difference of large numbers, which a step would not resolve.
+    x, step = near(history, reach=0.4), 1e-4
     prediction = surface.predict(x)
     for k in range(x.shape[1]):
         e = np.zeros(x.shape[1])
