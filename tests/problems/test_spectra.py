@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -51,7 +51,15 @@ def test_nan_and_infinite_spectra_are_nan_and_leave_others_alone():
     np.testing.assert_allclose(MATCH(spectra), [0, np.nan, np.nan], atol=1e-12)
 
 
+def barely(height):
+    """Spectra of one band that is ``height`` high, and else dark."""
+    return np.eye(3, 43) * height
+
+
 @given(arrays(np.float64, (3, 43), elements=st.floats(-1e6, 1e6)))
+@example(barely(5e-324))
+@example(barely(1e-300))
+@example(barely(1e-150))
 def test_always_in_the_unit_interval_with_finite_gradient(spectra):
     tensor = torch.tensor(spectra, requires_grad=True)
     loss = MATCH(tensor)

@@ -43,6 +43,8 @@ def amplitude_gate(peak: Tensor) -> Tensor:
 def min_max(spectra: Tensor) -> Tensor:
     """Scale each spectrum to [0, 1] by its own minimum and maximum; a flat spectrum has no shape and becomes zero.
 
+    A spectrum whose range is so small that the gradient of the scaled spectrum would overflow counts as flat.
+
     Args:
         spectra: Absorbances, shape ``(..., m)``.
 
@@ -51,7 +53,7 @@ def min_max(spectra: Tensor) -> Tensor:
     """
     low = spectra.amin(dim=-1, keepdim=True)
     extent = spectra.amax(dim=-1, keepdim=True) - low
-    shaped = extent > 0
+    shaped = extent > torch.finfo(spectra.dtype).tiny ** 0.5
     return torch.where(
         shaped,
         (spectra - low) / torch.where(shaped, extent, torch.ones_like(extent)),
@@ -88,7 +90,7 @@ class SpectralMatch(SpectralObjective):
             )
         if not np.all(np.isfinite(target)):
             raise ValueError("target must be finite; remove NaN and infinite entries")
-        if np.ptp(target) <= _FLAT * np.abs(target).max():
+        if np.ptp(target) <= max(_FLAT * np.abs(target).max(), np.finfo(np.float64).tiny ** 0.5):
             raise ValueError("target is flat, so no spectrum can match its shape; give a target with a band")
         wavelengths.setflags(write=False)
         target.setflags(write=False)
@@ -109,7 +111,7 @@ class SpectralMatch(SpectralObjective):
         return self.target.tobytes()
 
     def _finite_loss(self, spectra: Tensor) -> Tensor:
-        target = min_max(torch.tensor(self.target, dtype=spectra.dtype, device=spectra.device))
+        target = min_max(torch.tensor(self.target)).to(spectra)
         scaled = min_max(spectra)
         # A flat spectrum is all zeros here; a floor under the squared norm makes its cosine 0 and its gradient finite.
         norm = scaled.square().sum(dim=-1).clamp_min(torch.finfo(spectra.dtype).tiny).sqrt()
