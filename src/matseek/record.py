@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matseek.checks import of, several
 from matseek.core.history import History
 from matseek.core.problem import Problem, solves
-from matseek.core.records import JUDGED, RECOGNISED, Evaluation, Event
+from matseek.core.records import JUDGED, RECOGNISED, Evaluation, Event, lowest_of
 from matseek.core.searcher import Searcher
 from matseek.errors import UnknownEvaluationError
 from matseek.evaluation import LedgerReader
@@ -101,15 +101,21 @@ class Record:
 
     @property
     def best(self) -> Evaluation:
-        """The evaluation with the least value.
+        """The best evaluation as far as its replicates tell, see :meth:`Problem.ranked`; without any, the lowest.
 
         Raises:
             UnknownEvaluationError: If no evaluation has a value yet.
         """
-        done = self.history().done
-        if not done:
-            raise UnknownEvaluationError("no evaluation has a value yet; run the campaign or tell results first")
-        return min(done, key=lambda e: e.value)
+        return _some(next(iter(self.problem.ranked(self.ledger.evaluations())), None))
+
+    @property
+    def lowest(self) -> Evaluation:
+        """The evaluation with the least value, however much its replicates scatter.
+
+        Raises:
+            UnknownEvaluationError: If no evaluation has a value yet.
+        """
+        return _some(lowest_of(self.ledger.evaluations()))
 
     @property
     def stopped_by(self) -> str | None:
@@ -120,7 +126,10 @@ class Record:
         return str(stops[-1].data["by"])
 
     def to_frame(self) -> pd.DataFrame:
-        """A row per evaluation: its number, batch, proposer and status, the variables in units, and its value."""
+        """A row per evaluation: its number, batch, proposer and status, the variables in units, and its value.
+
+        ``best_value`` is the least value so far; ``upper_bound`` is what :attr:`best` is chosen by.
+        """
         evaluations = self.ledger.evaluations()
         points = np.array([e.point for e in evaluations]).reshape(-1, self.problem.space.dim)
         values = np.array([e.value for e in evaluations], dtype=np.float64)
@@ -136,6 +145,7 @@ class Record:
             {
                 "value": values,
                 "spread": np.array([e.spread for e in evaluations], dtype=np.float64),
+                "upper_bound": np.array([e.upper_bound() for e in evaluations], dtype=np.float64),
                 "replicates": [len(e.finite_replicates) for e in evaluations],
                 "best_value": best_so_far(values),
                 "error": [e.error or "" for e in evaluations],
@@ -144,6 +154,12 @@ class Record:
             }
         )
         return pd.concat([who, self.problem.space.to_frame(points), results], axis=1)
+
+    def _point(self, evaluation: Evaluation | None) -> dict[str, float] | None:
+        """A point by the variables' labels."""
+        if evaluation is None:
+            return None
+        return dict(zip(self.problem.space.labels, evaluation.point.tolist(), strict=True))
 
     def _recognised(self) -> Mapping[str, Any] | None:
         result = self._events(RECOGNISED)
@@ -160,7 +176,8 @@ class Record:
         # A test may relax structures: nothing is tested after the first success.
         done = (e for e in evaluations if tested and e.status == "done")
         first = next((e.number for e in done if solves(self.problem, e.point, e.value)), None)
-        best = self.best if np.isfinite(values).any() else None
+        valued = bool(np.isfinite(values).any())
+        best, lowest = (self.best, self.lowest) if valued else (None, None)
         recognised = self._recognised()
         result: dict[str, Any] = {
             "problem": self.problem.name,
@@ -171,7 +188,11 @@ class Record:
             "pending": sum(e.status == "pending" for e in evaluations),
             "best_value": best.value if best else None,
             "best_evaluation": best.number if best else None,
-            "best_point": dict(zip(self.problem.space.labels, best.point.tolist(), strict=True)) if best else None,
+            "best_point": self._point(best),
+            "best_upper_bound": best.upper_bound() if best else None,
+            "lowest_value": lowest.value if lowest else None,
+            "lowest_evaluation": lowest.number if lowest else None,
+            "lowest_point": self._point(lowest),
             "success": first is not None if tested else None,
             "evaluations_to_success": first,
             "relaxed_success": None if recognised is None else recognised["evaluation"] is not None,
@@ -208,6 +229,12 @@ class Record:
     def write(self, run_dir: str | Path) -> Path:
         """Write numbers, figures and page into a folder, see :meth:`CampaignReport.write`; gives the page's path."""
         return self.report.write(RunFolder(Path(run_dir)))
+
+
+def _some(evaluation: Evaluation | None) -> Evaluation:
+    if evaluation is None:
+        raise UnknownEvaluationError("no evaluation has a value yet; run the campaign or tell results first")
+    return evaluation
 
 
 def plain(runs: Mapping[int, Mapping[str, float]]) -> dict[int, dict[str, float | None]]:

@@ -79,12 +79,12 @@ class Standing:
     @property
     def columns(self) -> tuple[str, ...]:
         """Heads of :meth:`rows`."""
-        return ("evaluation", *self.variables, "value", "spread")
+        return ("evaluation", *self.variables, "value", "spread", "upper_bound")
 
     def rows(self) -> Iterator[tuple[float, ...]]:
         """The best evaluations as a table."""
         for e in self.best:
-            yield (e.number, *(e.point.tolist() if self.variables else ()), e.value, e.spread)
+            yield (e.number, *(e.point.tolist() if self.variables else ()), e.value, e.spread, e.upper_bound())
 
     def outcome(self, summary: Path) -> tuple[str, ...]:
         """Whether the goal was reached, as a ``summary.json`` says that is about the same results; else nothing."""

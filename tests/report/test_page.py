@@ -1,6 +1,7 @@
 import base64
 import math
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 
@@ -136,8 +137,8 @@ def test_key_numbers(tmp_path):
 
 def test_the_page_lists_recipes_events_and_failures(tmp_path):
     text = page_of(tmp_path, MIXED).text
-    assert "Rank Evaluation Loss AgNO3 (%) Qtot (µL/min) Batch Proposed by" in text
-    assert "1 3 0.142 ± 0.010 32.1 650 2 Bayesian 2 4 0.250 ± 0.010 20.0 400 2 network" in text
+    assert "Rank Evaluation Loss 90 % bound AgNO3 (%) Qtot (µL/min) Batch Proposed by" in text
+    assert "1 3 0.142 ± 0.010 0.153 32.1 650 2 Bayesian 2 4 0.250 ± 0.010 0.261 20.0 400 2 network" in text
     assert "before batch 2 the window of AgNO3 widens" in text
     assert "pump 3 stopped 1 condition: evaluation 2" in text
 
@@ -265,6 +266,17 @@ def test_the_table_of_all_evaluations_can_be_saved(tmp_path):
     assert "Show the table (4 rows)" in page.text
 
 
+def test_the_page_tells_the_lowest_from_the_best_and_counts_what_lies_above_the_gate(tmp_path):
+    lucky = replace(evaluation(5, 0.1), replicates=np.array([0.1, 0.1, 1.0]))
+    strong = replace(MIXED[2], load_response=lambda: np.stack([TARGET, 2 * TARGET, 0.5 * TARGET]))
+    text = page_of(tmp_path, [*MIXED[:2], strong, MIXED[3], lucky]).text
+    assert "Best loss 0.142 after 5 measured conditions" in text
+    assert "Lowest loss 0.100 evaluation 5" in text
+    assert "The best recipe is the one whose 3 replicates support the lowest bound: with 90 % confidence" in text
+    assert "1 is above the absorbance gate (peak over 1.2) and 1 is below the absorbance gate (peak under 0.7)" in text
+    assert "Evaluation 5 has the lowest loss, 0.100 ± 0.520, but its replicates support less." in text
+
+
 def test_best_recipes():
     frame = best_recipes(problem_of(), [*MIXED, evaluation(5, status="pending")], count=2)
     assert list(frame.columns) == [
@@ -276,6 +288,7 @@ def test_best_recipes():
         "Qtot (µL/min)",
         "value",
         "spread",
+        "upper_bound",
     ]
     assert frame["evaluation"].tolist() == [3, 4]
     assert frame["rank"].tolist() == [1, 2]
@@ -292,7 +305,7 @@ def test_equal_values_rank_by_number():
 def test_best_recipes_of_nothing():
     frame = best_recipes(problem_of(), [evaluation(1)])
     assert len(frame) == 0
-    assert list(frame.columns)[-2:] == ["value", "spread"]
+    assert list(frame.columns)[-3:] == ["value", "spread", "upper_bound"]
     with pytest.raises(ValueError, match="at least 1"):
         best_recipes(problem_of(), MIXED, count=0)
 

@@ -9,6 +9,7 @@ from .problem import Structures as Structures
 from .records import Evaluation as Evaluation
 from .records import Event as Event
 from .records import Proposal as Proposal
+from .risk import Risk as Risk
 from .searcher import BatchSearcher as BatchSearcher
 from .searcher import Evaluator as Evaluator
 from .searcher import Searcher as Searcher

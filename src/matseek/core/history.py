@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from matseek.core.objective import Objective
 from matseek.core.records import WINDOW_WIDENED, Evaluation, Event, Proposal
+from matseek.core.risk import Risk
 from matseek.core.space import BoxSpace, BoxView, Space
 
 FloatArray = npt.NDArray[np.float64]
@@ -27,6 +28,7 @@ class History:
         evaluations: All evaluations so far, by number, pending ones among them.
         events: All events so far, in order.
         objective: What the problem makes of a spectrum; None where its response is the value itself.
+        risk: By which statistic replicates become the value; None for their median.
     """
 
     space: Space
@@ -35,6 +37,7 @@ class History:
     evaluations: tuple[Evaluation, ...]
     events: tuple[Event, ...]
     objective: Objective | None = None
+    risk: Risk | None = None
 
     @cached_property
     def window(self) -> BoxSpace:
@@ -99,7 +102,8 @@ class History:
     @cached_property
     def variances(self) -> FloatArray:
         """Variances of the values, shape ``(n,)``; NaN without replicates."""
-        return np.array([e.variance for e in self.done])
+        risk = self.risk
+        return np.array([e.variance if risk is None else risk.variance(e.finite_replicates) for e in self.done])
 
     def until(self, run: int) -> History:
         """The history as it was when a run's last result had come in."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
@@ -36,6 +37,13 @@ class Objective(ABC):
     @abstractmethod
     def describe(self) -> str:
         """A name that is the same in every process and differs where two objectives do."""
+
+    def faults(self, spectra: FloatArray) -> Mapping[str, npt.NDArray[np.bool_]]:  # noqa: ARG002 -- for those that know
+        """What is wrong with single spectra ``(n, m)``, by the fault in words: which have it, shape ``(n,)``.
+
+        The words follow a number of replicates, for example ``above the absorbance gate``.
+        """
+        return {}
 
     @property
     def label(self) -> str:

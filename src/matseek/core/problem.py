@@ -6,7 +6,7 @@ import logging
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from matseek.core.objective import Objective
+from matseek.core.records import Evaluation, ranked
+from matseek.core.risk import Risk
 from matseek.core.space import BoxSpace, Space, StructureSpace
 from matseek.errors import plain_text
 from matseek.identity import FINGERPRINT, fingerprint
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
     from ase.calculators.calculator import BaseCalculator
     from matplotlib.figure import Figure
 
-    from matseek.core.records import Evaluation
-    from matseek.core.space import Space
 
 logger = logging.getLogger(__name__)
 
@@ -110,6 +110,15 @@ class Problem(ABC):
     def objective(self) -> Objective | None:
         """What the problem makes of a spectrum; None where its response is the value itself."""
         return None
+
+    @property
+    def risk(self) -> Risk | None:
+        """By which statistic replicates become the value; None for their median."""
+        return None
+
+    def ranked(self, evaluations: Iterable[Evaluation]) -> list[Evaluation]:
+        """Evaluations that gave a value, the best first, see :func:`matseek.core.records.ranked`."""
+        return ranked(evaluations)
 
     @property
     def value_name(self) -> str:

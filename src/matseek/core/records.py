@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import stdtrit
 
 FloatArray = npt.NDArray[np.float64]
 Status = Literal["pending", "done", "failed"]
@@ -28,6 +29,9 @@ _NUMBERS = frozenset({ITERATED, TRAINED, RELAXED, JUDGED, RECOGNISED})
 
 OPENING = "opening"
 """Who has chosen first points that no searcher chose."""
+
+CONFIDENCE = 0.9
+"""Of the upper bound by which evaluations are ranked, one-sided."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +80,10 @@ class Evaluation:
     @property
     def spread(self) -> float:
         """Sample standard deviation between replicates; NaN with fewer than two."""
-        return float(self.finite_replicates.std(ddof=1)) if len(self.finite_replicates) > 1 else float("nan")
+        if len(self.finite_replicates) < 2:
+            return float("nan")
+        with np.errstate(over="ignore", invalid="ignore"):  # of numbers whose squares are none
+            return float(self.finite_replicates.std(ddof=1))
 
     @property
     def variance(self) -> float:
@@ -86,6 +93,23 @@ class Evaluation:
         Statistics (1962), section 14.9.
         """
         return float(np.pi / 2 * self.spread**2 / max(len(self.finite_replicates), 1))
+
+    def upper_bound(self, usual_spread: float = 0.0) -> float:
+        """How bad the condition may be, as far as its replicates tell: the worse of two numbers.
+
+        One is its value, the other the one-sided 90 % upper bound of its expected value, ``mean + t s / sqrt(r)`` with
+        Student's t of ``r - 1`` degrees of freedom. A median hides the few replicates that fail; the bound shows them.
+
+        Args:
+            usual_spread: Standard deviation that is assumed where there are fewer than two replicates; with 0 the
+                bound is the value.
+        """
+        known = self.finite_replicates
+        if len(known) < 2:
+            return float(self.value + stdtrit(np.inf, CONFIDENCE) * usual_spread)
+        with np.errstate(over="ignore", invalid="ignore"):
+            margin = stdtrit(len(known) - 1, CONFIDENCE) * self.spread / math.sqrt(len(known))
+            return float(np.fmax(self.value, known.mean() + margin))
 
 
 @dataclass(frozen=True)
@@ -143,14 +167,22 @@ class Proposal:
 
 
 def best_of(evaluations: Iterable[Evaluation]) -> Evaluation | None:
-    """The evaluation with the least value, of equal values the earlier one; None where nothing has a value."""
-    return min((e for e in evaluations if e.status == "done"), key=_rank, default=None)
+    """The first of :func:`ranked`; None where nothing has a value."""
+    return next(iter(ranked(evaluations)), None)
 
 
 def ranked(evaluations: Iterable[Evaluation]) -> list[Evaluation]:
-    """Evaluations that gave a value, the best first; of equal values the earlier one."""
-    return sorted((e for e in evaluations if e.status == "done"), key=_rank)
+    """Evaluations that gave a value, the best first: by :meth:`Evaluation.upper_bound`, then by value and number.
+
+    An evaluation with fewer than two replicates is taken to scatter like the others, by the median of their spreads.
+    Where nothing has replicates the order is that of the values.
+    """
+    done = [e for e in evaluations if e.status == "done"]
+    spreads = [e.spread for e in done if len(e.finite_replicates) > 1]
+    usual = float(np.median(spreads)) if spreads else 0.0
+    return sorted(done, key=lambda e: (e.upper_bound(usual), e.value, e.number))
 
 
-def _rank(evaluation: Evaluation) -> tuple[float, int]:
-    return evaluation.value, evaluation.number
+def lowest_of(evaluations: Iterable[Evaluation]) -> Evaluation | None:
+    """The evaluation with the least value, of equal values the earlier one; None where nothing has a value."""
+    return min((e for e in evaluations if e.status == "done"), key=lambda e: (e.value, e.number), default=None)

@@ -144,6 +144,12 @@ class Searcher(ABC):
             ValueError: If it cannot.
         """
         self.check_space(problem.space)
+        learnt = [s.name for s in self.surrogates if s.predicts_responses]
+        if problem.risk is not None and learnt:
+            raise ValueError(
+                f"searcher={self.name} learns typical responses ({', '.join(learnt)}), which do not tell the value's "
+                f"{problem.risk.label}; take searcher=bayesian with model=loss, or risk=None"
+            )
 
     def check(self, budget: int) -> None:
         """Refuse a budget that this searcher cannot work with, before anything is paid.

@@ -255,6 +255,7 @@ def history_of(problem: Problem, ledger: LedgerReader, seed: int) -> History:
         evaluations=ledger.evaluations(),
         events=ledger.events(),
         objective=problem.objective,
+        risk=problem.risk,
     )
 
 

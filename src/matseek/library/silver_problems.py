@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from matseek.checks import flag, text
+from matseek.core.risk import Risk
 from matseek.library.measured import DropletEmulator, MeasuredDroplets
 from matseek.library.silver import WAVELENGTHS, SilverLaboratory, silver_target
 from matseek.problems.colour import ColourMatch, lab_from_hex
@@ -37,21 +38,24 @@ def silver_space(*, hardware: bool = True) -> Box:
     return Box(variables, [LinearConstraint(fractions, upper=90)])
 
 
-def silver(droplets: int = 20, success_below: float | None = 0.2) -> RecipeProblem:
+def silver(droplets: int = 20, success_below: float | None = 0.2, risk: Risk | None = None) -> RecipeProblem:
     """The problem ``silver``: match the nanoprism's spectrum in the embedded laboratory.
 
     Args:
         droplets: Replicate droplets per condition.
         success_below: Spectral loss that counts as success; None for no such level.
+        risk: By which statistic of its droplets a condition is judged; None for the median.
     """
     objective = SpectralMatch(WAVELENGTHS, silver_target())
     laboratory = SilverLaboratory(droplets=droplets)
     return RecipeProblem(
-        silver_space(), laboratory, objective, name="silver", success_below=success_below, axes=_PAPER_AXES
+        silver_space(), laboratory, objective, name="silver", success_below=success_below, axes=_PAPER_AXES, risk=risk
     )
 
 
-def silver_colour(color: str, droplets: int = 20, success_below: float | None = 0.05) -> RecipeProblem:
+def silver_colour(
+    color: str, droplets: int = 20, success_below: float | None = 0.05, risk: Risk | None = None
+) -> RecipeProblem:
     """The problem ``silver_colour``: droplets of a wanted colour from the embedded laboratory.
 
     Args:
@@ -59,6 +63,7 @@ def silver_colour(color: str, droplets: int = 20, success_below: float | None = 
         droplets: Replicate droplets per condition.
         success_below: CIE 1976 colour difference over 100 that counts as success; None for no such level. Side by
             side, 0.023 can just be noticed.
+        risk: By which statistic of its droplets a condition is judged; None for the median.
 
     Raises:
         ValueError: If the text is no colour.
@@ -66,11 +71,19 @@ def silver_colour(color: str, droplets: int = 20, success_below: float | None = 
     objective = ColourMatch(WAVELENGTHS, lab_from_hex(text("color", color)))
     laboratory = SilverLaboratory(droplets=droplets)
     return RecipeProblem(
-        silver_space(), laboratory, objective, name="silver_colour", success_below=success_below, axes=_PAPER_AXES
+        silver_space(),
+        laboratory,
+        objective,
+        name="silver_colour",
+        success_below=success_below,
+        axes=_PAPER_AXES,
+        risk=risk,
     )
 
 
-def silver_measured(data: str | Path | None, replicates: int = 20, success_below: float | None = 0.1) -> RecipeProblem:
+def silver_measured(
+    data: str | Path | None, replicates: int = 20, success_below: float | None = 0.1, risk: Risk | None = None
+) -> RecipeProblem:
     """The problem ``silver_measured``: minimise the emulated loss of the measured laboratory.
 
     The window is fixed: beyond it nothing was measured.
@@ -79,6 +92,7 @@ def silver_measured(data: str | Path | None, replicates: int = 20, success_below
         data: CSV file of the measured droplets.
         replicates: Droplets per condition.
         success_below: Loss that counts as success; None for no such level.
+        risk: By which statistic of its droplets a condition is judged; None for the median.
 
     Raises:
         ValueError: If no file is named.
@@ -87,4 +101,6 @@ def silver_measured(data: str | Path | None, replicates: int = 20, success_below
         raise ValueError("problem=silver_measured needs the measured droplets; add data=FILE")
     space = silver_space(hardware=False)
     emulator = DropletEmulator.fit(MeasuredDroplets.read(data), space, replicates)
-    return RecipeProblem(space, emulator, name="silver_measured", success_below=success_below, axes=_PAPER_AXES)
+    return RecipeProblem(
+        space, emulator, name="silver_measured", success_below=success_below, axes=_PAPER_AXES, risk=risk
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from matseek.checks import of, path, several
+from matseek.core.risk import Risk
 from matseek.problems.recipe import RecipeProblem
 from matseek.problems.spectra import SpectralMatch
 from matseek.spaces import Box, LinearConstraint, Variable
@@ -20,6 +21,7 @@ def laboratory(
     constraints: Sequence[Mapping[str, Any]] = (),
     target: str | Path | None = None,
     success_below: float | None = None,
+    risk: Risk | None = None,
 ) -> RecipeProblem:
     """A recipe problem without an oracle.
 
@@ -31,6 +33,7 @@ def laboratory(
         target: CSV with the columns ``wavelength`` (nm) and ``absorbance`` of the wanted spectrum; None where the value
             itself is told.
         success_below: Value under which the problem counts as solved; None for no such level.
+        risk: By which statistic replicates become the value; None for the median.
 
     Raises:
         ValueError: If a variable, a constraint or the target is not as described.
@@ -41,7 +44,7 @@ def laboratory(
     members = [_variable(key, settings) for key, settings in variables.items()]
     rules = [_constraint(settings) for settings in constraints]
     objective = None if target is None else _target(path("target", target))
-    return RecipeProblem(Box(members, rules), None, objective, name=name, success_below=success_below)
+    return RecipeProblem(Box(members, rules), None, objective, name=name, success_below=success_below, risk=risk)
 
 
 def _variable(name: str, settings: Mapping[str, Any]) -> Variable:

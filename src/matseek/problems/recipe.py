@@ -15,6 +15,7 @@ import torch
 from matseek.checks import check, function, of, optional, real, several, takes, text
 from matseek.core.objective import Objective
 from matseek.core.problem import Measurement, Problem, callable_name, fingerprinted
+from matseek.core.risk import Risk
 from matseek.core.space import BoxSpace
 from matseek.errors import ResponseError
 from matseek.problems.objective import require_wavelengths, resample
@@ -42,6 +43,8 @@ class RecipeProblem(Problem):
             matter most to the model.
         measured_at: Wavelengths in nm, shape ``(p,)``, of the oracle's spectra, which are then resampled on the
             objective's; None where they are measured on these, and any others are refused.
+        risk: By which statistic of a condition's replicates the campaign minimises: None for the median,
+            :class:`~matseek.problems.Quantile` or :class:`~matseek.problems.CVaR` where the bad replicates count.
 
     Raises:
         ValueError: If a setting is not as described.
@@ -54,6 +57,7 @@ class RecipeProblem(Problem):
     success_below: float | None = None
     axes: tuple[str, str] | None = None
     measured_at: npt.ArrayLike | None = None
+    risk: Risk | None = None
 
     def __post_init__(self) -> None:
         check(
@@ -64,6 +68,7 @@ class RecipeProblem(Problem):
             name=text,
             success_below=optional(real()),
             axes=optional(several(text, 2, 2)),
+            risk=optional(of(Risk, "a risk measure, such as CVaR(0.9)")),
         )
         if self.axes is not None and (len(set(self.axes)) != 2 or not set(self.axes) <= set(self.space.names)):
             raise ValueError(f"axes={self.axes!r} must name two variables of the space, {list(self.space.names)}")
@@ -129,7 +134,9 @@ class RecipeProblem(Problem):
         return resample(response, self.measured_at, self.objective.wavelengths)
 
     def reduce(self, response: npt.ArrayLike) -> Measurement:
-        """Value of one condition: the median over its replicates, those without a finite value left out.
+        """Value of one condition: the median over its replicates, or what the risk measure makes of them.
+
+        Replicates without a finite value are left out.
 
         Args:
             response: Spectra ``(m,)`` or ``(r, m)`` with an objective, else a value ``()`` or values ``(r,)``.
@@ -158,7 +165,8 @@ class RecipeProblem(Problem):
                 raw if raw is not None else replicates,
                 empty=True,
             )
-        return Measurement(float(np.median(finite)), np.where(np.isfinite(replicates), replicates, np.nan), raw)
+        value = float(np.median(finite)) if self.risk is None else self.risk.of(finite)
+        return Measurement(value, np.where(np.isfinite(replicates), replicates, np.nan), raw)
 
     @property
     def value_name(self) -> str:
@@ -167,8 +175,9 @@ class RecipeProblem(Problem):
 
     @property
     def value_label(self) -> str:
-        """As the objective calls it."""
-        return "Value" if self.objective is None else self.objective.label
+        """As the objective calls it, with the risk measure."""
+        name = "Value" if self.objective is None else self.objective.label
+        return name if self.risk is None else f"{name}, {self.risk.label}"
 
     @property
     def point_name(self) -> str:
@@ -187,6 +196,8 @@ class RecipeProblem(Problem):
             "objective": None if self.objective is None else self.objective.describe(),
             "oracle": None if self.oracle is None else callable_name(self.oracle),
         }
+        if self.risk is not None:
+            plain["risk"] = self.risk.describe()
         if self.measured_at is not None:
             plain["measured_at"] = np.asarray(self.measured_at).tolist()
         return fingerprinted(plain, self.oracle)

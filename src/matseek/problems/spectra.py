@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,6 +107,14 @@ class SpectralMatch(SpectralObjective):
     def target_spectrum(self) -> FloatArray:
         """The target."""
         return self.target
+
+    def faults(self, spectra: FloatArray) -> Mapping[str, npt.NDArray[np.bool_]]:
+        """Which spectra lie above the absorbance gate, where the loss is 1, and which below it."""
+        peak = np.asarray(spectra, dtype=np.float64).max(axis=-1)
+        return {
+            f"above the absorbance gate (peak over {GATE_HIGH:g})": peak > GATE_HIGH,
+            f"below the absorbance gate (peak under {GATE_LOW:g})": peak < GATE_LOW,
+        }
 
     def _identity(self) -> bytes:
         return self.target.tobytes()

@@ -164,7 +164,7 @@ class Outlook:
 
     def _colours(self) -> dict[str, Figure]:
         model, objective = self.now.predictor, self.problem.objective
-        best = min(self.now.seen.done, key=lambda e: e.value, default=None)
+        best = next(iter(self.problem.ranked(self.now.seen.done)), None)
         if model is None or model.wavelengths is None or self.now.axes is None or best is None:
             return {}
         at = model.wavelengths

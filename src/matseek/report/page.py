@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
 from matseek.core.problem import Problem, Structures
-from matseek.core.records import Evaluation, best_of, ranked
+from matseek.core.records import CONFIDENCE, Evaluation, lowest_of
 from matseek.core.space import Coordinate
 from matseek.files import write_text
 from matseek.report.figures import proposer_label
@@ -26,13 +27,14 @@ from matseek.tables import csv_text
 CAPTIONS: Mapping[str, tuple[str, str]] = {
     "convergence": (
         "How the search got better",
-        "Each mark is one condition, lower is better, and the black line is the best found so far: every step down is "
-        "an improvement, and a long flat end means that further measurements of this kind would gain little.",
+        "Each mark is one condition, lower is better, and the black line is the lowest value so far: every step down "
+        "is an improvement, and a long flat end means that further measurements of this kind would gain little.",
     ),
     "batches": (
         "Batch by batch",
-        "Marks are conditions (the median of their replicates, such as droplets); a box holds the middle half of "
-        "all replicates and its whiskers reach from 5 to 95 %, so a search that learns moves down from left to right.",
+        "Marks are the values of conditions (the median of their replicates, such as droplets, or what a risk measure "
+        "makes of them); a box holds the middle half of all replicates and its whiskers reach from 5 to 95 %, so a "
+        "search that learns moves down from left to right.",
     ),
     "sampled_energies": (
         "How good the samples are",
@@ -129,6 +131,8 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 )
 """Anchor and title of each section, and the figures that it holds; other figures follow in a section of their own."""
 
+FloatArray = npt.NDArray[np.float64]
+
 _NO_TABLE: Mapping[str, Any] = {"heads": [], "rows": []}
 
 _AT_EDGE = 0.02
@@ -144,20 +148,22 @@ def best_recipes(problem: Problem, evaluations: Sequence[Evaluation], count: int
         count: Most rows.
 
     Returns:
-        Columns rank, evaluation, batch, proposer, the variables, value, and spread (standard deviation between
-        replicates, NaN with fewer than two). No rows where nothing has a value.
+        Columns rank, evaluation, batch, proposer, the variables, value, spread (standard deviation between
+        replicates, NaN with fewer than two) and upper_bound, by which they are ranked. No rows where nothing has a
+        value.
 
     Raises:
         ValueError: If count is below 1.
     """
     if count < 1:
         raise ValueError(f"count={count} recipes cannot be listed; give a whole number of at least 1")
-    best = ranked(evaluations)[:count]
+    best = problem.ranked(evaluations)[:count]
     frame = _recipes_of(problem, best)
     frame.insert(0, "rank", np.arange(1, len(best) + 1))
     return frame.assign(
         value=np.array([e.value for e in best], dtype=np.float64),
         spread=np.array([e.spread for e in best], dtype=np.float64),
+        upper_bound=np.array([e.upper_bound() for e in best], dtype=np.float64),
     )
 
 
@@ -253,7 +259,7 @@ def _origin(summary: Mapping[str, Any], ordered: Sequence[Evaluation]) -> str:
 def _verdict(problem: Problem, ordered: Sequence[Evaluation]) -> str:
     """The campaign in one sentence."""
     message = sum(e.status != "pending" for e in ordered)
-    best = best_of(ordered)
+    best = _best(problem, ordered)
     if best is None and message:
         return f"None of the {_count(message, 'measured condition')} gave a {problem.value_name}."
     if best is None:
@@ -289,6 +295,40 @@ def outcome(problem: Problem, summary: Mapping[str, Any]) -> list[str]:
         return [f"{goal} has not been reached."]
     first = summary.get("evaluations_to_success")
     return [f"{goal} was reached" + (f" with condition {first}." if first is not None else ".")]
+
+
+def _best(problem: Problem, ordered: Sequence[Evaluation]) -> Evaluation | None:
+    return next(iter(problem.ranked(ordered)), None)
+
+
+def _trust(problem: Problem, ordered: Sequence[Evaluation]) -> list[str]:
+    """How far the best can be trusted, in sentences; none where it has no replicates."""
+    best, lowest = _best(problem, ordered), lowest_of(ordered)
+    if best is None or lowest is None or math.isnan(best.spread):
+        return []
+    replicates, bound = len(best.finite_replicates), _value_texts([best.value, best.upper_bound()])[1]
+    sentences = [
+        f"The best {problem.point_name} is the one whose {replicates} replicates support the lowest bound: with "
+        f"{100 * CONFIDENCE:g} % confidence its expected {problem.value_name} is at most {bound}."
+    ]
+    faults = {} if problem.objective is None else problem.objective.faults(_spectra(best))
+    found = [f"{int(which.sum())} {'is' if which.sum() == 1 else 'are'} {fault}" for fault, which in faults.items()]
+    if found:
+        sentences.append(f"Of its replicates {' and '.join(found)}.")
+    if lowest.number != best.number:
+        value, spread = _value_texts([lowest.value], [lowest.spread])
+        sentences.append(
+            f"Evaluation {lowest.number} has the lowest {problem.value_name}, {value}"
+            + (f" ± {spread}" if spread else "")
+            + ", but its replicates support less."
+        )
+    return sentences
+
+
+def _spectra(evaluation: Evaluation) -> FloatArray:
+    """The spectra of an evaluation's replicates that were measured completely, shape ``(r, m)``."""
+    response = np.atleast_2d(np.asarray(evaluation.response, dtype=np.float64))
+    return np.asarray(response[np.isfinite(response).all(axis=1)])
 
 
 def _outcome_as_evaluated(summary: Mapping[str, Any]) -> list[str]:
@@ -337,7 +377,7 @@ def _hints(problem: Problem, summary: Mapping[str, Any], ordered: Sequence[Evalu
     else:
         hints.append("The campaign is still open. Ask for the next batch, or run the same command again.")
     hints += [str(warning) for warning in summary.get("warnings") or ()]
-    best = best_of(ordered)
+    best = _best(problem, ordered)
     if best is not None:
         hints += [_edge_hint(v, float(x)) for v, x in zip(_variables(problem), best.point, strict=False) if _edge(v, x)]
     failed = sum(e.status == "failed" for e in ordered)
@@ -381,11 +421,16 @@ def _key_numbers(problem: Problem, summary: Mapping[str, Any], ordered: Sequence
     message = [e for e in ordered if e.status != "pending"]
     failed = sum(e.status == "failed" for e in message)
     pending = len(ordered) - len(message)
-    best = best_of(ordered)
+    best, lowest = _best(problem, ordered), lowest_of(ordered)
     asking = [float(s) for s in summary.get("seconds_asking") or ()]
     spread = "" if best is None or math.isnan(best.spread) else f"± {_value_texts([best.value], [best.spread])[1]}"
     return [
         _number(f"Best {problem.value_name}", "none" if best is None else _value_texts([best.value])[0], spread),
+        *(
+            [_number(f"Lowest {problem.value_name}", _value_texts([lowest.value])[0], f"evaluation {lowest.number}")]
+            if best is not None and lowest is not None and lowest.number != best.number
+            else []
+        ),
         _number(
             "Evaluated" if problem.as_laboratory() is None else "Measured",
             str(len(message)),
@@ -444,16 +489,19 @@ def _decimals(scale: float, digits: int) -> int:
 
 def _best_table(problem: Problem, ordered: Sequence[Evaluation]) -> dict[str, Any]:
     frame = best_recipes(problem, ordered)
-    values, spreads = frame["value"].tolist(), frame["spread"].tolist()
-    texts = _value_texts(values, spreads)
-    value_texts, spread_texts = texts[: len(values)], texts[len(values) :]
+    values, spreads, bounds = (frame[column].tolist() for column in ("value", "spread", "upper_bound"))
+    texts = _value_texts(values, spreads + bounds)
+    value_texts, spread_texts, bound_texts = (texts[k * len(values) : (k + 1) * len(values)] for k in range(3))
+    scattered = any(spread_texts)
     name = problem.value_name.capitalize()
     rows = []
     for k, recipe in enumerate(_recipe_rows(problem, frame)):
         spread = f"\u00a0±\u00a0{spread_texts[k]}" if spread_texts[k] else ""
-        rows.append([str(k + 1), *recipe[:1], value_texts[k] + spread, *recipe[3:], *recipe[1:3]])
-    heads = ["Rank", "Evaluation", name, *(v.label for v in _variables(problem)), "Batch", "Proposed by"]
-    return {"heads": heads, "rows": rows, "spread": any(spread_texts)}
+        bound = bound_texts[k : k + scattered]
+        rows.append([str(k + 1), *recipe[:1], value_texts[k] + spread, *bound, *recipe[3:], *recipe[1:3]])
+    bound_head = [f"{100 * CONFIDENCE:g} % bound"] * scattered
+    heads = ["Rank", "Evaluation", name, *bound_head, *(v.label for v in _variables(problem)), "Batch", "Proposed by"]
+    return {"heads": heads, "rows": rows, "spread": scattered, "sentences": _trust(problem, ordered)}
 
 
 def _pending_table(problem: Problem, ordered: Sequence[Evaluation]) -> dict[str, Any]:

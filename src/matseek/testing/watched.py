@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from matseek.campaign import Campaign
 from matseek.core.history import History
 from matseek.core.objective import Objective
 from matseek.core.problem import Answer, Laboratory, Measurement, Problem, Structures
+from matseek.core.risk import Risk
 from matseek.searchers.random import RandomSearcher
 
 if TYPE_CHECKING:
@@ -63,6 +64,15 @@ class Watched(Problem):
     def objective(self) -> Objective | None:
         """The problem's."""
         return self.inner.objective
+
+    @property
+    def risk(self) -> Risk | None:
+        """The problem's."""
+        return self.inner.risk
+
+    def ranked(self, evaluations: Iterable[Evaluation]) -> list[Evaluation]:
+        """As the problem does."""
+        return self.inner.ranked(evaluations)
 
     @property
     def value_name(self) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 from ase import Atoms
 
 from matseek.core.problem import Problem
-from matseek.core.records import Evaluation, ranked
+from matseek.core.records import Evaluation
 from matseek.evaluation import Ledger
 from matseek.report.structure_files import structure_of
 from matseek.run_folder import RunFolder
@@ -71,7 +71,7 @@ def outcome_of(
         folder: The run folder; ``evaluations.csv`` is written into it.
     """
     evaluations = ledger.evaluations()
-    best = ranked(evaluations)[:CANDIDATES]
+    best = problem.ranked(evaluations)[:CANDIDATES]
     structures = {}
     atomic = problem.as_structures()
     if atomic is not None:
@@ -92,10 +92,12 @@ def outcome_of(
 
 def _candidates(problem: Problem, best: Sequence[Evaluation]) -> pd.DataFrame:
     points = np.array([e.point for e in best]).reshape(-1, problem.space.dim)
-    who = {
+    who: dict[str, Sequence[object]] = {
         "rank": range(1, len(best) + 1),
         "evaluation": [e.number for e in best],
         "value": [e.value for e in best],
         "proposer": [e.proposer for e in best],
     }
+    if any(len(e.finite_replicates) > 1 for e in best):
+        who["upper_bound"] = [e.upper_bound() for e in best]
     return pd.concat([pd.DataFrame(who), problem.space.to_frame(points)], axis=1)

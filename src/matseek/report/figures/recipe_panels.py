@@ -18,7 +18,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from matseek.core.problem import Problem
-from matseek.core.records import Evaluation, ranked
+from matseek.core.records import Evaluation
 from matseek.core.space import Coordinate
 from matseek.report.figures.house import (
     INK,
@@ -63,6 +63,8 @@ def recipes(problem: Problem, evaluations: Sequence[Evaluation]) -> Figure:
     for j, (ax, variable) in enumerate(zip(panels, variables, strict=True)):
         tidy(ax)
         _draw_panel(ax, ordered, j, variable, (colors, norm))
+        for best in problem.ranked(ordered)[:1]:
+            draw_star(ax, float(best.point[j]), best.value, "best", size=190)
         if j % columns == 0:
             ax.set_ylabel(problem.value_label)
         scale_values(ax, problem, [e.value for e in done_of(ordered)])
@@ -116,8 +118,6 @@ def _draw_panel(
             linewidths=0,
             zorder=3,
         )
-        best = ranked(done)[0]
-        draw_star(ax, float(best.point[j]), best.value, "best", size=190)
     draw_valueless(ax, ordered, x.tolist(), counted=False)
     ax.margins(y=0.1)
     _draw_window(ax, variable, x)

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from matseek.core.objective import Objective
 from matseek.core.problem import Problem
-from matseek.core.records import Evaluation, ranked
+from matseek.core.records import Evaluation
 from matseek.insight.holdout import spectral_cosine
 from matseek.problems.spectra import GATE_HIGH, GATE_LOW
 from matseek.report.figures.house import (
@@ -56,7 +56,7 @@ def spectra(problem: Problem, evaluations: Sequence[Evaluation]) -> Figure:
     ax.set_xlabel("Wavelength (nm)")
     ax.set_ylabel("Absorbance")
     ax.set_xlim(objective.wavelengths[0], objective.wavelengths[-1])
-    shown = [e for e in ranked(evaluations) if e.response is not None][: 1 + _RUNNERS_UP]
+    shown = [e for e in problem.ranked(evaluations) if e.response is not None][: 1 + _RUNNERS_UP]
     if shown:
         peak = _draw_best_spectrum(ax, shown[0], objective)
     else:
