@@ -47,6 +47,24 @@ def test_uniform_along_a_diagonal_needle(d, width):
     assert np.ptp(design[:, 0]) > 0.7
 
 
+def test_a_variable_that_nothing_couples_is_uniform_beside_a_constraint():
+    box = unit(4, [LinearConstraint({"x0": 1, "x2": 1}, upper=1)])
+    points = box.sample_uniform(2000, np.random.default_rng(5))
+    assert box.contains(points).all()
+    for j in (1, 3):
+        assert kstest(points[:, j], "uniform").pvalue > 1e-3
+    assert kstest(1 - (1 - points[:, 0]) ** 2, "uniform").pvalue > 1e-3
+
+
+def test_a_cover_has_the_marginals_of_samples():
+    simplex = unit(6, [LinearConstraint({f"x{i}": 1 for i in range(6)}, upper=1)]).unit_polytope
+    points = simplex.cover(5000, np.random.default_rng(6))
+    assert simplex.contains(points, 1e-9).all()
+    # Samples of a chain are alike: compare quantiles instead of testing independence.
+    quantiles = np.quantile(1 - (1 - points[:, 0]) ** 6, [0.1, 0.3, 0.5, 0.7, 0.9])
+    assert np.abs(quantiles - [0.1, 0.3, 0.5, 0.7, 0.9]).max() < 0.04
+
+
 def test_projection_is_the_nearest_point():
     polytope = unit(2, [LinearConstraint({"x0": 1, "x1": 1}, upper=1)]).unit_polytope
     points = polytope.project(np.array([[1.0, 1.0], [2.0, -1.0], [0.2, 0.3], [0.9, 0.4]]))

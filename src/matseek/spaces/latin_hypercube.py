@@ -32,7 +32,7 @@ def latin_hypercube(polytope: Polytope, n: int, rng: np.random.Generator) -> Flo
     Returns:
         Feasible points, shape ``(n, d)``.
     """
-    pool = polytope.sample(max(_POOL_PER_POINT * n, _LEAST_POOL), rng)
+    pool = polytope.cover(max(_POOL_PER_POINT * n, _LEAST_POOL), rng)
     design = _strata_values(polytope, pool, n, rng)
     design = _swap_until_feasible(polytope, design, rng)
     bad = _violations(polytope, design) > 1e-12
