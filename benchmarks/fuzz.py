@@ -51,7 +51,7 @@ from matseek.errors import MatseekError
 from matseek.godiff import atomic_score, recipe_score, score_matching
 from matseek.godiff import replay as replay_data
 from matseek.insight import stopping
-from matseek.library import measured, platinum, silver, silver_problems
+from matseek.library import gold, gold_problems, measured, platinum, silver, silver_problems
 from matseek.networks import graphs, painn
 from matseek.potentials import BatchedEMT
 from matseek.potentials.mace import MACE
@@ -278,10 +278,13 @@ def examples() -> dict[str, Example]:
             {"name": "lab", "variables": variables, "constraints": rules, "target": None, "success_below": None},
         ),
         "silver": (silver_problems.silver, {"droplets": 2, "success_below": 0.2}),
+        "gold_nanorods": (gold_problems.gold_nanorods, {"droplets": 2, "success_below": 0.2}),
         "silver_colour": (silver_problems.silver_colour, {"color": "#3a5fcd", "droplets": 2, "success_below": 0.2}),
         "silver_measured": (silver_problems.silver_measured, {"data": "x.csv", "replicates": 2, "success_below": 0.2}),
         "silver_space": (silver_problems.silver_space, {"hardware": True}),
         "SilverLaboratory": (silver.SilverLaboratory, jitter),
+        "GoldLaboratory": (gold.GoldLaboratory, jitter | {"kinetics": gold.GoldKinetics()}),
+        "GoldKinetics": (gold.GoldKinetics, {"seed_density": 5.0, "best_share": 0.9, "longest": 3.7}),
         "SilverKinetics": (silver.SilverKinetics, {"seed_density": 13.6, "flatness": 0.4, "pva_affinity": 88.0}),
         "MeasuredDroplets.read": (measured.MeasuredDroplets.read, {"data": "x.csv"}),
         "platinum_adatom": (platinum.platinum_adatom, emt),

@@ -490,6 +490,52 @@ def amortisation(report: dict[str, Any]) -> str:
     return "\n\n".join(part(report) for part in (_totals, _searched, _sampled))
 
 
+def best_possible(report: dict[str, Any]) -> str:
+    """The laboratories by brute force."""
+    rows = []
+    for name, found in report["problems"].items():
+        points, quiet, noisy = found["feasible_points"], found["noise_free"], found["median"]
+        rows.append(
+            [
+                f"`{name}`",
+                f"{noisy['loss']:.4f}",
+                f"{quiet['loss']:.4f}",
+                ", ".join(noisy["active"]) or "none",
+                f"{found['spread_of_droplets']:.3f}",
+                f"{found['saturated']:.0%}, {found['dilute']:.0%}",
+                *(f"{100 * share / points:.4f} %" for share in found["points_within"].values()),
+                f"{found['best_of_the_sequence']:.3f} of {points:,}",
+            ]
+        )
+    header = [
+        "problem",
+        "best median over droplets",
+        "without noise",
+        "bounds that hold the best",
+        "droplets' spread there",
+    ]
+    within = [f"within {w}" for w in next(iter(report["problems"].values()))["points_within"]]
+    return markdown([*header, "saturated, dilute", *within, "best of quasi-random points"], rows)
+
+
+def harder(report: dict[str, Any]) -> str:
+    """Searchers in the gold laboratory."""
+    rows = [
+        [
+            f"`{row['searcher']}`",
+            row["seeds"],
+            *(
+                f"{m:.3f} ({a:.3f} to {b:.3f})"
+                for m, a, b in zip(row["median"], row["lowest"], row["highest"], strict=True)
+            ),
+            f"{row['cpu_seconds']:.0f}",
+        ]
+        for row in report["rows"]
+    ]
+    counts = [f"after {n}, median (range)" for n in report["counts"]]
+    return markdown(["searcher", "seeds", *counts, "CPU s per run"], rows)
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     f.__name__: f
     for f in (
@@ -498,6 +544,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
         *(comparison, heptamer, islands, minima, adatom, sensitivity, scaling),
         *(emt_speed, mace_batch, painn_speed, painn_fidelity),
         *(structures, structure_scaling, large_island, amortisation),
+        *(best_possible, harder),
     )
 }
 

@@ -57,7 +57,7 @@ def test_every_yaml_instantiates(group, name, request):
         assert settings.problem.name.startswith(("platinum", "copper", "Pt7 on Pt(111)"))
         assert settings.problem.has_success == (name != "island")
     else:
-        assert settings.problem.space.dim == 5
+        assert settings.problem.space.dim == (6 if name == "gold_nanorods" else 5)
         assert (settings.problem.oracle is None) == (name == "laboratory")
 
 

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from scipy.stats import sobol_indices, spearmanr, uniform
 
 from matseek.library import optics
+from matseek.library.droplets import Population
 from matseek.library.silver import (
     COLUMNS,
+    PRISMS,
     WAVELENGTHS,
-    Population,
     SilverKinetics,
     SilverLaboratory,
-    extinction_per_length,
     silver_supply,
     silver_target,
 )
@@ -75,7 +75,7 @@ def test_wavelengths():
 def test_silver_is_conserved(points):
     points = np.array(points)
     kinetics = SilverKinetics()
-    held = kinetics.population(points).silver_fraction.sum(axis=1)
+    held = kinetics.population(points).metal_fraction.sum(axis=1)
     seeds = kinetics.seed_density * 1e12 * points[:, 3] / 100 * kinetics.seed_volume * 1e-21
     np.testing.assert_allclose(held, seeds + silver_supply(points) * kinetics.conversion(points), rtol=1e-9)
 
@@ -111,10 +111,10 @@ def test_quadrature_and_table_agree_with_a_direct_sum():
     for kind in range(3):
         mean, width = population.mean_volume[0, kind], population.log_width[0, kind]
         volumes = mean * np.exp(width * places - width**2 / 2)
-        aspects = np.clip((volumes / population.seed_volume) ** population.flatness[0, kind], 1.0, 13.0)
+        aspects = np.clip((volumes / population.round_volume) ** population.exponent[0, kind], 1.0, 13.0)
         sections = optics.oblate_extinction(WAVELENGTHS, volumes, aspects)
         direct += population.number_density[0, kind] * (weights @ sections) * 1e-14
-    found = extinction_per_length(population)[0]
+    found = PRISMS(population)[0]
     assert np.abs(found - direct).max() < 0.03 * direct.max()
     assert found @ direct / np.linalg.norm(found) / np.linalg.norm(direct) > 0.999
 
@@ -124,7 +124,7 @@ def test_one_size_of_sphere_is_that_sphere():
     one = np.array([[1.0, 0.0, 0.0]])
     population = Population(one * 1e12, np.full((1, 3), volume), np.full((1, 3), 1e-6), np.zeros((1, 3)), 200.0)
     expected = optics.oblate_extinction(WAVELENGTHS, volume, 1.0) * 1e-14 * 1e12
-    np.testing.assert_allclose(extinction_per_length(population)[0], expected, rtol=0.03)
+    np.testing.assert_allclose(PRISMS(population)[0], expected, rtol=0.03)
 
 
 def test_more_silver_per_seed_makes_the_band_move_red():
@@ -148,12 +148,12 @@ def test_capping_makes_more_and_flatter_prisms():
     population = SilverKinetics().population(points)
     prisms = population.number_density[:, 0] / population.number_density[:, :2].sum(axis=1)
     assert prisms[1] > prisms[0]
-    assert population.flatness[1, 0] > population.flatness[0, 0]
+    assert population.exponent[1, 0] > population.exponent[0, 0]
 
 
 def test_too_few_seeds_nucleate_new_particles_and_little_silver_is_dark():
     population = SilverKinetics().population(np.array([[40, 25, 5, 0.5, 400], [40, 25, 5, 8, 400.0]]))
-    share = population.silver_fraction[:, 2] / population.silver_fraction.sum(axis=1)
+    share = population.metal_fraction[:, 2] / population.metal_fraction.sum(axis=1)
     assert share[0] > 3 * share[1]
     assert loss([[0.5, 25, 5, 0.5, 800]])[0] > 0.9
 

@@ -1,1 +1,1 @@
-"""The problems that ship: silver nanoparticles, platinum, and islands of metals, with their physics."""
+"""The problems that ship: silver and gold nanoparticles, platinum, and islands of metals, with their physics."""
