@@ -503,8 +503,9 @@ def best_possible(report: dict[str, Any]) -> str:
                 ", ".join(noisy["active"]) or "none",
                 f"{found['spread_of_droplets']:.3f}",
                 f"{found['saturated']:.0%}, {found['dilute']:.0%}",
-                *(f"{100 * share / points:.4f} %" for share in found["points_within"].values()),
-                f"{found['best_of_the_sequence']:.3f} of {points:,}",
+                f"{points:,}",
+                *found["points_within"].values(),
+                f"{found['best_of_the_sequence']:.3f}",
             ]
         )
     header = [
@@ -514,8 +515,8 @@ def best_possible(report: dict[str, Any]) -> str:
         "bounds that hold the best",
         "droplets' spread there",
     ]
-    within = [f"within {w}" for w in next(iter(report["problems"].values()))["points_within"]]
-    return markdown([*header, "saturated, dilute", *within, "best of quasi-random points"], rows)
+    within = [f"points within {w}" for w in next(iter(report["problems"].values()))["points_within"]]
+    return markdown([*header, "saturated, dilute", "quasi-random points", *within, "best point"], rows)
 
 
 def harder(report: dict[str, Any]) -> str:
