@@ -18,6 +18,7 @@ from matseek.core.searcher import Searcher, open_with
 from matseek.errors import BudgetError, LedgerMismatchError
 from matseek.evaluation import Evaluator, Ledger
 from matseek.evaluation.batch import Batch, read_results
+from matseek.evaluation.earlier import sources_of, take_in
 from matseek.evaluation.evaluator import write_down
 from matseek.evaluation.executors import Executor, SerialExecutor
 from matseek.evaluation.ledger import sqlite_path
@@ -54,11 +55,17 @@ class Campaign(Record):
         stop: When to stop before the budget is spent: any criterion whose level is reached ends the campaign. Their
             figures are recorded after every run.
         tracking: Where progress is shown while the campaign runs, see :mod:`matseek.tracking`; None: nowhere.
+        history: Earlier campaigns that this one begins with, by run folder or ledger (a path or a URL), one or
+            several; another objective may have scored them. Their evaluations are copied into the ledger before the
+            first batch, searchers learn from them, and none counts as this campaign's own. Where the ledger has begun
+            they may be left out, and their ledgers are needed no more. The campaign's own SQLite ledger may be named
+            where it holds another target: it is set aside (``silver.1.db``), and the campaign begins anew with it.
 
     Raises:
         ValueError: If the seed or the opening is no whole number, the searcher cannot search the problem's space, or a
             stop criterion could never be met.
-        LedgerMismatchError: If the ledger holds another campaign, or one with another opening.
+        ConfigurationError: If a campaign of the history cannot be used for the problem.
+        LedgerMismatchError: If the ledger holds another campaign, or one with another opening or history.
         LedgerError: If the ledger cannot be opened and written.
     """
 
@@ -72,6 +79,7 @@ class Campaign(Record):
         stop: Sequence[StopCriterion] = (),
         opening: int = 0,
         tracking: Tracking | None = None,
+        history: str | Path | Sequence[str | Path] = (),
     ) -> None:
         of(Problem, "a problem")("problem", problem)
         of(Searcher, "a searcher")("searcher", searcher)
@@ -86,13 +94,16 @@ class Campaign(Record):
         self.leads = self.place.leads
         end_with_parent(self.place)
         self.ledger: Ledger
+        sources = sources_of(history)
         super().__init__(problem, searcher, Ledger(ledger if self.leads else None), seed, stop)
         path = sqlite_path(ledger)
         self._checkpoint = None if path is None else path.with_suffix(".ckpt")
         with self.ledger.locked():
             self.ledger.claim(masked_data(problem.describe()), searcher.name, self.seed)
-            if self.leads and self.ledger.count():
-                self._require_opening()
+            if self.leads:
+                if self.ledger.count():
+                    self._require_opening()
+                take_in(self.ledger, problem, sources)
         self._tracker = None
         if tracking is not None and self.leads:
             self._tracker = Tracker(tracking, Label.of(tracking, problem, searcher, self.seed, path), self.ledger)
@@ -150,6 +161,7 @@ class Campaign(Record):
                 opening=self.opening,
                 judge=self._ends if self.stop or tracker else None,
                 training=tracker.training if tracker else None,
+                earlier=self.earlier,
             )
             if self.leads:
                 self._open(evaluator)

@@ -25,7 +25,11 @@ from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 FINGERPRINT = "fingerprint"
-"""Key of a problem's description."""
+WAVELENGTHS = "wavelengths"
+"""Keys of a problem's description that ledgers of earlier versions lack."""
+
+ADDED = (FINGERPRINT, WAVELENGTHS)
+"""These count as far as both descriptions have them."""
 
 _INSTALLED = tuple(
     {str(Path(__file__).parent), *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))}
@@ -70,13 +74,14 @@ def version(function: Callable[..., Any]) -> tuple[object, ...]:
 
 
 def differing(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
-    """Keys in which two descriptions of problems differ; a fingerprint counts as far as both have one.
+    """Keys in which two descriptions of problems differ; a fingerprint and wavelengths count as far as both have them.
 
     Args:
-        there: As recorded, perhaps by an earlier version that took no fingerprints, or another version of Python.
+        there: As recorded, perhaps by an earlier version that knew neither, or another version of Python.
         here: Of the problem at hand.
     """
-    keys = [k for k in sorted({*there, *here} - {FINGERPRINT}) if there.get(k) != here.get(k)]
+    known = {*there, *here} - {FINGERPRINT} - ({*ADDED} - (there.keys() & here.keys()))
+    keys = [k for k in sorted(known) if there.get(k) != here.get(k)]
     a, b = there.get(FINGERPRINT, {}), here.get(FINGERPRINT, {})
     codes = [x["code"] for x in (a, b) if x.get("code", "").startswith(_SAME_CODE)]
     files = [x.get("files", {}) for x in (a, b)]

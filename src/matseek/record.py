@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from matplotlib.figure import Figure
 from matseek.checks import of, several
 from matseek.core.history import History
 from matseek.core.problem import Problem, solves
-from matseek.core.records import JUDGED, RECOGNISED, Evaluation, Event, lowest_of
+from matseek.core.records import HISTORY, JUDGED, RECOGNISED, Evaluation, Event, lowest_of
 from matseek.core.searcher import Searcher
 from matseek.errors import UnknownEvaluationError
 from matseek.evaluation import LedgerReader
+from matseek.evaluation.earlier import earlier_evaluations
 from matseek.evaluation.evaluator import history_of
 from matseek.insight.convergence import best_so_far, iteration_table
 from matseek.insight.fitted_models import FittedModels
@@ -73,7 +75,20 @@ class Record:
 
     def history(self) -> History:
         """Everything so far."""
-        return history_of(self.problem, self.ledger, self.seed)
+        return history_of(self.problem, self.ledger, self.seed, self.earlier)
+
+    @cached_property
+    def earlier(self) -> tuple[Evaluation, ...]:
+        """Evaluations of earlier campaigns that this one has begun with, by its own objective; none counts as its own.
+
+        They have the numbers 0 and less, and belong to batch 0.
+        """
+        return earlier_evaluations(self.problem, self.ledger.origins())
+
+    @property
+    def earlier_best(self) -> Evaluation | None:
+        """The best of :attr:`earlier`; None where none has a value."""
+        return next(iter(self.problem.ranked(self.earlier)), None)
 
     def models(self, batch: int | None = None) -> FittedModels:
         """The searcher's models, fitted on everything up to a batch when they are first looked at.
@@ -101,7 +116,7 @@ class Record:
 
     @property
     def best(self) -> Evaluation:
-        """The best evaluation as far as its replicates tell, see :meth:`Problem.ranked`; without any, the lowest.
+        """The best of its own as far as their replicates tell, see :meth:`Problem.ranked`; without any, the lowest.
 
         Raises:
             UnknownEvaluationError: If no evaluation has a value yet.
@@ -198,6 +213,7 @@ class Record:
             "relaxed_success": None if recognised is None else recognised["evaluation"] is not None,
             "evaluations_to_relaxed_success": None if recognised is None else recognised["evaluation"],
             "relaxation_calls": None if recognised is None else recognised["calls"],
+            "earlier": self._told_earlier(),
             **plausibility(self.problem.space, evaluations),
             "seconds_asking": self.ledger.seconds_asking(),
             "wall_seconds": self.ledger.wall_seconds(),
@@ -208,6 +224,19 @@ class Record:
             "events": [e.message for e in self.ledger.events() if not e.for_programs],
         }
         return result | {"outcome": outcome(self.problem, result)}
+
+    def _told_earlier(self) -> dict[str, Any] | None:
+        """What the campaign has begun with; None where that is nothing."""
+        taken = self._events(HISTORY)
+        if not taken:
+            return None
+        best = self.earlier_best
+        return {
+            "evaluations": len(self.earlier),
+            "best_value": None if best is None else best.value,
+            "best_point": self._point(best),
+            "ledgers": [e.data["ledger"] for e in taken],
+        }
 
     def iterations(self) -> pd.DataFrame:
         """What the searcher noted of each iteration, a row each; empty for searchers that note nothing."""

@@ -94,7 +94,10 @@ class OnStructures:
 
     def _along_the_forces(self, history: History, space: StructureSpace, proposer: str) -> FloatArray:
         """The structure that follows the last one along its true forces, shape ``(1, 3a)``; ``(0, 3a)`` without one."""
-        nothing, last = np.zeros((0, space.dim)), history.evaluations[-1]
+        nothing = np.zeros((0, space.dim))
+        if not history.evaluations:
+            return nothing
+        last = history.evaluations[-1]
         if self.force_step is None or last.proposer != proposer or last.status != "done" or last.response is None:
             return nothing
         if last.value > history.values.min():

@@ -25,10 +25,12 @@ class History:
         space: The problem's space.
         seed: The campaign's seed.
         iteration: Number of the batch that is asked for, 1 for the first.
-        evaluations: All evaluations so far, by number, pending ones among them.
+        evaluations: All of the campaign's own evaluations so far, by number, pending ones among them.
         events: All events so far, in order.
         objective: What the problem makes of a spectrum; None where its response is the value itself.
         risk: By which statistic replicates become the value; None for their median.
+        earlier: Evaluations of earlier campaigns that this one has begun with, by this campaign's objective. Points,
+            values and whatever else models learn from are of these and of its own.
     """
 
     space: Space
@@ -38,6 +40,7 @@ class History:
     events: tuple[Event, ...]
     objective: Objective | None = None
     risk: Risk | None = None
+    earlier: tuple[Evaluation, ...] = ()
 
     @cached_property
     def window(self) -> BoxSpace:
@@ -71,8 +74,12 @@ class History:
 
     @cached_property
     def done(self) -> tuple[Evaluation, ...]:
-        """Evaluations that gave a value."""
-        return tuple(e for e in self.evaluations if e.status == "done")
+        """Evaluations that gave a value, those of earlier campaigns first."""
+        return tuple(e for e in self._known if e.status == "done")
+
+    @property
+    def _known(self) -> tuple[Evaluation, ...]:
+        return self.earlier + self.evaluations
 
     @cached_property
     def pending(self) -> FloatArray:
@@ -82,7 +89,7 @@ class History:
     @cached_property
     def failed(self) -> FloatArray:
         """Points whose evaluation failed, shape ``(f, d)``."""
-        return self._points(tuple(e for e in self.evaluations if e.status == "failed"))
+        return self._points(tuple(e for e in self._known if e.status == "failed"))
 
     @cached_property
     def points(self) -> FloatArray:
@@ -92,7 +99,7 @@ class History:
     @cached_property
     def tried(self) -> FloatArray:
         """All points ever asked, whatever came of them, shape ``(n, d)``."""
-        return self._points(self.evaluations)
+        return self._points(self._known)
 
     @cached_property
     def values(self) -> FloatArray:
@@ -116,9 +123,10 @@ class History:
 
     def seen_through(self, view: BoxView) -> History:
         """The same history in the coordinates of a box."""
-        seen = view.coordinates(self.tried) if self.evaluations else np.zeros((0, view.box.dim))
-        evaluations = tuple(replace(e, point=point) for e, point in zip(self.evaluations, seen, strict=True))
-        return replace(self, space=view.box, evaluations=evaluations)
+        seen = view.coordinates(self.tried) if self._known else np.zeros((0, view.box.dim))
+        known = tuple(replace(e, point=point) for e, point in zip(self._known, seen, strict=True))
+        first = len(self.earlier)
+        return replace(self, space=view.box, earlier=known[:first], evaluations=known[first:])
 
     def after(self, events: tuple[Event, ...]) -> History:
         """The history with some events added."""
@@ -145,8 +153,12 @@ class History:
         return replace(self, evaluations=self.evaluations + asked, events=self.events + proposal.events)
 
     def rng(self) -> np.random.Generator:
-        """Source of randomness of this iteration: a campaign that goes on after a crash draws the same numbers."""
-        return np.random.default_rng([self.seed, self.iteration])
+        """Source of randomness of this iteration: a campaign that goes on after a crash draws the same numbers.
+
+        One that has begun with earlier evaluations draws others than the campaign of its seed that has made them.
+        """
+        known = [len(self.earlier)] if self.earlier else []
+        return np.random.default_rng([self.seed, self.iteration, *known])
 
     def _points(self, evaluations: tuple[Evaluation, ...]) -> FloatArray:
         return np.array([e.point for e in evaluations]).reshape(-1, self.space.dim)

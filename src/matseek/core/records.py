@@ -23,6 +23,7 @@ TRAINED = "trained"
 RELAXED = "relaxed"
 JUDGED = "judged"
 RECOGNISED = "recognised"
+HISTORY = "history"
 """Kinds of the events that more than one part knows."""
 
 _NUMBERS = frozenset({ITERATED, TRAINED, RELAXED, JUDGED, RECOGNISED})
@@ -39,8 +40,8 @@ class Evaluation:
     """One evaluation of the truth, as the ledger holds it.
 
     Args:
-        number: 1 for the campaign's first evaluation.
-        iteration: 1 for the campaign's first batch.
+        number: 1 for the campaign's first evaluation; 0 and less for those of earlier campaigns.
+        iteration: 1 for the campaign's first batch; 0 for earlier campaigns.
         proposer: Who chose the point.
         point: Shape ``(d,)``, in the variables' units.
         status: ``pending`` (asked, not told), ``done`` or ``failed``.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
@@ -42,6 +42,28 @@ class Space(ABC):
     @abstractmethod
     def describe(self) -> dict[str, Any]:
         """The space as plain data: two spaces are the same if these are equal."""
+
+    def columns_of(self, other: Mapping[str, Any]) -> tuple[int, ...]:
+        """Where another space has this one's coordinates, so that what was measured there can be used here.
+
+        By default only the same space has them.
+
+        Args:
+            other: What the other space's :meth:`describe` says.
+
+        Returns:
+            For each of this space's coordinates the column of the other's points.
+
+        Raises:
+            ValueError: If the other has other coordinates, or the same in other units.
+        """
+        if other != self.describe():
+            raise ValueError("its space is another one")
+        return tuple(range(self.dim))
+
+    def reaches(self, points: FloatArray) -> npt.NDArray[np.bool_]:
+        """Which points ``(m, d)``, measured elsewhere, models of this space may learn from; by default those inside."""
+        return self.contains(points)
 
     @property
     def dim(self) -> int:
@@ -223,6 +245,12 @@ class BoxSpace(Space):
     @abstractmethod
     def widen(self, name: str, *, low: float | None = None, high: float | None = None) -> Self:
         """The box with the window of one coordinate widened, at most to its limits."""
+
+    def reaches(self, points: FloatArray) -> npt.NDArray[np.bool_]:
+        """Those within the limits up to which the windows may be widened, whatever the constraints say."""
+        low, high = np.array([v.limits for v in self.variables]).T
+        slack = 1e-9 * (high - low)
+        return np.asarray(((points >= low - slack) & (points <= high + slack)).all(axis=1))
 
     def unit_offset(self, a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
         """``a - b`` in unit coordinates, periodic ones by the nearest image, shape ``(..., d)``."""

@@ -54,6 +54,7 @@ class Evaluator:
         opening: Evaluations of the campaign's first batch that no searcher chose; 0 where there are none.
         judge: Looks at everything after a run and says whether the campaign ends; None for never before the budget.
         training: Logger of a searcher's Lightning trainer; None logs no training.
+        earlier: Evaluations of earlier campaigns, see :class:`matseek.core.history.History`.
     """
 
     problem: Problem
@@ -66,6 +67,7 @@ class Evaluator:
     opening: int = 0
     judge: Callable[[History], bool] | None = None
     training: Logger | None = None
+    earlier: tuple[Evaluation, ...] = ()
     _tried: list[int] = field(default_factory=list, init=False, repr=False)
     _patience: _Patience = field(default_factory=lambda: _Patience(), init=False, repr=False)
 
@@ -90,7 +92,7 @@ class Evaluator:
 
     def history(self) -> History:
         """Everything so far, as searchers see it."""
-        return history_of(self.problem, self.ledger, self.seed)
+        return history_of(self.problem, self.ledger, self.seed, self.earlier)
 
     def ask(self, choose: Callable[[History], Proposal]) -> list[Evaluation]:
         """Have a batch chosen, check it, and write it down; nothing is evaluated yet.
@@ -246,8 +248,8 @@ def _folder_kept() -> Iterator[Path]:
         os.chdir(folder)
 
 
-def history_of(problem: Problem, ledger: LedgerReader, seed: int) -> History:
-    """What a ledger tells a searcher that is asked for the next batch."""
+def history_of(problem: Problem, ledger: LedgerReader, seed: int, earlier: tuple[Evaluation, ...] = ()) -> History:
+    """What a ledger tells a searcher that is asked for the next batch, and what it has begun with."""
     return History(
         space=problem.space,
         seed=seed,
@@ -256,6 +258,7 @@ def history_of(problem: Problem, ledger: LedgerReader, seed: int) -> History:
         events=ledger.events(),
         objective=problem.objective,
         risk=problem.risk,
+        earlier=earlier,
     )
 
 

@@ -118,9 +118,9 @@ class LossLevel(StopCriterion):
 
     def measure(self, now: FittedModels, before: FittedModels | None) -> Figures:  # noqa: ARG002
         """``best``: the best value so far; ``best_of_run``: that of the batch."""
-        values = now.history.values
-        own = [e.value for e in now.history.done if e.iteration == now.batch]
-        return {"best": _least(values), "best_of_run": _least(own)}
+        own = [e for e in now.history.evaluations if e.status == "done"]
+        last = [e.value for e in own if e.iteration == now.batch]
+        return {"best": _least([e.value for e in own]), "best_of_run": _least(last)}
 
     def satisfied(self, figures: Mapping[str, float]) -> bool:
         """Best so far below the level."""

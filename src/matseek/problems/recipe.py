@@ -18,6 +18,7 @@ from matseek.core.problem import Measurement, Problem, callable_name, fingerprin
 from matseek.core.risk import Risk
 from matseek.core.space import BoxSpace
 from matseek.errors import ResponseError
+from matseek.identity import WAVELENGTHS
 from matseek.problems.objective import require_wavelengths, resample
 
 FloatArray = npt.NDArray[np.float64]
@@ -198,6 +199,8 @@ class RecipeProblem(Problem):
         }
         if self.risk is not None:
             plain["risk"] = self.risk.describe()
+        if self.objective is not None:
+            plain[WAVELENGTHS] = np.asarray(self.objective.wavelengths).tolist()
         if self.measured_at is not None:
             plain["measured_at"] = np.asarray(self.measured_at).tolist()
         return fingerprinted(plain, self.oracle)

@@ -89,9 +89,10 @@ class CampaignReport:
         """What the models say after the last run; None for a searcher without models, or before the first result."""
         record = self._record
         history, searcher, space = record.history(), record.searcher, record.problem.space
-        if not space.readable or space.as_box() is None or not searcher.surrogates or not history.done:
+        done = [e for e in history.evaluations if e.status == "done"]
+        if not space.readable or space.as_box() is None or not searcher.surrogates or not done:
             return None
-        run = history.done[-1].iteration
+        run = done[-1].iteration
         before = record.models(run - 1) if run > 1 else None
         proposal = None
         asked = searcher.as_batch_searcher()

@@ -284,6 +284,24 @@ def outcome(problem: Problem, summary: Mapping[str, Any]) -> list[str]:
         problem: The problem.
         summary: The campaign's summary, or what ``summary.json`` holds.
     """
+    return [*_goal(problem, summary), *_earlier(problem, summary)]
+
+
+def _earlier(problem: Problem, summary: Mapping[str, Any]) -> list[str]:
+    """What the campaign has begun with, and whether its own best is better."""
+    earlier = summary.get("earlier")
+    if not earlier:
+        return []
+    message = f"The campaign began with {_count(earlier['evaluations'], 'earlier evaluation')}"
+    before, own = earlier["best_value"], summary.get("best_value")
+    if before is None:
+        return [f"{message}, none of which has a {problem.value_name}; they are not counted as its own."]
+    best = f"the best of which has the {problem.value_name} {_value_texts([before])[0]}"
+    better = "" if own is None else f": its own best is {'lower' if own < before else 'not lower'}"
+    return [f"{message}, {best}{better}. They are not counted as its own."]
+
+
+def _goal(problem: Problem, summary: Mapping[str, Any]) -> list[str]:
     structures = problem.as_structures()
     if structures is not None:
         return [*_outcome_as_evaluated(summary), *_outcome_relaxed(structures, summary)]

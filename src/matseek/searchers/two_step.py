@@ -107,8 +107,9 @@ class TwoStepSearcher(BatchSearcher):
         return self.batch_on(history.space) * (len(self.stage(history).proposers) if self.side_by_side == "full" else 1)
 
     def stage(self, history: History) -> Stage:
-        """The stage that the next batch belongs to."""
-        return [stage for stage in self.schedule if stage.first_batch <= history.iteration][-1]
+        """The stage that the next batch belongs to; earlier evaluations count as so many batches of the usual size."""
+        batch = history.iteration + len(history.earlier) // self.batch_on(history.space)
+        return [stage for stage in self.schedule if stage.first_batch <= batch][-1]
 
     def ask(self, n: int, history: History) -> Proposal:
         """Choose n points, in equal shares of the stage's proposers; each sees the points of those before it."""

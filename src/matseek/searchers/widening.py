@@ -53,7 +53,7 @@ class Widening:
                 if (
                     abs(to - now) <= 1e-9 * width
                     or at_edge < self.share * len(batch)
-                    or abs(best[j] - edge) > self.beside
+                    or (best[j] - edge) * (1 - 2 * edge) > self.beside  # beyond the edge is beside it, too
                 ):
                     continue
                 events.append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
@@ -215,6 +215,18 @@ class Adlayer(StructureSpace):
             "free": self.numbers.tolist(),
             "z": list(self.z),
         } | ({} if usual else {"least_distance": self.least_distance})
+
+    def columns_of(self, other: Mapping[str, Any]) -> tuple[int, ...]:
+        """The same columns where template and free atoms are the same; confinement and least distance may differ.
+
+        Raises:
+            ValueError: If they are not.
+        """
+        here = self.describe()
+        for key, told in (("template", "its template is another one"), ("free", "its free atoms are others")):
+            if other.get(key) != here[key]:
+                raise ValueError(told)
+        return tuple(range(self.dim))
 
     def _shape_wanted(self) -> str:
         return (

@@ -34,6 +34,9 @@ _LARGEST = 1e50
 _LEAST_WIDTH = 1e-9
 """Least width of a window, as a fraction of its ends: points have twelve digits of it."""
 
+_BOUNDS = ("low", "high", "hardware")
+"""What may differ between two descriptions of the same variable."""
+
 _SIZED = real(-_LARGEST, _LARGEST)
 
 _MARGIN = 1e-10
@@ -342,6 +345,22 @@ class Box(BoxSpace):
             ],
         }
 
+    def columns_of(self, other: Mapping[str, Any]) -> tuple[int, ...]:
+        """Where another box has these variables, by name and unit; windows, limits and constraints may differ.
+
+        Raises:
+            ValueError: If it has other variables, or one of another unit or kind.
+        """
+        there = {v["name"]: {k: x for k, x in v.items() if k not in _BOUNDS} for v in other.get("variables", ())}
+        here = {v["name"]: {k: x for k, x in v.items() if k not in _BOUNDS} for v in self.describe()["variables"]}
+        if there.keys() != here.keys():
+            raise ValueError(f"its variables are {sorted(there)}, these are {sorted(here)}")
+        for name, kind in here.items():
+            if there[name] != kind:
+                raise ValueError(f"its variable {name!r} is {_kind(there[name])}, this one is {_kind(kind)}")
+        order = list(there)
+        return tuple(order.index(name) for name in self.names)
+
     @classmethod
     def from_description(cls, plain: Mapping[str, Any]) -> Self:
         """The box that :meth:`describe` has described.
@@ -357,6 +376,13 @@ class Box(BoxSpace):
             raise ValueError(
                 f"space={shown(plain)} does not describe a Box ({error}); give what describe() says"
             ) from error
+
+
+def _kind(plain: Mapping[str, Any]) -> str:
+    """Unit and kind of a described variable, in words."""
+    unit = f"in {plain['unit']}" if plain["unit"] else "a pure number"
+    rest = {k: v for k, v in plain.items() if k not in ("name", "unit")}
+    return f"{unit} with {rest}" if rest else unit
 
 
 def _described_variable(plain: Mapping[str, Any]) -> Variable:

@@ -94,6 +94,11 @@ class Address:
         return text
 
 
+def address_text(location: str | Path | None) -> str:
+    """Where a ledger lies, the same for every spelling of a path or a URL and without a password."""
+    return str(Address.of(location))
+
+
 def sqlite_path(location: str | Path | None) -> Path | None:
     """The file of a ledger that is named by a path or a URL; None in memory and on a server."""
     return Address.of(location).path

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -17,10 +17,19 @@ from sqlalchemy.engine import URL
 from matseek.core.records import Evaluation, Event, Status
 from matseek.errors import LedgerMismatchError, UnknownEvaluationError
 from matseek.evaluation.ledger.address import Address
+from matseek.evaluation.ledger.origins import Identity, Origin, earlier_response, read_origins
 from matseek.evaluation.ledger.schema import require_readable, version_of
 from matseek.evaluation.ledger.seen import COLUMNS, Seen
 from matseek.evaluation.ledger.store import Store, store_for_reading
-from matseek.evaluation.ledger.tables import CAMPAIGN, EVALUATIONS, ITERATIONS, PROCESSOR, SESSIONS, THINKING
+from matseek.evaluation.ledger.tables import (
+    CAMPAIGN,
+    EVALUATIONS,
+    ITERATIONS,
+    ORIGINS,
+    PROCESSOR,
+    SESSIONS,
+    THINKING,
+)
 from matseek.evaluation.ledger.values import clean, to_strict, unpack
 from matseek.identity import FINGERPRINT, differing
 
@@ -34,21 +43,6 @@ _CODE_DIFFERS = (
 
 _RESPONSES = 512
 """Responses that are kept in memory; 20 replicates of 421 absorbances have 67 kB."""
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Which campaign a ledger holds.
-
-    Args:
-        problem: The problem's description.
-        searcher: The searcher's name.
-        seed: The campaign's seed.
-    """
-
-    problem: dict[str, Any]
-    searcher: str
-    seed: int
 
 
 class LedgerReader:
@@ -70,6 +64,7 @@ class LedgerReader:
         require_readable(store.read(version_of, "opened"), store.address)
         # Spectra are large: those that were looked at last are kept.
         self._seen = Seen(lru_cache(maxsize=_RESPONSES)(self._response))
+        self._earlier = lru_cache(maxsize=_RESPONSES)(self._earlier_response)
         self._reading = Lock()
 
     @property
@@ -139,6 +134,20 @@ class LedgerReader:
             raise UnknownEvaluationError(f"the ledger {self} has no evaluation {number}")
         return self._seen.evaluation(row)
 
+    def origins(self) -> tuple[Origin, ...]:
+        """The earlier campaigns that this one has begun with, as they were then; none in most ledgers."""
+        if ORIGINS.name not in self._tables:
+            return ()
+        return self._store.read(lambda connection: read_origins(connection, self._earlier))
+
+    def as_origin(self) -> Origin | None:
+        """This campaign as the origin of another; None as long as the ledger holds none."""
+        row = self._store.read(lambda connection: connection.execute(select(CAMPAIGN)).first())
+        if row is None:
+            return None
+        settled = tuple(e for e in self.evaluations() if e.status != "pending")
+        return Origin(str(self), row.created_at, Identity(row.problem, row.searcher, row.seed), settled)
+
     def events(self) -> tuple[Event, ...]:
         """All events, in order."""
         return self._up_to_date().events()
@@ -190,6 +199,9 @@ class LedgerReader:
         wanted = select(EVALUATIONS.c.response).where(EVALUATIONS.c.number == number)
         packed = self._store.read(lambda connection: connection.scalar(wanted))
         return None if packed is None else unpack(packed)
+
+    def _earlier_response(self, origin: int, number: int) -> npt.NDArray[np.floating[Any]] | None:
+        return self._store.read(partial(earlier_response, origin, number))
 
     def _up_to_date(self) -> Seen:
         with self._reading:

@@ -92,7 +92,7 @@ class Seen:
                 self._of_iteration.setdefault(row.iteration, []).append(row.number)
             elif row.status == "pending" or row.number not in self._pending:
                 continue
-            self._evaluations[row.number] = self.evaluation(row)
+            self._evaluations[row.number] = evaluation_of(row, self._respond)
             (self._pending.add if row.status == "pending" else self._pending.discard)(row.number)
             self._all = None
         for event in (row for row in news.events if row.id > self._last_event):
@@ -132,22 +132,32 @@ class Seen:
         return None if number in self._pending else self._evaluations.get(number)
 
     def evaluation(self, row: Row[Any]) -> Evaluation:
-        """The evaluation of a row; its arrays cannot be changed, since they are given to everybody who asks."""
-        number, respond = row.number, self._respond
-        point = np.array(row.point, dtype=np.float64)
-        replicates = np.array([np.nan if v is None else v for v in row.replicates], dtype=np.float64)
-        for array in (point, replicates):
-            array.setflags(write=False)
-        return Evaluation(
-            number=number,
-            iteration=row.iteration,
-            proposer=row.proposer,
-            point=point,
-            status=cast("Status", row.status),
-            value=float("nan") if row.value is None else row.value,
-            replicates=replicates,
-            error=row.error,
-            asked_at=datetime.fromisoformat(row.asked_at),
-            finished_at=None if row.finished_at is None else datetime.fromisoformat(row.finished_at),
-            load_response=(lambda: None) if row.status == "pending" else (lambda: respond(number)),
-        )
+        """The evaluation of a row."""
+        return evaluation_of(row, self._respond)
+
+
+def evaluation_of(row: Row[Any], respond: Callable[[int], Response]) -> Evaluation:
+    """The evaluation of a row; its arrays cannot be changed, since they are given to everybody who asks.
+
+    Args:
+        row: All columns of an evaluation but its response.
+        respond: Reads the response of an evaluation by its number.
+    """
+    number = row.number
+    point = np.array(row.point, dtype=np.float64)
+    replicates = np.array([np.nan if v is None else v for v in row.replicates], dtype=np.float64)
+    for array in (point, replicates):
+        array.setflags(write=False)
+    return Evaluation(
+        number=number,
+        iteration=row.iteration,
+        proposer=row.proposer,
+        point=point,
+        status=cast("Status", row.status),
+        value=float("nan") if row.value is None else row.value,
+        replicates=replicates,
+        error=row.error,
+        asked_at=datetime.fromisoformat(row.asked_at),
+        finished_at=None if row.finished_at is None else datetime.fromisoformat(row.finished_at),
+        load_response=(lambda: None) if row.status == "pending" else (lambda: respond(number)),
+    )

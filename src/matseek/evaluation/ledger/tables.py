@@ -78,6 +78,37 @@ EVALUATIONS = Table(
 )
 """One evaluation; its response is read only when asked for."""
 
+ORIGINS = Table(
+    "origins",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("ledger", Words, nullable=False),
+    Column("begun", Words, nullable=False),
+    Column("problem", StrictJson, nullable=False),
+    Column("searcher", Words, nullable=False),
+    Column("seed", BigInteger, nullable=False),
+)
+"""One earlier campaign whose evaluations this one begins with."""
+
+EARLIER = Table(
+    "earlier",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("origin", ForeignKey("origins.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("iteration", Integer, nullable=False),
+    Column("proposer", Words, nullable=False),
+    Column("point", StrictJson, nullable=False),
+    Column("status", Words, nullable=False),
+    Column("value", Double),
+    Column("replicates", StrictJson, nullable=False),
+    Column("error", Words),
+    Column("asked_at", Words, nullable=False),
+    Column("finished_at", Words),
+    Column("response", LargeBinary),
+)
+"""One evaluation of an earlier campaign, as that campaign's ledger holds it."""
+
 EVENTS = Table(
     "events",
     METADATA,

@@ -21,13 +21,14 @@ from matseek.evaluation.ledger import rescue
 from matseek.evaluation.ledger.address import Address
 from matseek.evaluation.ledger.clock import Clock, now
 from matseek.evaluation.ledger.lock import hold_of
-from matseek.evaluation.ledger.reader import Identity, LedgerReader, require_same
+from matseek.evaluation.ledger.origins import Identity, Origin, write_origins
+from matseek.evaluation.ledger.reader import LedgerReader, require_same
 from matseek.evaluation.ledger.schema import bring_up_to_date
 from matseek.evaluation.ledger.seen import News, Seen
 from matseek.evaluation.ledger.store import store_for_writing
 from matseek.evaluation.ledger.tables import CAMPAIGN, EVALUATIONS, EVENTS, ITERATIONS
 from matseek.evaluation.ledger.values import clean, pack, to_strict
-from matseek.identity import FINGERPRINT, differing
+from matseek.identity import ADDED, FINGERPRINT, differing
 
 logger = logging.getLogger(__name__)
 
@@ -146,13 +147,27 @@ class Ledger(LedgerReader):
         keys = differing(to_strict(row.problem), here)
         # An oracle that never gave a value may be mended: there is nothing that its new code could mix with.
         mended = keys == [FINGERPRINT] and not self.evaluations(status="done")
-        if mended or (not keys and FINGERPRINT in here and FINGERPRINT not in row.problem):
+        if mended or (not keys and any(key in here and key not in row.problem for key in ADDED)):
             self._write(lambda connection: connection.execute(update(CAMPAIGN).values(problem=problem)))
             known = Identity(problem, row.searcher, row.seed)
         else:
             known = Identity(row.problem, row.searcher, row.seed)
         require_same(str(self), known, problem, searcher, seed)
         self._take_in_rescued()
+
+    def take_in(self, origins: Sequence[Origin], events: Sequence[Event]) -> None:
+        """Copy earlier campaigns into a ledger that has no batch yet, with the events that tell of them.
+
+        Args:
+            origins: The campaigns; nothing is written into their own ledgers.
+            events: What the record tells of them.
+        """
+
+        def write(connection: Connection) -> None:
+            write_origins(connection, origins)
+            _add_events(connection, _iteration(connection), events)
+
+        self._write(write)
 
     def begin_session(self) -> None:
         """Note that this process goes to work."""
