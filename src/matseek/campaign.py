@@ -18,7 +18,7 @@ from matseek.core.searcher import Searcher, open_with
 from matseek.errors import BudgetError, LedgerMismatchError
 from matseek.evaluation import Evaluator, Ledger
 from matseek.evaluation.batch import Batch, read_results
-from matseek.evaluation.earlier import sources_of, take_in
+from matseek.evaluation.earlier import set_aside, sources_of, take_in
 from matseek.evaluation.evaluator import write_down
 from matseek.evaluation.executors import Executor, SerialExecutor
 from matseek.evaluation.ledger import sqlite_path
@@ -95,6 +95,8 @@ class Campaign(Record):
         end_with_parent(self.place)
         self.ledger: Ledger
         sources = sources_of(history)
+        if self.leads:
+            sources = set_aside(ledger, sources, problem, searcher.name, seed)
         super().__init__(problem, searcher, Ledger(ledger if self.leads else None), seed, stop)
         path = sqlite_path(ledger)
         self._checkpoint = None if path is None else path.with_suffix(".ckpt")

@@ -25,7 +25,8 @@ from matseek.configuration import quoted, run_settings
 from matseek.core.problem import Problem
 from matseek.core.searcher import USUAL_BATCH
 from matseek.errors import ConfigurationError
-from matseek.evaluation import LedgerReader
+from matseek.evaluation import Ledger, LedgerReader
+from matseek.evaluation.earlier import take_in
 from matseek.files import write_text
 from matseek.insight.convergence import iteration_table
 from matseek.insight.paired import Run, compared, median_interval
@@ -191,7 +192,8 @@ class Comparison:
             comparison's own settings: ``searchers=[a,b]``, ``seeds=8``
             (how many), ``first_seed=0``, ``workers=2`` (processes; a processor core or a GPU each if left out) and
             ``run_dir=FOLDER``. All searchers are given the same first 15 points of each seed, unless ``opening=N``
-            or a protocol says otherwise.
+            or a protocol says otherwise. With ``history=...`` every cell begins with the same copy of it,
+            ``history.db`` in the folder, and usually without such points.
 
     Raises:
         ConfigurationError: If a setting is missing or refused, or a cell's folder holds another campaign.
@@ -242,6 +244,11 @@ class Comparison:
         self.titles = _titles({name: each.searcher.title for name, each in settings.items()})
         self.problem: Problem = settings[self.searchers[0]].problem
         self.folder = ComparisonFolder(Path(own.get("run_dir") or f"runs/{self.problem.name}"))
+        if sources := settings[self.searchers[0]].history:
+            frozen = self._frozen(sources)
+            for name, each in settings.items():
+                each.config.history = frozen
+                given[name] = (*given[name], f"history={quoted(frozen)}")
         unsaid = [name for name, each in settings.items() if each.config.opening is None]
         common = self._common_opening({name: settings[name].budget for name in unsaid})
         for name in unsaid:
@@ -279,7 +286,18 @@ class Comparison:
                 f"{self.folder.path} holds campaigns with openings of {sorted(known)} points; say opening=N, or name "
                 "another run_dir"
             )
-        return known.pop() if known else min([_OPENING, *budgets.values()])
+        if known:
+            return known.pop()
+        # Campaigns that begin with the same history begin alike without first points of their own.
+        return 0 if self.folder.history.is_file() else min([_OPENING, *budgets.values()])
+
+    def _frozen(self, sources: Sequence[str]) -> str:
+        """One copy of earlier campaigns for all cells, since theirs may go on meanwhile; gives its ledger's path."""
+        path = self.folder.history
+        ledger = Ledger(path)
+        with ledger.locked():
+            take_in(ledger, self.problem, sources)
+        return str(path)
 
     def _cell(self, searcher: str, seed: int, overrides: Sequence[str], config: DictConfig) -> Cell:
         folder = self.folder.cell(searcher, seed)

@@ -19,7 +19,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException, InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from matseek.checks import Rule, of, seed, several, shown, text, whole
@@ -27,6 +27,7 @@ from matseek.core.problem import Problem
 from matseek.core.searcher import Searcher
 from matseek.deprecation import current_override
 from matseek.errors import ConfigurationError, MatseekError
+from matseek.evaluation.earlier import sources_of
 from matseek.evaluation.executors import Executor, SerialExecutor
 from matseek.insight.stopping import StopCriterion
 from matseek.interpolations import keep_secrets, recordable, unresolved
@@ -68,6 +69,7 @@ class RunSettings:
         seed: Seed of the campaign.
         opening: First points that no searcher chooses.
         run_dir: Where results go.
+        history: Ledgers of earlier campaigns to begin with.
         config: The composed config, for the record: without what was taken from the environment, and without passwords.
     """
 
@@ -80,6 +82,7 @@ class RunSettings:
     seed: int
     opening: int
     run_dir: Path
+    history: tuple[str, ...]
     config: DictConfig
 
 
@@ -281,8 +284,14 @@ def _made_settings(
         seed=_whole(config, "seed", seed),
         opening=0 if config.get("opening") is None else _whole(config, "opening", whole()),
         run_dir=run_dir,
+        history=_history(config),
         config=record,
     )
+
+
+def _history(config: DictConfig) -> tuple[str, ...]:
+    given = config.get("history")
+    return sources_of(OmegaConf.to_container(given) if isinstance(given, ListConfig) else given)
 
 
 def _made(config: DictConfig, group: str, kind: type) -> Any:  # noqa: ANN401 -- whatever the config names

@@ -72,6 +72,7 @@ class ComparisonFolder:
         path: The folder.
 
     Attributes:
+        history: What every cell begins with: a ledger that holds earlier campaigns and none of its own.
         table: A row per searcher.
         pairs: A row per pair of searchers and measure.
         page: Its page.
@@ -79,6 +80,7 @@ class ComparisonFolder:
 
     path: Path
 
+    history: ClassVar[_File] = _File("history.db")
     table: ClassVar[_File] = _File("table.csv")
     pairs: ClassVar[_File] = _File("pairs.csv")
     page: ClassVar[_File] = _File("report.html")

@@ -34,6 +34,7 @@ def open_campaign(settings: RunSettings) -> Campaign:
         stop=settings.stop,
         opening=settings.opening,
         tracking=settings.tracking,
+        history=settings.history,
     )
 
 

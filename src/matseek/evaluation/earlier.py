@@ -6,8 +6,9 @@ batch, as they were measured, and read from there by the campaign's own objectiv
 
 from __future__ import annotations
 
+import glob
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,10 +21,11 @@ from matseek.checks import path as checked_path
 from matseek.core.problem import Problem
 from matseek.core.records import HISTORY, Evaluation, Event, best_of
 from matseek.errors import ConfigurationError, LedgerMismatchError, ResponseError
-from matseek.evaluation.ledger import Ledger, LedgerReader, Origin, address_text
+from matseek.evaluation.ledger import Ledger, LedgerReader, Origin, address_text, sqlite_path
 from matseek.identity import WAVELENGTHS, differing
 from matseek.problems.objective import resample
 from matseek.run_folder import RunFolder
+from matseek.secrets import masked_data
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +36,7 @@ _OF_THE_GOAL = {"name", "space", "objective", WAVELENGTHS, "measured_at"}
 """Keys of a problem's description that may differ where spectra are scored anew, or are compared by themselves."""
 
 
-def sources_of(history: str | Path | Sequence[str | Path] | None) -> tuple[str, ...]:
+def sources_of(history: object) -> tuple[str, ...]:
     """Ledgers of earlier campaigns, as paths or URLs.
 
     Args:
@@ -45,7 +47,7 @@ def sources_of(history: str | Path | Sequence[str | Path] | None) -> tuple[str, 
     """
     if history is None:
         return ()
-    given = [history] if isinstance(history, (str, Path)) else list(history)
+    given = list(history) if isinstance(history, (list, tuple)) else [history]
     return tuple(map(_ledger_of, given))
 
 
@@ -58,6 +60,86 @@ def _ledger_of(source: object) -> str:
         raise ConfigurationError(f"{error}: a run folder, a ledger's file, or its URL") from error
     place = RunFolder(place).ledger if place.is_dir() else place
     return str(place)
+
+
+def set_aside(
+    location: str | Path | None, sources: Sequence[str], problem: Problem, searcher: str, seed: int
+) -> tuple[str, ...]:
+    """Make room for a campaign that begins with what its own ledger holds of another target.
+
+    The ledger's file becomes ``NAME.1.db``, ``NAME.2.db`` and so on, with everything that it holds. Where the campaign
+    has begun anew already, nothing is changed.
+
+    Args:
+        location: The campaign's own ledger.
+        sources: Ledgers of earlier campaigns, the own one perhaps among them.
+        problem: What is minimised now.
+        searcher: The searcher's name.
+        seed: The campaign's.
+
+    Returns:
+        The ledgers, with that which was set aside instead of the own one.
+
+    Raises:
+        ConfigurationError: If the own ledger is named and holds no other target, has evaluations without a result, or
+            is no SQLite file.
+    """
+    own = address_text(location)
+    if location is None or own not in map(address_text, sources):
+        return tuple(sources)
+    path = sqlite_path(location)
+    if path is None:
+        raise ConfigurationError(
+            f"history={own} is the campaign's own ledger, and can be set aside only where it is an SQLite file; give "
+            "the new target a ledger of its own (another schema), with this one as its history"
+        )
+    aside = sorted(_aside(path))
+    if path.is_file():
+        ledger = Ledger(path)
+        with ledger.locked():
+            if not _holds(ledger, problem, searcher, seed):
+                number = aside[-1][0] + 1 if aside else 1
+                target = path.with_name(f"{path.stem}.{number}{path.suffix}")
+                _move(ledger, path, target, problem)
+                aside.append((number, target))
+    if not aside:
+        raise ConfigurationError(
+            f"history={own} is the campaign's own ledger, and it holds no other target; leave it out"
+        )
+    return tuple(str(aside[-1][1]) if address_text(s) == own else s for s in sources)
+
+
+def _aside(path: Path) -> Iterator[tuple[int, Path]]:
+    """The ledgers that were set aside, with their numbers."""
+    for other in path.parent.glob(f"{glob.escape(path.stem)}.*{path.suffix}"):
+        number = other.name.removeprefix(f"{path.stem}.").removesuffix(path.suffix)
+        if number.isdecimal():
+            yield int(number), other
+
+
+def _holds(ledger: Ledger, problem: Problem, searcher: str, seed: int) -> bool:
+    """Whether a ledger is the campaign's, or nobody's."""
+    try:
+        ledger.require(masked_data(problem.describe()), searcher, seed)
+    except LedgerMismatchError:
+        return ledger.identity is None
+    return True
+
+
+def _move(ledger: Ledger, path: Path, target: Path, problem: Problem) -> None:
+    """Set a ledger aside, which must be of use for the problem."""
+    if pending := len(ledger.evaluations(status="pending")):
+        raise ConfigurationError(
+            f"history={ledger}: {pending} evaluations have no result yet, and would be lost to the record; finish them "
+            "with the target that they were asked for, then change it"
+        )
+    for origin in _collected([str(path)]):
+        earlier_evaluations(problem, [origin])
+    checkpoint = path.with_suffix(".ckpt")
+    if checkpoint.is_file():
+        checkpoint.replace(target.with_suffix(".ckpt"))
+    ledger.move_to(target)
+    logger.info("the ledger %s is set aside as %s, and its campaign begins anew with what it holds", path, target)
 
 
 def take_in(ledger: Ledger, problem: Problem, sources: Sequence[str]) -> None:

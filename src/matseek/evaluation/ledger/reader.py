@@ -41,6 +41,9 @@ _CODE_DIFFERS = (
     "value, let it say itself what it is, by a method or attribute describe = lambda: {name!r}"
 )
 
+_TARGET_DIFFERS = ". To go on here with another target, name this ledger (or its run folder) as history"
+"""Remedy where the objective is another one."""
+
 _RESPONSES = 512
 """Responses that are kept in memory; 20 replicates of 421 absorbances have 67 kB."""
 
@@ -231,7 +234,7 @@ def require_same(ledger: str, known: Identity, problem: dict[str, Any], searcher
         raise LedgerMismatchError(
             f"the ledger {ledger} belongs to another problem: it holds {there.get('name')!r}, this is "
             f"{problem.get('name')!r}. Name another ledger, or restore the problem. "
-            f"They differ in {differences}{remedy}"
+            f"They differ in {differences}{remedy}{_TARGET_DIFFERS if 'objective' in keys else ''}"
         )
     if (known.searcher, known.seed) != (clean(searcher), seed):
         raise LedgerMismatchError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,7 @@ from matseek.errors import LedgerError, UnknownEvaluationError
 from matseek.evaluation.ledger import rescue
 from matseek.evaluation.ledger.address import Address
 from matseek.evaluation.ledger.clock import Clock, now
+from matseek.evaluation.ledger.copies import move_ledger
 from matseek.evaluation.ledger.lock import hold_of
 from matseek.evaluation.ledger.origins import Identity, Origin, write_origins
 from matseek.evaluation.ledger.reader import LedgerReader, require_same
@@ -168,6 +170,17 @@ class Ledger(LedgerReader):
             _add_events(connection, _iteration(connection), events)
 
         self._write(write)
+
+    def move_to(self, target: Path) -> None:
+        """Rename the SQLite file of a ledger that is locked, which is not used any more after that.
+
+        Raises:
+            LedgerBusyError: If it is open elsewhere.
+        """
+        assert self.path is not None
+        self._store.engine.dispose()
+        gc.collect()  # ledgers that nobody uses any more, such as one that has just been refused, are closed
+        move_ledger(self.path, target)
 
     def begin_session(self) -> None:
         """Note that this process goes to work."""
