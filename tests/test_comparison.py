@@ -1,6 +1,7 @@
 import gc
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,8 +13,10 @@ from ase.calculators.emt import EMT
 
 from matseek import comparison as module
 from matseek.comparison import Comparison
+from matseek.configuration import run_settings
 from matseek.errors import BudgetError, ConfigurationError
-from matseek.evaluation.ledger import Ledger
+from matseek.evaluation.ledger import Ledger, LedgerReader
+from matseek.runs import open_campaign
 from tests.conftest import ROOT
 
 QUICK = [
@@ -243,3 +246,30 @@ def _settled(path):
         return sum(e.status == "done" for e in Ledger(path).evaluations())
     except Exception:
         return 0
+
+
+def test_every_cell_begins_with_the_same_copy_of_a_history(tmp_path, monkeypatch):
+    cells_in_this_process(monkeypatch)
+    first = tmp_path / "first"
+    source = open_campaign(
+        run_settings(["problem=silver", "searcher=lhs", "searcher.batch_size=5", f"run_dir={first}", "budget=5"])
+    )
+    source.run(5)
+    own = ["problem=silver_colour", "searchers=[random,lhs]", "seeds=1", "budget=3", "lhs.batch_size=3"]
+    given = [*own, "random.batch_size=3", f"history={first}", f"run_dir={tmp_path / 'both'}"]
+    comparison = Comparison(given)
+    source.run(8)
+    assert not comparison.run()
+    taken = []
+    for cell in comparison.cells:
+        ledger = LedgerReader(cell.folder.ledger)
+        assert ledger.count() == cell.summary()["evaluations"] == 3
+        assert "opening" not in {e.proposer for e in ledger.evaluations()}
+        taken += [o.digest for o in ledger.origins()]
+        assert [len(o.evaluations) for o in ledger.origins()] == [5]
+    assert len(taken) == 2
+    assert len({*taken}) == 1
+    shutil.rmtree(first)
+    assert not Comparison(given).missing
+    with pytest.raises(ConfigurationError, match=r"history=None \(there: .*history\.db\)"):
+        Comparison([o for o in given if not o.startswith("history")] + ["opening=0"])

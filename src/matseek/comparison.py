@@ -51,7 +51,8 @@ _FREE = ("seed", "run_dir", "evaluator", "trainer", "logger", "published")
 folder's."""
 
 _OPENING = 15
-"""First points that all searchers are given where neither the protocol nor the user says how many."""
+"""First points that all searchers are given where neither the protocol nor the user says how many; those that begin
+with the same history begin alike without."""
 
 _KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "17179869184"}
 """Tells glibc to keep freed memory: networks on few atoms train and sample 1.4 times faster."""
@@ -244,13 +245,14 @@ class Comparison:
         self.titles = _titles({name: each.searcher.title for name, each in settings.items()})
         self.problem: Problem = settings[self.searchers[0]].problem
         self.folder = ComparisonFolder(Path(own.get("run_dir") or f"runs/{self.problem.name}"))
-        if sources := settings[self.searchers[0]].history:
+        sources = settings[self.searchers[0]].history
+        if sources:
             frozen = self._frozen(sources)
             for name, each in settings.items():
                 each.config.history = frozen
                 given[name] = (*given[name], f"history={quoted(frozen)}")
         unsaid = [name for name, each in settings.items() if each.config.opening is None]
-        common = self._common_opening({name: settings[name].budget for name in unsaid})
+        common = self._common_opening({name: settings[name].budget for name in unsaid}, 0 if sources else _OPENING)
         for name in unsaid:
             settings[name].config.opening = common
             given[name] = (*given[name], f"opening={common}")
@@ -274,7 +276,7 @@ class Comparison:
         own += ["searcher" + text.removeprefix(searcher) for text in base if self._owner(text) == searcher]
         return (f"searcher={searcher}", *own)
 
-    def _common_opening(self, budgets: Mapping[str, int]) -> int:
+    def _common_opening(self, budgets: Mapping[str, int], usual: int) -> int:
         """First points of searchers (names with budgets) where nobody says how many: as begun campaigns have."""
         known = {
             int(_plain(OmegaConf.load(begun.config)).get("opening") or 0)
@@ -286,10 +288,7 @@ class Comparison:
                 f"{self.folder.path} holds campaigns with openings of {sorted(known)} points; say opening=N, or name "
                 "another run_dir"
             )
-        if known:
-            return known.pop()
-        # Campaigns that begin with the same history begin alike without first points of their own.
-        return 0 if self.folder.history.is_file() else min([_OPENING, *budgets.values()])
+        return known.pop() if known else min([usual, *budgets.values()])
 
     def _frozen(self, sources: Sequence[str]) -> str:
         """One copy of earlier campaigns for all cells, since theirs may go on meanwhile; gives its ledger's path."""
