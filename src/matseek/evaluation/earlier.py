@@ -159,7 +159,7 @@ def take_in(ledger: Ledger, problem: Problem, sources: Sequence[str]) -> None:
     told = [e for e in ledger.events() if e.kind == HISTORY]
     if told or not wanted:
         began = told[0].data["sources"] if told else []
-        if wanted and wanted != began:
+        if wanted and not _are(wanted, began):
             raise LedgerMismatchError(
                 f"the ledger {ledger} began with history={began}, this has history={wanted}; leave history out (the "
                 "ledger holds a copy), or name another ledger"
@@ -175,6 +175,14 @@ def take_in(ledger: Ledger, problem: Problem, sources: Sequence[str]) -> None:
     for event in ledger.events():
         if event.kind == HISTORY:
             logger.info("%s", event.message)
+
+
+def _are(wanted: Sequence[str], began: Sequence[str]) -> bool:
+    """Whether a history is the one that a campaign began with; of a folder that is gone nobody knows that it was one."""
+    return len(wanted) == len(began) and all(
+        ledger in (given, address_text(given if "://" in given else RunFolder(Path(given)).ledger))
+        for given, ledger in zip(wanted, began, strict=True)
+    )
 
 
 def _collected(sources: Sequence[str]) -> list[Origin]:
