@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from matseek.checks import path as checked_path
 from matseek.core.problem import Problem
-from matseek.core.records import HISTORY, Evaluation, Event, best_of
+from matseek.core.records import HISTORY, Evaluation, Event
 from matseek.errors import ConfigurationError, LedgerMismatchError, ResponseError
 from matseek.evaluation.ledger import Ledger, LedgerReader, Origin, address_text, sqlite_path
 from matseek.identity import WAVELENGTHS, differing
@@ -32,8 +32,9 @@ logger = logging.getLogger(__name__)
 FloatArray = npt.NDArray[np.float64]
 Response = npt.NDArray[np.floating[Any]] | None
 
-_OF_THE_GOAL = {"name", "space", "objective", WAVELENGTHS, "measured_at"}
-"""Keys of a problem's description that may differ where spectra are scored anew, or are compared by themselves."""
+_OF_VALUES = {"space", "objective"}
+_OF_SPECTRA = {*_OF_VALUES, "name", "risk", "measured_at", WAVELENGTHS}
+"""Keys of a problem's description that may differ, or are compared in a way of their own."""
 
 
 def sources_of(history: object) -> tuple[str, ...]:
@@ -178,7 +179,7 @@ def take_in(ledger: Ledger, problem: Problem, sources: Sequence[str]) -> None:
 
 
 def _are(wanted: Sequence[str], began: Sequence[str]) -> bool:
-    """Whether a history is the one that a campaign began with; of a folder that is gone nobody knows that it was one."""
+    """Whether a history is what a campaign began with; of a folder that is gone nobody knows that it was one."""
     return len(wanted) == len(began) and all(
         ledger in (given, address_text(given if "://" in given else RunFolder(Path(given)).ledger))
         for given, ledger in zip(wanted, began, strict=True)
@@ -207,7 +208,7 @@ def _told(problem: Problem, origin: Origin, sources: Sequence[str]) -> Event:
     known = earlier_evaluations(problem, [origin])
     campaign, measured = origin.campaign, len(origin.evaluations)
     done = sum(e.status == "done" for e in known)
-    best = best_of(known)
+    best = next(iter(problem.ranked(known)), None)
     lowest = f", the best {best.value:.4g}" if best is not None else ""
     outside = measured - len(known)
     left_out = f"; {outside} lie beyond what can be set here and are left out" if outside else ""
@@ -278,8 +279,8 @@ class _View:
     def of(cls, problem: Problem, origin: Origin) -> _View:
         there, here = origin.campaign.problem, problem.describe()
         scored = problem.objective is not None
-        same = differing(there, here)
-        others = [k for k in same if k not in _OF_THE_GOAL or (k == "name" and not scored)]
+        free = _OF_SPECTRA if scored else _OF_VALUES
+        others = [key for key in differing(there, here) if key not in free]
         if scored and there.get("objective") is None:
             raise _refused(origin, "it holds values, and this problem's objective needs spectra")
         if not scored and there.get("objective") is not None:
