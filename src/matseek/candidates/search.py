@@ -25,6 +25,9 @@ FloatArray = npt.NDArray[np.float64]
 _DISTINCT = 0.02
 """Distance in the model's metric from which on two structures count as different parents."""
 
+_MEAN = LowerBound(0.0)
+"""The model's mean itself."""
+
 _EACH = 4
 """Candidates that are made for each structure that is evaluated first; some of them overlap."""
 
@@ -50,8 +53,14 @@ class StructureSearch:
     generation begins at the best structures that were evaluated, each next one at the best of all candidates so far.
     From the last pool a batch is chosen by local penalization in the model's metric.
 
+    An acquisition function that counts on the model's uncertainty follows it far away from everything known where the
+    uncertainty is much larger than the differences between good structures, as with many atoms. Every second structure
+    is therefore searched on the model's mean.
+
     Args:
         acquisition: What is minimised: ``LowerBound``, ``LogImprovement`` or ``Thompson``.
+        mean_every: Of so many structures that are evaluated, one minimises the model's mean in place of the acquisition
+            function; 1 for all of them, None for none.
         candidates: Structures of a generation; for larger batches at least four for each of the batch.
         generations: Generations, the first among them.
         parents: Structures that differ which a generation begins at.
@@ -68,6 +77,7 @@ class StructureSearch:
     """
 
     acquisition: SurfaceAcquisition = field(default_factory=LowerBound)
+    mean_every: int | None = 2
     candidates: int = 30
     generations: int = 4
     parents: int = 10
@@ -81,6 +91,7 @@ class StructureSearch:
         check(
             self,
             acquisition=of(SurfaceAcquisition, "an acquisition function of structures, such as LowerBound()"),
+            mean_every=optional(whole(1, 100_000)),
             candidates=whole(1, 100_000),
             generations=whole(1, 10_000),
             parents=whole(1, 100_000),
@@ -128,12 +139,37 @@ class StructureSearch:
             extra: Further candidates of the first generation, shape ``(k, 3a)``.
         """
         space, rng = _structures(history), history.rng()
+        chosen = np.zeros((0, space.dim))
+        for acquisition, count in self._shares(n, len(history.tried)):
+            found = self._found(count, acquisition, surface, history, chosen, extra, rng)
+            chosen = np.concatenate([chosen, found])
+        if len(chosen) < n:
+            chosen = np.concatenate([chosen, space.sample_contiguous(n - len(chosen), rng)])
+        return chosen
+
+    def _shares(self, n: int, tried: int) -> list[tuple[SurfaceAcquisition, int]]:
+        """What is minimised for how many of the n structures that follow those tried."""
+        on_mean = 0 if self.mean_every is None else sum(k % self.mean_every == 0 for k in range(tried, tried + n))
+        return [(a, count) for a, count in ((_MEAN, on_mean), (self.acquisition, n - on_mean)) if count]
+
+    def _found(
+        self,
+        n: int,
+        acquisition: SurfaceAcquisition,
+        surface: EnergySurface,
+        history: History,
+        chosen: FloatArray,
+        extra: FloatArray | None,
+        rng: np.random.Generator,
+    ) -> FloatArray:
+        """At most n structures that minimise the acquisition function, away from those that are chosen already."""
+        space = _structures(history)
         best = float(history.values.min())
         order = np.argsort(history.values, kind="stable")
 
         def function(x: FloatArray) -> tuple[FloatArray, FloatArray]:
             p = surface.predict(x)
-            slopes = self.acquisition.slopes(p.mean, p.deviation, best)
+            slopes = acquisition.slopes(p.mean, p.deviation, best)
             gradient = slopes.by_mean[:, None] * p.mean_gradient + slopes.by_deviation[:, None] * p.deviation_gradient
             return slopes.value, gradient
 
@@ -150,10 +186,20 @@ class StructureSearch:
             kept = np.argsort(values, kind="stable")[: 2 * size]
             pool, values = pool[kept], values[kept]
             parents = pool[self._distinct(surface.features(pool))]
-        chosen = pool[self._batch(n, surface, pool, history, best, rng)]
-        if len(chosen) < n:
-            chosen = np.concatenate([chosen, space.sample_contiguous(n - len(chosen), rng)])
-        return chosen
+        prediction = surface.predict(pool)
+        merit = acquisition.merit(acquisition.choice(surface, pool, best, rng), prediction.deviation)
+        allowed = np.array([not reason for reason in space.refusals(pool)]) & np.isfinite(merit)
+        return pool[
+            self.penalty.choose(
+                n,
+                np.where(allowed, merit, -np.inf),
+                surface.features(pool),
+                prediction.mean,
+                prediction.deviation,
+                surface.features(np.concatenate([history.tried, chosen])),
+                surface.features(np.concatenate([history.pending, history.failed, chosen])),
+            )
+        ]
 
     def _children(self, count: int, parents: FloatArray, space: StructureSpace, rng: np.random.Generator) -> FloatArray:
         """Candidates of all generators, as many of each as its weight says."""
@@ -172,30 +218,6 @@ class StructureSearch:
             if len(chosen) >= self.parents:
                 break
         return chosen
-
-    def _batch(
-        self,
-        n: int,
-        surface: EnergySurface,
-        pool: FloatArray,
-        history: History,
-        best: float,
-        rng: np.random.Generator,
-    ) -> list[int]:
-        space = _structures(history)
-        prediction = surface.predict(pool)
-        merit = self.acquisition.merit(self.acquisition.choice(surface, pool, best, rng), prediction.deviation)
-        allowed = np.array([not reason for reason in space.refusals(pool)]) & np.isfinite(merit)
-        avoided = np.concatenate([history.pending, history.failed])
-        return self.penalty.choose(
-            n,
-            np.where(allowed, merit, -np.inf),
-            surface.features(pool),
-            prediction.mean,
-            prediction.deviation,
-            surface.features(history.tried),
-            surface.features(avoided),
-        )
 
 
 def _structures(history: History) -> StructureSpace:
