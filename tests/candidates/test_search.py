@@ -77,14 +77,15 @@ def test_what_is_known_is_not_chosen_and_what_is_pending_is_avoided():
 
 
 @pytest.mark.parametrize("acquisition", [LowerBound(), LogImprovement(), Thompson()])
-@pytest.mark.parametrize("n", [1, 4])
-def test_proposals_are_new_and_allowed(history, surface, acquisition, n):
-    search = replace(SMALL, acquisition=acquisition)
+@pytest.mark.parametrize(("n", "mean_every"), [(1, None), (4, 2)])
+def test_proposals_are_new_and_allowed(history, surface, acquisition, n, mean_every):
+    search = replace(SMALL, acquisition=acquisition, mean_every=mean_every)
     points = search.propose(n, surface, history)
     assert points.shape == (n, history.space.dim)
     assert history.space.refusals(points) == [""] * n
     features = surface.features(points)
     assert distances(features, surface.features(history.points)).min() > 1e-3
+    assert (distances(features, features) + np.eye(n)).min() > 1e-3
     np.testing.assert_array_equal(points, search.propose(n, surface, history))
 
 
@@ -94,12 +95,30 @@ def test_the_search_finds_lower_bounds_than_random_placement(history, surface):
         return (p.mean - 2 * p.deviation).min()
 
     random = history.space.sample_contiguous(100, np.random.default_rng(5))
-    assert bound(SMALL.propose(1, surface, history)) < bound(random)
+    assert bound(replace(SMALL, mean_every=None).propose(1, surface, history)) < bound(random)
+
+
+def test_every_second_structure_minimises_the_mean(history, surface):
+    mean = replace(SMALL, mean_every=None, acquisition=LowerBound(0.0))
+    bound = replace(SMALL, mean_every=None)
+    np.testing.assert_array_equal(SMALL.propose(1, surface, history), mean.propose(1, surface, history))
+    odd = evaluated(island_problem(), 7)
+    np.testing.assert_array_equal(SMALL.propose(1, surface, odd), bound.propose(1, surface, odd))
+    assert not np.array_equal(bound.propose(1, surface, odd), mean.propose(1, surface, odd))
+    assert (
+        surface.deviation(SMALL.propose(4, surface, history))[:2].max()
+        < surface.deviation(bound.propose(4, surface, history)).max()
+    )
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"generators": ()}, "generators"), ({"start": 0}, "start"), ({"acquisition": "lcb"}, "acquisition")],
+    [
+        ({"generators": ()}, "generators"),
+        ({"start": 0}, "start"),
+        ({"mean_every": 0}, "mean_every"),
+        ({"acquisition": "lcb"}, "acquisition"),
+    ],
 )
 def test_settings_out_of_range_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
