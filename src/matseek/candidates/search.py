@@ -25,8 +25,8 @@ FloatArray = npt.NDArray[np.float64]
 _DISTINCT = 0.02
 """Distance in the model's metric from which on two structures count as different parents."""
 
-_MEAN = LowerBound(0.0)
-"""The model's mean itself."""
+_GAIN = 0.05
+"""By how much the model's mean has to lie below the best energy, in eV, for a structure to be chosen by it."""
 
 _EACH = 4
 """Candidates that are made for each structure that is evaluated first; some of them overlap."""
@@ -55,12 +55,12 @@ class StructureSearch:
 
     An acquisition function that counts on the model's uncertainty follows it far away from everything known where the
     uncertainty is much larger than the differences between good structures, as with many atoms. Every second structure
-    is therefore searched on the model's mean.
+    therefore minimises the model's mean, as long as the mean promises an energy at least 0.05 eV below the best one.
 
     Args:
         acquisition: What is minimised: ``LowerBound``, ``LogImprovement`` or ``Thompson``.
         mean_every: Of so many structures that are evaluated, one minimises the model's mean in place of the acquisition
-            function; 1 for all of them, None for none.
+            function, if that promises a gain; 1 for all of them, None for none.
         candidates: Structures of a generation; for larger batches at least four for each of the batch.
         generations: Generations, the first among them.
         parents: Structures that differ which a generation begins at.
@@ -139,30 +139,31 @@ class StructureSearch:
             extra: Further candidates of the first generation, shape ``(k, 3a)``.
         """
         space, rng = _structures(history), history.rng()
+        tried = len(history.tried)
+        on_mean = 0 if self.mean_every is None else sum(k % self.mean_every == 0 for k in range(tried, tried + n))
         chosen = np.zeros((0, space.dim))
-        for acquisition, count in self._shares(n, len(history.tried)):
-            found = self._found(count, acquisition, surface, history, chosen, extra, rng)
+        if on_mean:
+            below = float(history.values.min()) - _GAIN
+            chosen = self._found(on_mean, LowerBound(0.0), below, surface, history, chosen, extra, rng)
+        if len(chosen) < n:
+            found = self._found(n - len(chosen), self.acquisition, np.inf, surface, history, chosen, extra, rng)
             chosen = np.concatenate([chosen, found])
         if len(chosen) < n:
             chosen = np.concatenate([chosen, space.sample_contiguous(n - len(chosen), rng)])
         return chosen
 
-    def _shares(self, n: int, tried: int) -> list[tuple[SurfaceAcquisition, int]]:
-        """What is minimised for how many of the n structures that follow those tried."""
-        on_mean = 0 if self.mean_every is None else sum(k % self.mean_every == 0 for k in range(tried, tried + n))
-        return [(a, count) for a, count in ((_MEAN, on_mean), (self.acquisition, n - on_mean)) if count]
-
     def _found(
         self,
         n: int,
         acquisition: SurfaceAcquisition,
+        below: float,
         surface: EnergySurface,
         history: History,
         chosen: FloatArray,
         extra: FloatArray | None,
         rng: np.random.Generator,
     ) -> FloatArray:
-        """At most n structures that minimise the acquisition function, away from those that are chosen already."""
+        """At most n structures of a mean below a bound that minimise the acquisition, apart from those chosen before."""
         space = _structures(history)
         best = float(history.values.min())
         order = np.argsort(history.values, kind="stable")
@@ -188,7 +189,8 @@ class StructureSearch:
             parents = pool[self._distinct(surface.features(pool))]
         prediction = surface.predict(pool)
         merit = acquisition.merit(acquisition.choice(surface, pool, best, rng), prediction.deviation)
-        allowed = np.array([not reason for reason in space.refusals(pool)]) & np.isfinite(merit)
+        allowed = np.array([not reason for reason in space.refusals(pool)])
+        allowed &= np.isfinite(merit) & (prediction.mean < below)
         return pool[
             self.penalty.choose(
                 n,
