@@ -105,10 +105,18 @@ def test_every_second_structure_minimises_the_mean(history, surface):
     odd = evaluated(island_problem(), 7)
     np.testing.assert_array_equal(SMALL.propose(1, surface, odd), bound.propose(1, surface, odd))
     assert not np.array_equal(bound.propose(1, surface, odd), mean.propose(1, surface, odd))
-    assert (
-        surface.deviation(SMALL.propose(4, surface, history))[:2].max()
-        < surface.deviation(bound.propose(4, surface, history)).max()
-    )
+    first, *_ = SMALL.propose(4, surface, history)
+    np.testing.assert_array_equal(first, mean.propose(2, surface, history)[0])
+
+
+def test_a_mean_that_promises_no_gain_leaves_all_to_the_acquisition(history, surface):
+    """Else every second evaluation would polish a minimum that is known."""
+    below = float(surface.mean(SMALL.propose(1, surface, history))[0])
+    best = replace(history.evaluations[0], value=below - 1.0)
+    known = replace(history, evaluations=(best, *history.evaluations[1:]))
+    proposed = SMALL.propose(1, surface, known)
+    assert surface.mean(proposed) - 2 * surface.deviation(proposed) < below
+    assert surface.deviation(proposed) > 2 * surface.deviation(SMALL.propose(1, surface, history))
 
 
 @pytest.mark.parametrize(

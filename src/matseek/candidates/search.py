@@ -163,7 +163,7 @@ class StructureSearch:
         extra: FloatArray | None,
         rng: np.random.Generator,
     ) -> FloatArray:
-        """At most n structures of a mean below a bound that minimise the acquisition, apart from those chosen before."""
+        """At most n structures that minimise the acquisition, of means below a bound, away from those chosen before."""
         space = _structures(history)
         best = float(history.values.min())
         order = np.argsort(history.values, kind="stable")
