@@ -39,8 +39,8 @@ METHODS: dict[str, tuple[str, ...]] = {
     "bayesian, 1 at once": ("searcher=bayesian", "budget=300"),
     "bayesian, 8 at once": ("searcher=bayesian", "searcher.batch_size=8", "budget=320"),
     "bayesian, 32 at once": ("searcher=bayesian", "searcher.batch_size=32", "budget=640"),
-    "network, 8 at once": ("searcher=network", "searcher.batch_size=8", "budget=160"),
-    "godiff_active, 4 at once": ("searcher=godiff_active", "searcher.samples=4", "budget=160"),
+    "network, 8 at once": ("searcher=network", "searcher.batch_size=8", "budget=120"),
+    "godiff_active, 4 at once": ("searcher=godiff_active", "searcher.samples=4", "budget=120"),
     "basin_hopping": ("searcher=basin_hopping", "budget=2560"),
 }
 SEEDS = range(1000, 1010)
