@@ -169,7 +169,7 @@ def test_candidates_of_a_model_enter_the_search():
             asked.append(count)
             return Diffusion(steps=4).propose(count, parents, space, rng)
 
-    search = StructureSearch(candidates=6, generations=2, generators=[Watched()], start=3)
+    search = StructureSearch(mean_every=None, candidates=6, generations=2, generators=[Watched()], start=3)
     searcher = BayesianSearcher(1, structures=OnStructures(StructureGP(forces=False), search))
     campaign = Campaign(StructureProblem(SPACES["one atom"], BatchedEMT), searcher, seed=0).run(5)
     assert asked == [6] * 4
