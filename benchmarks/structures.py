@@ -35,12 +35,22 @@ PROBLEMS = (
     *("platinum_adatom", "platinum_tetramer", "platinum_heptamer", "platinum_decamer"),
     *("copper_hexamer", "copper_nonamer", "platinum_copper_heptamer"),
 )
+NO_MEAN = "searcher.structures.search.mean_every=null"
+"""The acquisition function alone chooses."""
+
 METHODS: dict[str, tuple[str, ...]] = {
     "bayesian, 1 at once": ("searcher=bayesian", "budget=300"),
     "bayesian, 8 at once": ("searcher=bayesian", "searcher.batch_size=8", "budget=320"),
     "bayesian, 32 at once": ("searcher=bayesian", "searcher.batch_size=32", "budget=640"),
+    "bayesian without the mean, 1 at once": ("searcher=bayesian", NO_MEAN, "budget=300"),
+    "bayesian without the mean, 8 at once": ("searcher=bayesian", NO_MEAN, "searcher.batch_size=8", "budget=320"),
+    "bayesian without the mean, 32 at once": ("searcher=bayesian", NO_MEAN, "searcher.batch_size=32", "budget=640"),
     "network, 8 at once": ("searcher=network", "searcher.batch_size=8", "budget=120"),
     "godiff_active, 4 at once": ("searcher=godiff_active", "searcher.samples=4", "budget=120"),
+    "godiff_active without the mean, 8 at once": (
+        *("searcher=godiff_active", "searcher.samples=8", "searcher.active.structures.search.mean_every=null"),
+        "budget=320",
+    ),
     "basin_hopping": ("searcher=basin_hopping", "budget=2560"),
 }
 SEEDS = range(1000, 1010)
