@@ -2,7 +2,7 @@
 
 Goes on where it was stopped.
 
-    .venv/bin/python -W ignore -m benchmarks.harder [--seeds 1000 1001 1002] [--searchers random lhs bayesian network]
+    .venv/bin/python -W ignore -m benchmarks.harder [--seeds 1000 1001 ...] [--searchers random lhs bayesian network]
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def run(searcher: BatchSearcher, seed: int) -> dict[str, object]:
 def main() -> None:
     """Run what is missing, then write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1000, 1001, 1002])
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(1000, 1006)))
     parser.add_argument("--searchers", nargs="+", default=list(SEARCHERS), choices=list(SEARCHERS))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -54,7 +54,7 @@ def main() -> None:
                 print(name, seed, cells[f"{name}/{seed}"], flush=True)
     rows = []
     for name in SEARCHERS:
-        done = [cell for key, cell in sorted(cells.items()) if key.startswith(f"{name}/")]
+        done = [cells[f"{name}/{seed}"] for seed in arguments.seeds if f"{name}/{seed}" in cells]
         if done:
             best = np.array([cell["best"] for cell in done])
             rows.append(
