@@ -194,8 +194,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "window widening: the best far from the boundary",
         "src/matseek/searchers/widening.py",
-        "abs(best[j] - edge) > self.beside",
-        "abs(best[j] - edge) < self.beside",
+        "(best[j] - edge) * (1 - 2 * edge) > self.beside",
+        "(best[j] - edge) * (1 - 2 * edge) < self.beside",
         ("tests/searchers/test_widening.py",),
     ),
     Mutant(

@@ -309,3 +309,26 @@ def test_a_space_that_counts_its_coordinates_wrongly_is_refused():
 
     with pytest.raises(ConformanceError, match="dim is the number of names"):
         check_space(Miscounted())
+
+
+def test_a_space_that_does_not_find_its_own_columns_is_refused():
+    class Turned(Disc):
+        def columns_of(self, other):
+            return (1, 0)
+
+    class Listless(Disc):
+        def describe(self):
+            return {"disc": (1.0, 2.0)}
+
+    for kind in (Turned, Listless):
+        with pytest.raises(ConformanceError, match=r"columns_of\(its own description\) are its own columns"):
+            check_space(kind())
+
+
+def test_a_space_that_reaches_less_than_it_contains_is_refused():
+    class Shy(Disc):
+        def reaches(self, points):
+            return points[:, 0] > 0
+
+    with pytest.raises(ConformanceError, match=r"reaches\(\) what it contains"):
+        check_space(Shy())

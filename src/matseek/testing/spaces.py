@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import numpy as np
@@ -39,7 +40,7 @@ def check_space(space: Space, seed: int = 0) -> None:
     samples = _check_samples(rules, space, seed)
     _check_membership(rules, space, samples)
     _check_tables(rules, space, samples)
-    _check_description(rules, space)
+    _check_description(rules, space, samples)
     view, structures = space.as_box(), space.as_structures()
     if view is not None:
         _check_box(rules, space, view, samples, seed)
@@ -138,7 +139,7 @@ def _check_tables(rules: Rules, space: Space, samples: FloatArray) -> None:
     )
 
 
-def _check_description(rules: Rules, space: Space) -> None:
+def _check_description(rules: Rules, space: Space, samples: FloatArray) -> None:
     described = space.describe()
     rules.require_plain("describe()", described)
     other = copied(space).describe()
@@ -147,6 +148,24 @@ def _check_description(rules: Rules, space: Space) -> None:
         "equal spaces have equal descriptions",
         f"{described} and {other}",
         "describe settings, not identities, times or random numbers",
+    )
+    columns: tuple[object, ...]
+    try:
+        columns = space.columns_of(json.loads(json.dumps(described)))
+    except ValueError as error:
+        columns = (str(error),)
+    rules.require(
+        columns == tuple(range(space.dim)),
+        "columns_of(its own description) are its own columns, also where the description was stored as JSON",
+        columns,
+        "describe with lists and texts, not with tuples; find coordinates by name and unit",
+    )
+    reached = space.reaches(samples)
+    rules.require(
+        bool(np.all(reached)),
+        "reaches() what it contains",
+        f"{int(np.sum(~reached))} of {len(samples)} own points are not reached",
+        "models may learn from whatever may be evaluated",
     )
 
 

@@ -271,3 +271,16 @@ def test_a_server_that_never_answered_is_not_waited_for(caplog):
         Ledger("postgresql+psycopg://u:SECRET@127.0.0.1:1/db")
     assert time.monotonic() - begin < 5
     assert "SECRET" not in caplog.text
+
+
+def test_an_earlier_campaign_may_lie_on_a_server_and_so_may_its_copy(server):
+    first, second = server.database(), server.database()
+    box = Box([Variable("x", 0, 1)])
+    problem = RecipeProblem(box, lambda x: x[:, 0], name="line")
+    Campaign(problem, RandomSearcher(batch_size=3), server.url(first), seed=1).run(3)
+    campaign = Campaign(problem, RandomSearcher(batch_size=2), server.url(second), seed=1, history=server.url(first))
+    campaign.run(2)
+    assert campaign.ledger.count() == 2
+    there = LedgerReader(server.url(first)).evaluations()
+    assert [e.value for e in campaign.earlier] == [e.value for e in there]
+    assert LedgerReader(server.url(second)).origins()[0].digest == LedgerReader(server.url(first)).as_origin().digest
