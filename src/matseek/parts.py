@@ -19,6 +19,7 @@ TARGET = "_target_"
 _ROOMS = (
     "acquisition",
     "candidates",
+    "core",
     "descriptors",
     "diffusion",
     "evaluation",

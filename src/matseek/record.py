@@ -168,7 +168,21 @@ class Record:
                 "finished_at": pd.Series([e.finished_at for e in evaluations], dtype="datetime64[us, UTC]"),
             }
         )
-        return pd.concat([who, self.problem.space.to_frame(points), results], axis=1)
+        return pd.concat([who, self.problem.space.to_frame(points), self._outcomes(evaluations), results], axis=1)
+
+    def _outcomes(self, evaluations: Sequence[Evaluation]) -> pd.DataFrame:
+        """A column per outcome, and whether all constraints on outcomes are met where there are any."""
+        goals = self.problem.goals
+        table = pd.DataFrame(goals.table(evaluations), columns=[outcome.label for outcome in goals.outcomes])
+        return table.assign(feasible=goals.feasible(evaluations)) if goals.constraints else table
+
+    def pareto_front(self) -> pd.DataFrame:
+        """The rows of :meth:`to_frame` on the Pareto front of value and further objectives, by value.
+
+        Of a single objective that is the lowest value that meets the constraints on outcomes.
+        """
+        numbers = [e.number for e in self.problem.goals.front(self.ledger.evaluations())]
+        return self.to_frame().set_index("evaluation", drop=False).loc[numbers].reset_index(drop=True)
 
     def _point(self, evaluation: Evaluation | None) -> dict[str, float] | None:
         """A point by the variables' labels."""
@@ -189,7 +203,9 @@ class Record:
         values = np.array([e.value for e in evaluations], dtype=np.float64)
         tested = self.problem.has_success
         # A test may relax structures: nothing is tested after the first success.
-        done = (e for e in evaluations if tested and e.status == "done")
+        goals = self.problem.goals
+        feasible = dict(zip(evaluations, goals.feasible(evaluations), strict=True))
+        done = (e for e in evaluations if tested and feasible[e])
         first = next((e.number for e in done if solves(self.problem, e.point, e.value)), None)
         valued = bool(np.isfinite(values).any())
         best, lowest = (self.best, self.lowest) if valued else (None, None)
@@ -208,6 +224,9 @@ class Record:
             "lowest_value": lowest.value if lowest else None,
             "lowest_evaluation": lowest.number if lowest else None,
             "lowest_point": self._point(lowest),
+            "best_outcomes": plain({0: goals.of(best)})[0] if best and goals else None,
+            "feasible": int(sum(feasible.values())) if goals.constraints else None,
+            "pareto_front": [e.number for e in goals.front(evaluations)] if goals.objectives else None,
             "success": first is not None if tested else None,
             "evaluations_to_success": first,
             "relaxed_success": None if recognised is None else recognised["evaluation"] is not None,

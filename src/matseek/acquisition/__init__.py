@@ -7,8 +7,18 @@ from :class:`MonteCarlo`, from :class:`LocallyPenalized`, or from :class:`Acquis
 from matseek.acquisition.base import Acquisition, acquisition_of
 from matseek.acquisition.local_penalization import LocalPenalization, lipschitz_constant
 from matseek.acquisition.locally_penalized import EI, UCB, LocallyPenalized, LogEI
-from matseek.acquisition.monte_carlo import QEI, QUCB, Joint, JointQLogEI, MonteCarlo, QLogEI, QLogNEI, Sampling
-from matseek.acquisition.state import SearchState
+from matseek.acquisition.monte_carlo import (
+    QEI,
+    QUCB,
+    Joint,
+    JointQLogEI,
+    MonteCarlo,
+    QLogEI,
+    QLogNEHVI,
+    QLogNEI,
+    Sampling,
+)
+from matseek.acquisition.state import ModelledGoals, SearchState
 from matseek.acquisition.surface import LogImprovement, LowerBound, SurfaceAcquisition, Thompson
 
 __all__ = [
@@ -24,8 +34,10 @@ __all__ = [
     "LogEI",
     "LogImprovement",
     "LowerBound",
+    "ModelledGoals",
     "MonteCarlo",
     "QLogEI",
+    "QLogNEHVI",
     "QLogNEI",
     "Sampling",
     "SearchState",

@@ -19,15 +19,23 @@ from botorch.acquisition import (
     qLogNoisyExpectedImprovement,
     qUpperConfidenceBound,
 )
+from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolumeImprovement
+from botorch.acquisition.multi_objective.objective import WeightedMCMultiOutputObjective
 from botorch.acquisition.objective import LinearMCObjective, MCAcquisitionObjective
 from botorch.sampling import MCSampler, SobolQMCNormalSampler
 from botorch.utils.sampling import manual_seed
 from torch import Tensor
 
 from matseek.acquisition.base import Acquisition, chosen_by_name
-from matseek.acquisition.optimize import maximize_batch
+from matseek.acquisition.optimize import maximize, maximize_batch
 from matseek.acquisition.state import SearchState
 from matseek.checks import check, real, whole
+
+_SPARSE = 4
+"""A hypervolume improvement is looked at on every so many of a state's candidates: it costs a hundred times more."""
+
+_AT_ONCE = 128
+_STARTS = 8
 
 
 class Sampling(TypedDict):
@@ -148,6 +156,77 @@ class QLogNEI(MonteCarlo):
     def function(self, state: SearchState, **sampling: Unpack[Sampling]) -> qLogNoisyExpectedImprovement:
         """Of the negative value."""
         return qLogNoisyExpectedImprovement(state.model, X_baseline=state.observed, prune_baseline=True, **sampling)
+
+
+@dataclass(frozen=True)
+class QLogNEHVI(MonteCarlo):
+    """Logarithm of the noisy expected hypervolume improvement, for several objectives under constraints on outcomes.
+
+    Daulton, Balandat, Bakshy, NeurIPS 2021; Ament et al., NeurIPS 2023. The improvement is over the Pareto front of
+    each draw at the observed points, and counts as far as the draw meets the constraints. With one objective it is the
+    noisy expected improvement under constraints, see :class:`QLogNEI`. All starts ascend in batched calls, since
+    a call costs nearly the same for one point as for many.
+
+    Args:
+        samples: Draws of the posterior.
+        steps: Steps of the ascent to each point.
+    """
+
+    label: ClassVar[str] = "qLogNEHVI"
+    samples: int = 64
+    steps: int = 15
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(self, steps=whole(1))
+
+    def batch(self, state: SearchState, n: int, rng: np.random.Generator) -> Tensor:
+        """Choose n points one after the other."""
+        pool = state.pool(rng)[::_SPARSE]
+        chosen = state.observed[:0]
+        for _ in range(n):
+            function = self.made(state, torch.cat([state.pending, chosen]), rng)
+
+            def of_points(points: Tensor, function: AcquisitionFunction = function) -> Tensor:
+                values: Tensor = function(points.unsqueeze(-2))
+                return values
+
+            with torch.no_grad():
+                values = torch.cat([of_points(part) for part in torch.split(pool, _AT_ONCE)])
+            starts = pool[values.topk(min(_STARTS, len(pool))).indices]
+            points, heights = maximize(of_points, state.polytope, starts, steps=self.steps)
+            ranked = torch.cat([points[heights.argsort(descending=True)], pool[values.argsort(descending=True)]])
+            chosen = torch.cat([chosen, state.first_new(ranked, chosen)])
+        return chosen
+
+    def function(self, state: SearchState, **sampling: Unpack[Sampling]) -> AcquisitionFunction:
+        """Of the negative objectives."""
+        goals, pending = state.goals, sampling["X_pending"]
+        if goals is None:
+            return QLogNEI(self.samples).function(state, **sampling)
+        constraints, m = list(goals.constraints) or None, len(goals.signs)
+        if m == 1:
+            weights = torch.zeros(goals.model.num_outputs, dtype=torch.float64)
+            weights[0] = -1.0
+            return qLogNoisyExpectedImprovement(
+                goals.model,
+                X_baseline=state.observed,
+                sampler=sampling["sampler"],
+                objective=LinearMCObjective(weights),
+                constraints=constraints,
+                X_pending=pending,
+                prune_baseline=True,
+            )
+        return qLogNoisyExpectedHypervolumeImprovement(
+            goals.model,
+            ref_point=-goals.reference,
+            X_baseline=state.observed,
+            sampler=sampling["sampler"],
+            objective=WeightedMCMultiOutputObjective(-goals.signs, outcomes=list(range(m))),
+            constraints=constraints,
+            X_pending=pending,
+            prune_baseline=True,
+        )
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
 from botorch.models.model import Model
+from botorch.utils.multi_objective.pareto import is_non_dominated
 from torch import Tensor
 
 from matseek.acquisition.local_penalization import moments, shortest_offset
@@ -17,6 +20,25 @@ _POOL = 1024
 _LOCAL_POOL = 256
 _SPACING = 1e-3
 """Points closer than this in every coordinate, as a fraction of the feasible extent, count as the same recipe."""
+
+
+@dataclass(frozen=True, eq=False)
+class ModelledGoals:
+    """Further objectives and constraints on outcomes, as an acquisition sees them.
+
+    Args:
+        model: Model of all outcomes, independent of each other, the value first.
+        signs: For each objective, of which the value is the first, 1 or, of an outcome that is maximised, -1; shape
+            ``(m,)``. The objectives are the model's first m outcomes.
+        reference: Objectives times signs that a point must better to count, shape ``(m,)``.
+        constraints: From draws of the outcomes, shape ``(..., k)``, to numbers ``(...)`` that are at most 0 where a
+            constraint is met.
+    """
+
+    model: Model
+    signs: Tensor
+    reference: Tensor
+    constraints: tuple[Callable[[Tensor], Tensor], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +55,7 @@ class SearchState:
         periodic: Which coordinates repeat with period 1, shape ``(d,)``, boolean.
         candidates: What a batch is chosen from, or ascended from, shape ``(m, d)``, feasible; None for uniform points
             and some around the best observed ones.
+        goals: What is wanted besides the least value; None where that is nothing.
     """
 
     model: Model
@@ -43,6 +66,7 @@ class SearchState:
     tried: Tensor
     periodic: Tensor
     candidates: Tensor | None = None
+    goals: ModelledGoals | None = None
 
     def best_mean(self) -> Tensor:
         """Least posterior mean over the observed points: the incumbent, its noise averaged out."""
@@ -54,14 +78,26 @@ class SearchState:
         if self.candidates is not None:
             return self.candidates
         uniform = self.polytope.sample(_POOL, rng)
-        with torch.no_grad():
-            order = moments(self.model, self.observed)[0].argsort()
-        best = self.observed[order[: min(5, len(order))]].numpy()
+        best = self._best().numpy()
         spread = rng.choice([0.02, 0.05, 0.1], size=(_LOCAL_POOL, 1))
         centres = best[rng.integers(len(best), size=_LOCAL_POOL)]
         around = centres + spread * rng.standard_normal(centres.shape)
         local = self.polytope.project(np.where(self.periodic.numpy(), around % 1.0, around))
         return torch.as_tensor(np.vstack([uniform, local]))
+
+    def _best(self) -> Tensor:
+        """Observed points of the least posterior means; with further goals those of the modelled Pareto front."""
+        with torch.no_grad():
+            if self.goals is None:
+                return self.observed[moments(self.model, self.observed)[0].argsort()[:5]]
+            posterior: Any = self.goals.model.posterior(self.observed)
+        mean: Tensor = posterior.mean
+        met = torch.ones(len(mean), dtype=torch.bool)
+        for rule in self.goals.constraints:
+            met &= rule(mean) <= 0
+        kept = met.nonzero().squeeze(-1) if met.any() else torch.arange(len(mean))
+        costs = mean[kept][:, : len(self.goals.signs)] * self.goals.signs
+        return self.observed[kept[is_non_dominated(-costs)]]
 
     def distance(self, candidates: Tensor, chosen: Tensor) -> Tensor:
         """Distance of each candidate to the nearest point tried or chosen, in extents of the feasible set."""

@@ -1,3 +1,7 @@
+from .goals import FurtherObjective as FurtherObjective
+from .goals import Goals as Goals
+from .goals import Outcome as Outcome
+from .goals import OutcomeConstraint as OutcomeConstraint
 from .history import History as History
 from .objective import Objective as Objective
 from .potential import BatchedCalculator as BatchedCalculator

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from matseek.core.goals import Goals
 from matseek.core.objective import Objective
 from matseek.core.records import WINDOW_WIDENED, Evaluation, Event, Proposal
 from matseek.core.risk import Risk
@@ -31,6 +32,8 @@ class History:
         risk: By which statistic replicates become the value; None for their median.
         earlier: Evaluations of earlier campaigns that this one has begun with, by this campaign's objective. Points,
             values and whatever else models learn from are of these and of its own.
+        goals: What is wanted besides the least value.
+        recorded: The evaluations in the problem's own coordinates; None where these are the same.
     """
 
     space: Space
@@ -41,6 +44,8 @@ class History:
     objective: Objective | None = None
     risk: Risk | None = None
     earlier: tuple[Evaluation, ...] = ()
+    goals: Goals = field(default_factory=Goals)
+    recorded: tuple[Evaluation, ...] | None = None
 
     @cached_property
     def window(self) -> BoxSpace:
@@ -112,6 +117,19 @@ class History:
         risk = self.risk
         return np.array([e.variance if risk is None else risk.variance(e.finite_replicates) for e in self.done])
 
+    @cached_property
+    def recorded_done(self) -> tuple[Evaluation, ...]:
+        """Evaluations that gave a value, with points in the problem's own coordinates, which outcomes are read from."""
+        known = {e.number: e for e in self.recorded or self._known}
+        return tuple(known[e.number] for e in self.done)
+
+    @cached_property
+    def feasible(self) -> tuple[Evaluation, ...]:
+        """The campaign's own evaluations that gave a value and meet the constraints on outcomes."""
+        own = {e.number for e in self.evaluations}
+        met = self.goals.feasible(self.recorded_done)
+        return tuple(e for e, meets in zip(self.done, met, strict=True) if meets and e.number in own)
+
     def until(self, run: int) -> History:
         """The history as it was when a run's last result had come in."""
         return replace(
@@ -126,7 +144,8 @@ class History:
         seen = view.coordinates(self.tried) if self._known else np.zeros((0, view.box.dim))
         known = tuple(replace(e, point=point) for e, point in zip(self._known, seen, strict=True))
         first = len(self.earlier)
-        return replace(self, space=view.box, earlier=known[:first], evaluations=known[first:])
+        own, recorded = known[first:], self.recorded or self._known
+        return replace(self, space=view.box, earlier=known[:first], evaluations=own, recorded=recorded)
 
     def after(self, events: tuple[Event, ...]) -> History:
         """The history with some events added."""

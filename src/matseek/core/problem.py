@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from matseek.core.goals import Goals
 from matseek.core.objective import Objective
 from matseek.core.records import Evaluation, ranked
 from matseek.core.risk import Risk
@@ -116,9 +117,21 @@ class Problem(ABC):
         """By which statistic replicates become the value; None for their median."""
         return None
 
+    @property
+    def goals(self) -> Goals:
+        """What is wanted besides the least value; by default nothing."""
+        return Goals()
+
     def ranked(self, evaluations: Iterable[Evaluation]) -> list[Evaluation]:
-        """Evaluations that gave a value, the best first, see :func:`matseek.core.records.ranked`."""
-        return ranked(evaluations)
+        """Evaluations that gave a value, the best first, see :func:`matseek.core.records.ranked`.
+
+        Those that meet the constraints on outcomes come before those that do not.
+        """
+        order = ranked(evaluations)
+        if not self.goals.constraints:
+            return order
+        feasible = self.goals.feasible(order)
+        return [e for wanted in (True, False) for e, meets in zip(order, feasible, strict=True) if meets == wanted]
 
     @property
     def value_name(self) -> str:

@@ -107,6 +107,9 @@ class Searcher(ABC):
     look: ClassVar[Look | None] = None
     """Colour and marker in figures; None for the next free ones."""
 
+    serves_goals: ClassVar[bool] = False
+    """Whether further objectives and constraints on outcomes do not mislead it: it models them, or no values at all."""
+
     @property
     def title(self) -> str:
         """The label, and what tells these settings from the usual ones."""
@@ -144,6 +147,12 @@ class Searcher(ABC):
             ValueError: If it cannot.
         """
         self.check_space(problem.space)
+        if problem.goals and not self.serves_goals:
+            wanted = ", ".join(map(str, (*problem.goals.objectives, *problem.goals.constraints)))
+            raise ValueError(
+                f"searcher={self.name} looks for the least {problem.value_name} alone, and problem {problem.name!r} "
+                f"also wants {wanted}; take searcher=bayesian, lhs or random, or leave these goals out"
+            )
         learnt = [s.name for s in self.surrogates if s.predicts_responses]
         if problem.risk is not None and learnt:
             raise ValueError(

@@ -259,6 +259,7 @@ def history_of(problem: Problem, ledger: LedgerReader, seed: int, earlier: tuple
         objective=problem.objective,
         risk=problem.risk,
         earlier=earlier,
+        goals=problem.goals,
     )
 
 

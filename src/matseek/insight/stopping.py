@@ -117,10 +117,10 @@ class LossLevel(StopCriterion):
         return True
 
     def measure(self, now: FittedModels, before: FittedModels | None) -> Figures:  # noqa: ARG002
-        """``best``: the best value so far; ``best_of_run``: that of the batch."""
-        own = [e for e in now.history.evaluations if e.status == "done"]
-        last = [e.value for e in own if e.iteration == now.batch]
-        return {"best": _least([e.value for e in own]), "best_of_run": _least(last)}
+        """``best``: the least value so far; ``best_of_run``: that of the batch; of what meets all constraints."""
+        feasible = now.history.feasible
+        own = [e.value for e in feasible if e.iteration == now.batch]
+        return {"best": _least([e.value for e in feasible]), "best_of_run": _least(own)}
 
     def satisfied(self, figures: Mapping[str, float]) -> bool:
         """Best so far below the level."""
@@ -147,7 +147,7 @@ class Solved(StopCriterion):
 
     def measure(self, now: FittedModels, before: FittedModels | None) -> Figures:  # noqa: ARG002
         """``solved``: 1 where an evaluation of the batch passes, 0 where none does."""
-        own = (e for e in now.history.done if e.iteration == now.batch)
+        own = (e for e in now.history.feasible if e.iteration == now.batch)
         return {"solved": float(any(solves(now.problem, e.point, e.value) for e in own))}
 
     def satisfied(self, figures: Mapping[str, float]) -> bool:
@@ -280,7 +280,7 @@ class Accuracy(StopCriterion):
         return similar and near
 
 
-def _least(values: Sequence[float] | np.ndarray) -> float:
+def _least(values: Sequence[float]) -> float:
     return float(min(values)) if len(values) else math.nan
 
 

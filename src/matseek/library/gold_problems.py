@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from matseek.core.goals import FurtherObjective, OutcomeConstraint
+from matseek.core.risk import Risk
 from matseek.library.droplets import WAVELENGTHS
 from matseek.library.gold import GoldLaboratory, gold_target
 from matseek.problems.recipe import RecipeProblem
@@ -16,7 +20,13 @@ def gold_space() -> Box:
     return Box([*variables, Variable("T", 25, 60, unit="°C")], [LinearConstraint(dict.fromkeys(flows, 1), upper=90)])
 
 
-def gold_nanorods(droplets: int = 20, success_below: float | None = 0.18) -> RecipeProblem:
+def gold_nanorods(
+    droplets: int = 20,
+    success_below: float | None = 0.18,
+    risk: Risk | None = None,
+    further_objectives: Sequence[FurtherObjective] = (),
+    outcome_constraints: Sequence[OutcomeConstraint] = (),
+) -> RecipeProblem:
     """The problem ``gold_nanorods``: match the spectrum of gold rods in the embedded laboratory.
 
     The best possible loss is 0.111 without noise and 0.148 as the median over droplets, by brute force
@@ -26,6 +36,9 @@ def gold_nanorods(droplets: int = 20, success_below: float | None = 0.18) -> Rec
     Args:
         droplets: Replicate droplets per condition.
         success_below: Spectral loss that counts as success; None for no such level.
+        risk: By which statistic of its droplets a condition is judged; None for the median.
+        further_objectives: Outcomes to be optimised together with the loss.
+        outcome_constraints: Bounds of outcomes.
     """
     objective = SpectralMatch(WAVELENGTHS, gold_target())
     return RecipeProblem(
@@ -35,4 +48,7 @@ def gold_nanorods(droplets: int = 20, success_below: float | None = 0.18) -> Rec
         name="gold_nanorods",
         success_below=success_below,
         axes=("QHAuCl4", "Qaa"),
+        risk=risk,
+        further_objectives=further_objectives,
+        outcome_constraints=outcome_constraints,
     )

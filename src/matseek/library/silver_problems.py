@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from matseek.checks import flag, text
+from matseek.core.goals import FurtherObjective, OutcomeConstraint
 from matseek.core.risk import Risk
 from matseek.library.measured import DropletEmulator, MeasuredDroplets
 from matseek.library.silver import WAVELENGTHS, SilverLaboratory, silver_target
@@ -38,23 +40,44 @@ def silver_space(*, hardware: bool = True) -> Box:
     return Box(variables, [LinearConstraint(fractions, upper=90)])
 
 
-def silver(droplets: int = 20, success_below: float | None = 0.2, risk: Risk | None = None) -> RecipeProblem:
+def silver(
+    droplets: int = 20,
+    success_below: float | None = 0.2,
+    risk: Risk | None = None,
+    further_objectives: Sequence[FurtherObjective] = (),
+    outcome_constraints: Sequence[OutcomeConstraint] = (),
+) -> RecipeProblem:
     """The problem ``silver``: match the nanoprism's spectrum in the embedded laboratory.
 
     Args:
         droplets: Replicate droplets per condition.
         success_below: Spectral loss that counts as success; None for no such level.
         risk: By which statistic of its droplets a condition is judged; None for the median.
+        further_objectives: Outcomes to be optimised together with the loss.
+        outcome_constraints: Bounds of outcomes.
     """
     objective = SpectralMatch(WAVELENGTHS, silver_target())
     laboratory = SilverLaboratory(droplets=droplets)
     return RecipeProblem(
-        silver_space(), laboratory, objective, name="silver", success_below=success_below, axes=_PAPER_AXES, risk=risk
+        silver_space(),
+        laboratory,
+        objective,
+        name="silver",
+        success_below=success_below,
+        axes=_PAPER_AXES,
+        risk=risk,
+        further_objectives=further_objectives,
+        outcome_constraints=outcome_constraints,
     )
 
 
 def silver_colour(
-    color: str, droplets: int = 20, success_below: float | None = 0.05, risk: Risk | None = None
+    color: str,
+    droplets: int = 20,
+    success_below: float | None = 0.05,
+    risk: Risk | None = None,
+    further_objectives: Sequence[FurtherObjective] = (),
+    outcome_constraints: Sequence[OutcomeConstraint] = (),
 ) -> RecipeProblem:
     """The problem ``silver_colour``: droplets of a wanted colour from the embedded laboratory.
 
@@ -64,6 +87,8 @@ def silver_colour(
         success_below: CIE 1976 colour difference over 100 that counts as success; None for no such level. Side by
             side, 0.023 can just be noticed.
         risk: By which statistic of its droplets a condition is judged; None for the median.
+        further_objectives: Outcomes to be optimised together with the loss.
+        outcome_constraints: Bounds of outcomes.
 
     Raises:
         ValueError: If the text is no colour.
@@ -78,11 +103,18 @@ def silver_colour(
         success_below=success_below,
         axes=_PAPER_AXES,
         risk=risk,
+        further_objectives=further_objectives,
+        outcome_constraints=outcome_constraints,
     )
 
 
 def silver_measured(
-    data: str | Path | None, replicates: int = 20, success_below: float | None = 0.1, risk: Risk | None = None
+    data: str | Path | None,
+    replicates: int = 20,
+    success_below: float | None = 0.1,
+    risk: Risk | None = None,
+    further_objectives: Sequence[FurtherObjective] = (),
+    outcome_constraints: Sequence[OutcomeConstraint] = (),
 ) -> RecipeProblem:
     """The problem ``silver_measured``: minimise the emulated loss of the measured laboratory.
 
@@ -93,6 +125,8 @@ def silver_measured(
         replicates: Droplets per condition.
         success_below: Loss that counts as success; None for no such level.
         risk: By which statistic of its droplets a condition is judged; None for the median.
+        further_objectives: Outcomes to be optimised together with the loss.
+        outcome_constraints: Bounds of outcomes.
 
     Raises:
         ValueError: If no file is named.
@@ -102,5 +136,12 @@ def silver_measured(
     space = silver_space(hardware=False)
     emulator = DropletEmulator.fit(MeasuredDroplets.read(data), space, replicates)
     return RecipeProblem(
-        space, emulator, name="silver_measured", success_below=success_below, axes=_PAPER_AXES, risk=risk
+        space,
+        emulator,
+        name="silver_measured",
+        success_below=success_below,
+        axes=_PAPER_AXES,
+        risk=risk,
+        further_objectives=further_objectives,
+        outcome_constraints=outcome_constraints,
     )

@@ -1,4 +1,11 @@
 from .colour import ColourMatch as ColourMatch
+from .outcomes import Derived as Derived
+from .outcomes import FurtherObjective as FurtherObjective
+from .outcomes import LinearCombination as LinearCombination
+from .outcomes import OutcomeConstraint as OutcomeConstraint
+from .outcomes import PeakPosition as PeakPosition
+from .outcomes import PeakWidth as PeakWidth
+from .outcomes import ReplicateSpread as ReplicateSpread
 from .recipe import RecipeProblem as RecipeProblem
 from .risk import CVaR as CVaR
 from .risk import Quantile as Quantile

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from matseek.checks import of, path, several
+from matseek.core.goals import FurtherObjective, OutcomeConstraint
 from matseek.core.risk import Risk
 from matseek.problems.recipe import RecipeProblem
 from matseek.problems.spectra import SpectralMatch
@@ -22,6 +23,9 @@ def laboratory(
     target: str | Path | None = None,
     success_below: float | None = None,
     risk: Risk | None = None,
+    further_objectives: Sequence[FurtherObjective] = (),
+    outcome_constraints: Sequence[OutcomeConstraint] = (),
+    maximize: bool = False,
 ) -> RecipeProblem:
     """A recipe problem without an oracle.
 
@@ -34,6 +38,9 @@ def laboratory(
             itself is told.
         success_below: Value under which the problem counts as solved; None for no such level.
         risk: By which statistic replicates become the value; None for the median.
+        further_objectives: Outcomes to be optimised together with the value.
+        outcome_constraints: Bounds of outcomes.
+        maximize: Whether the values that are told are to be maximised; the record has their negatives.
 
     Raises:
         ValueError: If a variable, a constraint or the target is not as described.
@@ -44,7 +51,17 @@ def laboratory(
     members = [_variable(key, settings) for key, settings in variables.items()]
     rules = [_constraint(settings) for settings in constraints]
     objective = None if target is None else _target(path("target", target))
-    return RecipeProblem(Box(members, rules), None, objective, name=name, success_below=success_below, risk=risk)
+    return RecipeProblem(
+        Box(members, rules),
+        None,
+        objective,
+        name=name,
+        success_below=success_below,
+        risk=risk,
+        further_objectives=further_objectives,
+        outcome_constraints=outcome_constraints,
+        maximize=maximize,
+    )
 
 
 def _variable(name: str, settings: Mapping[str, Any]) -> Variable:

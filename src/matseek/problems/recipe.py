@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from matseek.checks import check, function, of, optional, real, several, takes, text
+from matseek.checks import check, flag, function, of, optional, real, several, takes, text
+from matseek.core.goals import FurtherObjective, Goals, OutcomeConstraint
 from matseek.core.objective import Objective
 from matseek.core.problem import Measurement, Problem, callable_name, fingerprinted
 from matseek.core.risk import Risk
@@ -20,6 +21,7 @@ from matseek.core.space import BoxSpace
 from matseek.errors import ResponseError
 from matseek.identity import WAVELENGTHS
 from matseek.problems.objective import require_wavelengths, resample
+from matseek.spaces.box import RESERVED
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -46,6 +48,11 @@ class RecipeProblem(Problem):
             objective's; None where they are measured on these, and any others are refused.
         risk: By which statistic of a condition's replicates the campaign minimises: None for the median,
             :class:`~matseek.problems.Quantile` or :class:`~matseek.problems.CVaR` where the bad replicates count.
+        further_objectives: Outcomes to be minimised, or maximised, together with the value: what is looked for is a
+            Pareto front.
+        outcome_constraints: Bounds of outcomes; what lies beyond them cannot be the best.
+        maximize: Whether the oracle's values are to be maximised. A campaign minimises: the value in its record, and
+            that of ``success_below``, is then the negative of the oracle's.
 
     Raises:
         ValueError: If a setting is not as described.
@@ -59,6 +66,9 @@ class RecipeProblem(Problem):
     axes: tuple[str, str] | None = None
     measured_at: npt.ArrayLike | None = None
     risk: Risk | None = None
+    further_objectives: Sequence[FurtherObjective] = ()
+    outcome_constraints: Sequence[OutcomeConstraint] = ()
+    maximize: bool = False
 
     def __post_init__(self) -> None:
         check(
@@ -70,6 +80,9 @@ class RecipeProblem(Problem):
             success_below=optional(real()),
             axes=optional(several(text, 2, 2)),
             risk=optional(of(Risk, "a risk measure, such as CVaR(0.9)")),
+            further_objectives=several(of(FurtherObjective)),
+            outcome_constraints=several(of(OutcomeConstraint)),
+            maximize=flag,
         )
         if self.axes is not None and (len(set(self.axes)) != 2 or not set(self.axes) <= set(self.space.names)):
             raise ValueError(f"axes={self.axes!r} must name two variables of the space, {list(self.space.names)}")
@@ -79,6 +92,21 @@ class RecipeProblem(Problem):
                     "measured_at needs an objective on spectra; leave it out where the oracle gives values"
                 )
             object.__setattr__(self, "measured_at", require_wavelengths(self.measured_at))
+
+        if self.maximize and self.objective is not None:
+            raise ValueError(
+                "maximize=True is for oracles that give values; an objective on spectra is minimised: let it give the "
+                "negative"
+            )
+        taken = {*RESERVED, *self.space.names, *self.space.labels}
+        wrong = [o.label for o in self.goals.outcomes if {o.name, o.label} & taken]
+        if wrong:
+            raise ValueError(f"outcomes {wrong} have the name of a variable or of a column of tables; rename them")
+
+    @cached_property
+    def goals(self) -> Goals:
+        """Further objectives and constraints on outcomes."""
+        return Goals.on(self.space, self.objective, tuple(self.further_objectives), tuple(self.outcome_constraints))
 
     @cached_property
     def _oracle_takes_rng(self) -> bool:
@@ -166,18 +194,22 @@ class RecipeProblem(Problem):
                 raw if raw is not None else replicates,
                 empty=True,
             )
+        if self.maximize:
+            replicates, finite = -replicates, -finite
         value = float(np.median(finite)) if self.risk is None else self.risk.of(finite)
         return Measurement(value, np.where(np.isfinite(replicates), replicates, np.nan), raw)
 
     @property
     def value_name(self) -> str:
-        """``loss`` of a spectrum; ``value`` without an objective."""
-        return "value" if self.objective is None else "loss"
+        """``loss`` of a spectrum; ``value`` without an objective, ``negative value`` of one that is maximised."""
+        if self.objective is not None:
+            return "loss"
+        return "negative value" if self.maximize else "value"
 
     @property
     def value_label(self) -> str:
         """As the objective calls it, with the risk measure."""
-        name = "Value" if self.objective is None else self.objective.label
+        name = self.value_name.capitalize() if self.objective is None else self.objective.label
         return name if self.risk is None else f"{name}, {self.risk.label}"
 
     @property
@@ -190,13 +222,18 @@ class RecipeProblem(Problem):
         return self
 
     def describe(self) -> dict[str, Any]:
-        """Name, space, objective and oracle as plain data; the success level changes no evaluation and is left out."""
+        """Name, space, objective and oracle as plain data.
+
+        The success level and goals besides the value change no evaluation and are left out.
+        """
         plain: dict[str, Any] = {
             "name": self.name,
             "space": self.space.describe(),
             "objective": None if self.objective is None else self.objective.describe(),
             "oracle": None if self.oracle is None else callable_name(self.oracle),
         }
+        if self.maximize:
+            plain["maximize"] = True
         if self.risk is not None:
             plain["risk"] = self.risk.describe()
         if self.objective is not None:

@@ -63,6 +63,12 @@ CAPTIONS: Mapping[str, tuple[str, str]] = {
         "The closer the blue line follows the dashed target the better; its peak should lie within the shaded band, "
         "where absorbance is strong enough to measure and does not saturate the spectrometer.",
     ),
+    "pareto_front": (
+        "One objective against the other",
+        "Each mark is one condition. Nothing that was measured betters a member of the Pareto front in one objective "
+        "without being worse in another; crosses do not meet the constraints on outcomes. Which member to take is your "
+        "choice.",
+    ),
     "recipes": (
         "Where the good recipes lie",
         "Each panel shows all conditions against one variable: dark dots are late batches and the star is the best, so "
@@ -124,7 +130,7 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "What was tried",
         ("convergence", "batches", "sampled_energies", "iterations", "sampled_places", "recipes"),
     ),
-    ("found", "What is best", ("structures", "spectra")),
+    ("found", "What is best", ("structures", "pareto_front", "spectra")),
     ("believe", "How far the models can be trusted", ("loss_maps", "predicted_against_measured")),
     ("stop", "When to stop", ("loss_level", "stability", "accuracy")),
     ("matters", "What matters", ("attribution", "spectrum_attribution", "palette")),
@@ -199,6 +205,7 @@ def write_page(
         outcome=" ".join(outcome(problem, summary)),
         numbers=_key_numbers(problem, summary, ordered),
         best=_best_table(problem, ordered),
+        front=_front_table(problem, ordered),
         sections=_sections(figures, outlook),
         events=[str(event) for event in summary.get("events") or ()],
         failures=_failures(ordered),
@@ -513,13 +520,42 @@ def _best_table(problem: Problem, ordered: Sequence[Evaluation]) -> dict[str, An
     scattered = any(spread_texts)
     name = problem.value_name.capitalize()
     rows = []
+    outcomes = problem.goals.table(problem.ranked(ordered)[: len(frame)])
     for k, recipe in enumerate(_recipe_rows(problem, frame)):
         spread = f"\u00a0±\u00a0{spread_texts[k]}" if spread_texts[k] else ""
         bound = bound_texts[k : k + scattered]
-        rows.append([str(k + 1), *recipe[:1], value_texts[k] + spread, *bound, *recipe[3:], *recipe[1:3]])
+        further = [*bound, *(f"{x:.4g}" for x in outcomes[k])]
+        rows.append([str(k + 1), *recipe[:1], value_texts[k] + spread, *further, *recipe[3:], *recipe[1:3]])
     bound_head = [f"{100 * CONFIDENCE:g} % bound"] * scattered
-    heads = ["Rank", "Evaluation", name, *bound_head, *(v.label for v in _variables(problem)), "Batch", "Proposed by"]
-    return {"heads": heads, "rows": rows, "spread": scattered, "sentences": _trust(problem, ordered)}
+    heads = ["Rank", "Evaluation", name, *bound_head, *(o.label for o in problem.goals.outcomes)]
+    heads += [*(v.label for v in _variables(problem)), "Batch", "Proposed by"]
+    sentences = [*_met(problem, ordered), *_trust(problem, ordered)]
+    return {"heads": heads, "rows": rows, "spread": scattered, "sentences": sentences}
+
+
+def _front_table(problem: Problem, ordered: Sequence[Evaluation]) -> dict[str, Any]:
+    """The Pareto front by value, with all outcomes; no rows where there is a single objective."""
+    front = problem.goals.front(ordered) if problem.goals.objectives else []
+    frame = _recipes_of(problem, front)
+    values, outcomes = _value_texts([e.value for e in front]), problem.goals.table(front)
+    rows = [
+        [recipe[0], value, *(f"{x:.4g}" for x in numbers), *recipe[3:], *recipe[1:3]]
+        for recipe, value, numbers in zip(_recipe_rows(problem, frame), values, outcomes, strict=True)
+    ]
+    heads = ["Evaluation", problem.value_name.capitalize(), *(o.label for o in problem.goals.outcomes)]
+    return {"heads": [*heads, *(v.label for v in _variables(problem)), "Batch", "Proposed by"], "rows": rows}
+
+
+def _met(problem: Problem, ordered: Sequence[Evaluation]) -> list[str]:
+    """How many conditions meet the constraints on outcomes, in a sentence; none where there are no constraints."""
+    rules, done = problem.goals.constraints, [e for e in ordered if e.status == "done"]
+    if not rules or not done:
+        return []
+    met = int(problem.goals.feasible(done).sum())
+    wanted = ", ".join(map(str, rules))
+    if not met:
+        return [f"No condition meets what is required of the outcomes ({wanted}); the best is the best of the others."]
+    return [f"{met} of {_count(len(done), 'condition')} meet what is required of the outcomes ({wanted})."]
 
 
 def _pending_table(problem: Problem, ordered: Sequence[Evaluation]) -> dict[str, Any]:

@@ -47,6 +47,8 @@ class BayesianSearcher(BatchSearcher):
             entry points ``matseek.acquisitions``, for example ``local_penalization`` (of log expected improvement),
             ``local_penalization_ei``, ``local_penalization_ucb``, ``qei``, ``qlogei``, ``qlognei``, ``qucb`` (one point
             after the other) or ``qlogei_joint``.
+        several: How a batch is chosen where the problem has further objectives or constraints on outcomes, from a
+            Gaussian process for each: the usual ``qlognehvi``, or another acquisition that looks at ``state.goals``.
         kernel: ``ard`` or ``isotropic``, see :meth:`matseek.surrogates.gp.GaussianProcess.fit`.
         repeats: Whether a recipe may be proposed twice.
         widening: Rule by which windows widen toward the hardware limits; None leaves them as they are.
@@ -65,7 +67,9 @@ class BayesianSearcher(BatchSearcher):
     name: ClassVar[str] = "bayesian"
     label: ClassVar[str] = "Bayesian"
     look: ClassVar[Look | None] = ("#0072B2", "s")
+    serves_goals: ClassVar[bool] = True
     acquisition: str | Acquisition = _USUAL
+    several: str | Acquisition = "qlognehvi"
     kernel: KernelName = "ard"
     repeats: bool = False
     widening: Widening | None = field(default_factory=Widening)
@@ -74,6 +78,7 @@ class BayesianSearcher(BatchSearcher):
     def __post_init__(self) -> None:
         super().__post_init__()
         acquisition_of("acquisition", self.acquisition)
+        acquisition_of("several", self.several)
         check(self, kernel=one_of(KERNELS), repeats=flag, widening=optional(of(Widening)))
         check(self, structures=optional(of(OnStructures)))
 
@@ -126,7 +131,7 @@ class BayesianSearcher(BatchSearcher):
         return len(history.tried) < self.batch_on(history.space) or not informative(history.values)
 
     def _batch(self, n: int, history: History) -> np.ndarray:
-        acquisition = acquisition_of("acquisition", self.acquisition)
+        acquisition = acquisition_of("acquisition", self.several if history.goals else self.acquisition)
         state = self.state(history)
         with quiet_numerics():
             return history.window.unnormalize(acquisition.batch(state, n, history.rng()).numpy())

@@ -23,6 +23,7 @@ class RandomSearcher(BatchSearcher):
     name: ClassVar[str] = "random"
     label: ClassVar[str] = "random"
     look: ClassVar[Look | None] = ("#b08d57", "X")
+    serves_goals: ClassVar[bool] = True
 
     def ask(self, n: int, history: History) -> Proposal:
         """Draw n points."""
@@ -36,6 +37,7 @@ class LatinHypercube(BatchSearcher):
     name: ClassVar[str] = "lhs"
     label: ClassVar[str] = "Latin hypercube"
     look: ClassVar[Look | None] = ("#8c8c8c", "o")
+    serves_goals: ClassVar[bool] = True
 
     def check_space(self, space: Space) -> None:
         """Refuse what has no coordinates to be stratified."""

@@ -24,7 +24,7 @@ _TOLERANCE = 1e-9
 
 RESERVED = frozenset(
     {"evaluation", "iteration", "proposer", "searcher", "status", "value", "spread", "replicates", "best_value"}
-    | {"error", "asked_at", "finished_at", "rank", "batch", "upper_bound"}
+    | {"error", "asked_at", "finished_at", "rank", "batch", "upper_bound", "feasible"}
 )
 """Columns that the tables of a campaign have besides its variables."""
 

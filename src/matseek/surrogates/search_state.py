@@ -9,6 +9,7 @@ from torch import Tensor
 
 from matseek.acquisition.state import SearchState
 from matseek.core.history import History
+from matseek.surrogates.goals import modelled_goals
 from matseek.surrogates.learning import ValueGP
 
 FloatArray = npt.NDArray[np.float64]
@@ -41,5 +42,6 @@ def search_state(
         pending=unit(np.vstack([history.pending, history.failed])),
         tried=unit(history.tried[:0] if repeats else history.tried),
         periodic=torch.as_tensor(window.periodic),
+        goals=modelled_goals(surrogate, gp, history) if history.goals else None,
         candidates=None if candidates is None else torch.as_tensor(polytope.project(window.normalize(candidates))),
     )

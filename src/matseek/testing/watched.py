@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from matseek.campaign import Campaign
+from matseek.core.goals import Goals
 from matseek.core.history import History
 from matseek.core.objective import Objective
 from matseek.core.problem import Answer, Laboratory, Measurement, Problem, Structures
@@ -69,6 +70,11 @@ class Watched(Problem):
     def risk(self) -> Risk | None:
         """The problem's."""
         return self.inner.risk
+
+    @property
+    def goals(self) -> Goals:
+        """The problem's."""
+        return self.inner.goals
 
     def ranked(self, evaluations: Iterable[Evaluation]) -> list[Evaluation]:
         """As the problem does."""

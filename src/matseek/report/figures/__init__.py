@@ -13,6 +13,7 @@ from matseek.core.problem import Problem
 from matseek.core.records import Evaluation
 from matseek.report.figures.colours import palette
 from matseek.report.figures.comparing import iterations_of_searchers
+from matseek.report.figures.front import pareto_front
 from matseek.report.figures.house import proposer_label
 from matseek.report.figures.landscape import energy_and_score
 from matseek.report.figures.models import attribution, loss_maps, spectrum_attribution, stability
@@ -32,6 +33,7 @@ __all__ = [
     "loss_level",
     "loss_maps",
     "palette",
+    "pareto_front",
     "predicted_against_measured",
     "problem_figures",
     "proposer_label",
@@ -80,6 +82,8 @@ def recipe_figures(problem: Problem, evaluations: Sequence[Evaluation]) -> dict[
     drawn = {"convergence": convergence(problem, evaluations), "batches": batches(problem, evaluations)}
     if problem.objective is not None and problem.objective.target_spectrum is not None:
         drawn["spectra"] = spectra(problem, evaluations)
+    if problem.goals.objectives:
+        drawn["pareto_front"] = pareto_front(problem, evaluations)
     if problem.space.readable:
         drawn["recipes"] = recipes(problem, evaluations)
     return drawn
