@@ -7,6 +7,7 @@ from matseek import Campaign
 from matseek.problems import CVaR, Quantile, RecipeProblem
 from matseek.searchers import BayesianSearcher, NetworkSearcher
 from matseek.spaces import Box, Variable
+from matseek.testing import check_problem
 
 SAMPLE = np.random.default_rng(0).gamma(2.0, size=20)
 
@@ -66,6 +67,7 @@ def test_a_campaign_minimises_the_risk():
     for e, variance in zip(found.done, found.variances, strict=True):
         assert e.value == pytest.approx(CVaR(0.8).of(e.replicates))
         assert variance == pytest.approx(CVaR(0.8).variance(e.replicates))
+    check_problem(careful.problem)
     assert careful.problem.describe()["risk"] == "CVaR(0.8)"
     assert careful.problem.value_label == "Value, mean of the worst 20 %"
 

@@ -1,5 +1,7 @@
 """Several objectives and constraints on outcomes."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,7 @@ from matseek.acquisition import QLogNEHVI
 from matseek.problems import Derived, FurtherObjective, LinearCombination, OutcomeConstraint, RecipeProblem
 from matseek.searchers import BayesianSearcher, LatinHypercube, NetworkSearcher, RandomSearcher, TwoStepSearcher
 from matseek.spaces import Box, LinearConstraint, Variable
-from matseek.testing import check_acquisition, measured
+from matseek.testing import check_acquisition, check_searcher, measured
 
 BOTH = BraninCurrin().double()
 UNIT = Box([Variable("a", 0, 1), Variable("b", 0, 1)])
@@ -64,6 +66,14 @@ def test_the_acquisition_is_certified_with_and_without_goals():
     single = branin_currin(outcome_constraints=[OutcomeConstraint(CURRIN, lower=-1.0, upper=5.0)])
     for problem in (both, single):
         check_acquisition(QLogNEHVI(samples=4), measured(problem, 6), n=2)
+
+
+def test_the_searcher_is_certified_on_several_objectives_under_a_constraint():
+    problem = branin_currin(
+        further_objectives=[FurtherObjective(LinearCombination("sum", {"a": 1, "b": 1}))],
+        outcome_constraints=[OutcomeConstraint(CURRIN, upper=10.0)],
+    )
+    check_searcher(partial(BayesianSearcher, 3, several=QLogNEHVI(samples=4, steps=2)), problem, budget=5)
 
 
 def test_the_goals_of_a_state_are_those_of_the_problem():

@@ -155,8 +155,8 @@ def best_recipes(problem: Problem, evaluations: Sequence[Evaluation], count: int
 
     Returns:
         Columns rank, evaluation, batch, proposer, the variables, value, spread (standard deviation between
-        replicates, NaN with fewer than two) and upper_bound, by which they are ranked. No rows where nothing has a
-        value.
+        replicates, NaN with fewer than two), upper_bound, by which they are ranked, and the problem's outcomes. No rows
+        where nothing has a value.
 
     Raises:
         ValueError: If count is below 1.
@@ -166,11 +166,13 @@ def best_recipes(problem: Problem, evaluations: Sequence[Evaluation], count: int
     best = problem.ranked(evaluations)[:count]
     frame = _recipes_of(problem, best)
     frame.insert(0, "rank", np.arange(1, len(best) + 1))
-    return frame.assign(
+    outcomes = pd.DataFrame(problem.goals.table(best), columns=[outcome.label for outcome in problem.goals.outcomes])
+    valued = frame.assign(
         value=np.array([e.value for e in best], dtype=np.float64),
         spread=np.array([e.spread for e in best], dtype=np.float64),
         upper_bound=np.array([e.upper_bound() for e in best], dtype=np.float64),
     )
+    return pd.concat([valued, outcomes], axis=1)
 
 
 def write_page(
@@ -520,7 +522,7 @@ def _best_table(problem: Problem, ordered: Sequence[Evaluation]) -> dict[str, An
     scattered = any(spread_texts)
     name = problem.value_name.capitalize()
     rows = []
-    outcomes = problem.goals.table(problem.ranked(ordered)[: len(frame)])
+    outcomes = frame[[outcome.label for outcome in problem.goals.outcomes]].to_numpy()
     for k, recipe in enumerate(_recipe_rows(problem, frame)):
         spread = f"\u00a0±\u00a0{spread_texts[k]}" if spread_texts[k] else ""
         bound = bound_texts[k : k + scattered]

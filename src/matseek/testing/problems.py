@@ -108,6 +108,14 @@ def _check_measurement(rules: Rules, problem: Problem, point: FloatArray, seed: 
         f"value {found.value}, replicates {replicates}",
         "give the value of each replicate; np.array([value]) where there is one",
     )
+    if problem.risk is not None:
+        rules.require_close(
+            problem.risk.of(known),
+            found.value,
+            "the value is what the risk measure makes of the replicates",
+            "reduce finite replicates by risk.of, or leave risk as None",
+            tolerance=_AGREEMENT,
+        )
     passed = problem.succeeded(point, found.value)
     rules.require(
         passed is None or isinstance(passed, bool), "succeeded() is True, False or None", passed, "return bool(...)"

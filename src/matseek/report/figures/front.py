@@ -64,7 +64,7 @@ def pareto_front(problem: Problem, evaluations: Sequence[Evaluation]) -> Figure:
         ax.set_ylabel(problem.value_label if place % columns == 0 else "")
         ax.set_xlabel(f"{goal.outcome.label}, {'more' if goal.maximize else 'less'} is better")
         ax.tick_params(labelbottom=True)
-    legend(figure)
+    legend(figure, columns=1 + 2 * columns)
     return figure
 
 
