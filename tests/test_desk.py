@@ -68,6 +68,55 @@ def test_the_desk_asks_for_the_searchers_own_batch(matseek, tmp_path):
     assert asked["angle (deg)"].between(0, 360).all()
 
 
+def test_variables_of_a_laboratory_at_the_desk(matseek, tmp_path):
+    ligand = "+problem.variables.ligand={values: [PVP, citrate]}"
+    steps = ["+problem.variables.Qtot.step=50", "problem.variables.Qpva.high=10"]
+    code, output = matseek("ask", "lab", "problem=laboratory", ligand, *steps, "searcher.batch_size=4", "-o", "a.xlsx")
+    assert code == 0, output
+    asked = read_table(tmp_path / "a.xlsx")
+    assert set(asked["ligand"]) == {"PVP", "citrate"}
+    assert (asked["Qtot (uL/min)"] % 50 == 0).all()
+    write_table(asked.assign(value=[0.4, 0.1, 0.2, 0.3]), tmp_path / "told.csv")
+    code, output = matseek("tell", "lab", "told.csv")
+    assert code == 0, output
+    assert "citrate" in output
+    assert ">citrate<" in (tmp_path / "lab" / "report.html").read_text(encoding="utf-8")
+    code, output = matseek("ask", "lab", "-n", "3", "--fix", "ligand=citrate", "-f", "Qtot=800", "-o", "b.csv")
+    assert code == 0, output
+    held = read_table(tmp_path / "b.csv")
+    assert set(held["ligand"]) == {"citrate"}
+    assert set(held["Qtot (uL/min)"]) == {800}
+    write_table(held.assign(value=0.2, ligand="PVP"), tmp_path / "swapped.csv")
+    code, output = matseek("tell", "lab", "swapped.csv")
+    assert code == 2
+    assert "ligand is PVP in the results, but citrate was asked" in output
+    for wrong, message in (
+        ("Qtot", "give NAME=VALUE"),
+        ("Qtot=810", "in steps of 50; take 800"),
+        ("Q=1", "no variables"),
+    ):
+        code, output = matseek("ask", "lab", "--fix", wrong)
+        assert code == 2
+        assert message in output
+
+
+def test_candidates_at_the_desk(matseek, tmp_path):
+    rows = pd.DataFrame({"QAgNO3": [4.0, 5, 6, 7], "solvent": ["water", "DMF", "water", "DMF"], "note": list("abcd")})
+    write_table(rows, tmp_path / "shelf.csv")
+    start = ["problem=laboratory", "problem.candidates=shelf.csv", "searcher=random", "problem.constraints=[]"]
+    columns = "+problem.variables={QAgNO3: {unit: '%'}, solvent: {}}"
+    code, output = matseek("ask", "lab", *start, "~problem.variables", columns, "-n", "3")
+    assert code == 0, output
+    asked = read_table(tmp_path / "lab" / "batch-1.csv")
+    assert list(asked.columns) == ["evaluation", "QAgNO3 (%)", "solvent"]
+    code, output = matseek("ask", "lab", "-n", "3")
+    assert code == 0, output
+    assert len(read_table(tmp_path / "lab" / "batch-2.csv")) == 1
+    code, output = matseek("ask", "lab")
+    assert code == 2
+    assert "every point that may be tried has been tried" in output
+
+
 def test_mistakes_at_the_desk(matseek, tmp_path):
     assert matseek("status", "nowhere")[0] == 2
     assert "holds no campaign" in matseek("ask", "nowhere")[1]

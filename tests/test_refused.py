@@ -13,7 +13,7 @@ from matseek.errors import BudgetError, ConfigurationError, LedgerError
 from matseek.problems import RecipeProblem, StructureProblem
 from matseek.searchers import NetworkSearcher, RandomSearcher
 from matseek.spaces import Adlayer, Box, Variable
-from matseek.spaces.box import RESERVED
+from matseek.spaces.variables import RESERVED
 from matseek.surrogates.training import Training
 
 

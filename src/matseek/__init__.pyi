@@ -11,7 +11,9 @@ from .searchers import RandomStructureSearch as RandomStructureSearch
 from .searchers import TwoStepSearcher as TwoStepSearcher
 from .spaces import Adlayer as Adlayer
 from .spaces import Box as Box
+from .spaces import Category as Category
 from .spaces import LinearConstraint as LinearConstraint
+from .spaces import Pool as Pool
 from .spaces import Variable as Variable
 
 __version__: str

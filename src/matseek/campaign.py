@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from matseek import checks
 from matseek.checks import function, of, optional, whole
 from matseek.core.history import History
 from matseek.core.problem import Laboratory, Problem
-from matseek.core.records import JUDGED, OPENING, RECOGNISED, RELAXED, Evaluation, Event
+from matseek.core.records import HELD, JUDGED, OPENING, RECOGNISED, RELAXED, Evaluation, Event, Proposal
 from matseek.core.searcher import Searcher, open_with
 from matseek.errors import BudgetError, LedgerMismatchError
 from matseek.evaluation import Evaluator, Ledger
@@ -36,6 +37,9 @@ from matseek.tracking import CampaignOutcome, Label, Tracker, Tracking, followin
 from matseek.training.ranks import end_with_parent, place_of
 
 logger = logging.getLogger(__name__)
+
+NO_POINTS_LEFT = "no_points_left"
+"""What ends a campaign on a list of points when each has been tried."""
 
 _MOST_ASKED = 100_000
 """Points that can be asked for at once."""
@@ -174,8 +178,9 @@ class Campaign(Record):
                 self._doubt()
             if self.stopped_by is None:
                 spent = len(self.ledger.evaluations())
-                data = {"by": "budget", "evaluations": spent}
-                self.ledger.note(Event(STOPPED, f"the budget is spent: {spent} evaluations", data))
+                message = "the budget is spent" if spent >= budget else "every point that may be tried has been tried"
+                data = {"by": "budget" if spent >= budget else NO_POINTS_LEFT, "evaluations": spent}
+                self.ledger.note(Event(STOPPED, f"{message}: {spent} evaluations", data))
         return self
 
     def has_ended(self, budget: int) -> bool:
@@ -183,7 +188,7 @@ class Campaign(Record):
         by = self.stopped_by
         if by is None or self.ledger.evaluations(status="pending"):
             return False
-        if len(self.ledger.evaluations()) >= budget:
+        if len(self.ledger.evaluations()) >= budget or by == NO_POINTS_LEFT:
             return True
         return any(c.name == by for c in self.stop) and self._judge(self.history()) is not None
 
@@ -201,14 +206,19 @@ class Campaign(Record):
         if not self.ledger.count() and self.opening:
             evaluator.ask(partial(open_with, self.opening))
 
-    def ask(self, n: int | None = None) -> Batch:
+    def ask(self, n: int | None = None, fixed: Mapping[str, object] | None = None) -> Batch:
         """Choose n points for the laboratory and write them down.
 
         Args:
-            n: Number of points; None for the searcher's own next batch, as ``run`` would evaluate it.
+            n: Number of points; None for the searcher's own next batch, as ``run`` would evaluate it. Where fewer
+                points are left that may be tried, the batch has these, and an event says so.
+            fixed: Values at which variables are held for this batch, by name: ``{"QAgNO3": 20.0, "Qtotal": 800}``, a
+                category's by the value's name. The models still learn from everything.
 
         Raises:
-            ValueError: If the searcher cannot wait for a laboratory.
+            ValueError: If the searcher cannot wait for a laboratory, or a value cannot be held.
+            InfeasibleSpaceError: If the held values leave no point.
+            NoPointsLeftError: If every point that may be tried has been tried.
         """
         laboratory = self._laboratory()
         searcher = self.searcher.as_batch_searcher()
@@ -219,9 +229,15 @@ class Campaign(Record):
         n = optional(whole(1, _MOST_ASKED))("n", n)
         searcher.check_problem(self.problem)
         with self.ledger.locked():
-            history = self.history()
+            history = self.history() if fixed is None else self.history().holding(fixed)
             count = searcher.size(history) if n is None else n
-            asked = write_down(self.ledger, history, partial(searcher.ask, count))
+            told = () if fixed is None else (_held(fixed, history),)
+
+            def choose(history: History) -> Proposal:
+                proposal = searcher.next_batch(count, history)
+                return replace(proposal, events=(*proposal.events, *told))
+
+            asked = write_down(self.ledger, history, choose)
         return Batch.of(laboratory.space, asked)
 
     def tell(self, results: Batch | pd.DataFrame, *, resampling: bool = False) -> None:
@@ -367,3 +383,10 @@ def _judgement(criterion: StopCriterion, run: int, figures: Figures) -> Event:
         f"run {run}, {criterion.name.replace('_', ' ')}: {message}{goal}",
         {"criterion": criterion.name, "run": run, "figures": plain({run: figures})[run]},
     )
+
+
+def _held(fixed: Mapping[str, object], history: History) -> Event:
+    """What the record tells of a batch that holds variables."""
+    values = ", ".join(f"{name} = {value}" for name, value in fixed.items())
+    data = {"iteration": history.iteration, "held": dict(history.held)}
+    return Event(HELD, f"batch {history.iteration} holds {values}", data)

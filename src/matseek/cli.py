@@ -118,6 +118,10 @@ def ask(
     count: Annotated[
         int | None, typer.Option("--count", "-n", help="Recipes; the searcher's next batch if left out.")
     ] = None,
+    fixed: Annotated[
+        list[str] | None,
+        typer.Option("--fix", "-f", help="NAME=VALUE: a variable that is held for this batch; any number of them."),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="CSV or XLSX; RUN_DIR/batch-N.csv if left out.")
     ] = None,
@@ -126,10 +130,10 @@ def ask(
 ) -> None:
     """Write the next recipes to measure into a table."""
     with told_plainly(debug=debug) as telling:
-        from matseek.desk import write_table
+        from matseek.desk import held_values, write_table
 
         campaign = _at_the_desk(run_dir, overrides or [], telling, trust=trust)
-        batch = campaign.ask(count)
+        batch = campaign.ask(count, fixed=held_values(fixed) if fixed else None)
         path = output or RunFolder(run_dir).batch(campaign.history().iteration - 1)
         write_table(batch.to_frame(), path)
         out.print(frame_table(batch.to_frame(), f"{len(batch)} recipes to measure"))

@@ -33,6 +33,10 @@ class ResponseError(MatseekError, ValueError):
         return self.message
 
 
+class NoPointsLeftError(MatseekError, ValueError):
+    """Every point that may be tried has been tried."""
+
+
 class BudgetError(MatseekError, ValueError):
     """A budget cannot pay for what is asked."""
 

@@ -184,11 +184,12 @@ class Record:
         numbers = [e.number for e in self.problem.goals.front(self.ledger.evaluations())]
         return self.to_frame().set_index("evaluation", drop=False).loc[numbers].reset_index(drop=True)
 
-    def _point(self, evaluation: Evaluation | None) -> dict[str, float] | None:
+    def _point(self, evaluation: Evaluation | None) -> dict[str, float | str] | None:
         """A point by the variables' labels."""
         if evaluation is None:
             return None
-        return dict(zip(self.problem.space.labels, evaluation.point.tolist(), strict=True))
+        frame = self.problem.space.to_frame(evaluation.point)
+        return {str(label): frame[label].iloc[0] for label in frame.columns}
 
     def _recognised(self) -> Mapping[str, Any] | None:
         result = self._events(RECOGNISED)

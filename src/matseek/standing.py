@@ -24,6 +24,7 @@ class Standing:
         problem: The problem's name.
         searcher: The searcher's name.
         variables: Names of the variables of a recipe with their units; empty for structures.
+        values: Names of the values of each variable that is a category, else nothing.
         batches: Batches so far.
         complete: Batches all of whose evaluations have a result.
         settled: Evaluations with a result, failures among them.
@@ -37,6 +38,7 @@ class Standing:
     problem: str
     searcher: str
     variables: tuple[str, ...]
+    values: tuple[tuple[str, ...], ...]
     batches: int
     complete: int
     settled: int
@@ -66,6 +68,7 @@ class Standing:
             problem=str(identity.problem.get("name", "")),
             searcher=identity.searcher,
             variables=_labels(identity.problem),
+            values=tuple(tuple(map(str, v.get("values", ()))) for v in _variables(identity.problem)),
             batches=len(batches),
             complete=len(batches - {e.iteration for e in evaluations if e.status == "pending"}),
             settled=sum(e.status != "pending" for e in evaluations),
@@ -81,10 +84,12 @@ class Standing:
         """Heads of :meth:`rows`."""
         return ("evaluation", *self.variables, "value", "spread", "upper_bound")
 
-    def rows(self) -> Iterator[tuple[float, ...]]:
+    def rows(self) -> Iterator[tuple[float | str, ...]]:
         """The best evaluations as a table."""
         for e in self.best:
-            yield (e.number, *(e.point.tolist() if self.variables else ()), e.value, e.spread, e.upper_bound())
+            point = zip(self.values, e.point.tolist() if self.variables else (), strict=False)
+            cells = (names[round(x)] if names else x for names, x in point)
+            yield (e.number, *cells, e.value, e.spread, e.upper_bound())
 
     def outcome(self, summary: Path) -> tuple[str, ...]:
         """Whether the goal was reached, as a ``summary.json`` says that is about the same results; else nothing."""
@@ -105,5 +110,9 @@ def stored_summary(path: Path) -> dict[str, Any]:
 
 def _labels(problem: dict[str, Any]) -> tuple[str, ...]:
     """Variables with units, as :attr:`matseek.spaces.Variable.label` gives them."""
-    variables = problem.get("space", {}).get("variables", ())
-    return tuple(f"{v['name']} ({v['unit']})" if v.get("unit") else str(v["name"]) for v in variables)
+    return tuple(f"{v['name']} ({v['unit']})" if v.get("unit") else str(v["name"]) for v in _variables(problem))
+
+
+def _variables(problem: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    """Descriptions of the variables."""
+    return tuple(problem.get("space", {}).get("variables", ()))

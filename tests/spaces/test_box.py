@@ -73,8 +73,8 @@ def test_bad_tables_are_refused(box, frame, message):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Variable("x", 2, 1), "low=2 must be below high=1; swap"),
-        (lambda: Variable("x", 1, 1), "must be below"),
+        (lambda: Variable("x", 2, 1), "low=2 must not exceed high=1; swap"),
+        (lambda: Box([Variable("x", 1, 1)]).as_box(), "every variable of"),
         (lambda: Variable("x", 0, float("nan")), "high=nan must be a number"),
         (lambda: Variable("", 0, 1), "name='' must be a text"),
         (lambda: Variable("x", 0, 1, hardware=(0.5, 2)), "hardware limits"),

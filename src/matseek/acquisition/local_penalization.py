@@ -205,7 +205,8 @@ def lipschitz_constant(
         )
     with torch.no_grad():
         mean, variance = moments(model, samples)
-        scale = mean.std() + variance.mean().sqrt()
+        spread = mean.std() if len(mean) > 1 else mean.new_zeros(())
+        scale = spread + variance.mean().sqrt()
     return torch.maximum(slopes.max(), _LEAST_RELATIVE_LIPSCHITZ * scale)
 
 

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from matseek.acquisition.base import Acquisition, chosen_by_name
 from matseek.acquisition.local_penalization import LocalPenalization, lipschitz_constant, log_acquisition, moments
-from matseek.acquisition.optimize import maximize
 from matseek.acquisition.state import SearchState
 from matseek.checks import check, real, whole
 
@@ -62,7 +61,7 @@ class LocallyPenalized(Acquisition):
             with torch.no_grad():
                 values = pool_values + penalized.log_penalty(pool)
             starts = pool[values.topk(min(_STARTS, len(pool))).indices]
-            points, heights = maximize(penalized.of_points, state.polytope, starts, steps=self.steps)
+            points, heights = state.climb(penalized.of_points, starts, self.steps)
             ranked = torch.cat([points[heights.argsort(descending=True)], pool[values.argsort(descending=True)]])
             chosen = torch.cat([chosen, state.first_new(ranked, chosen)])
         return chosen

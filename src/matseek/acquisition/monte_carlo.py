@@ -27,7 +27,7 @@ from botorch.utils.sampling import manual_seed
 from torch import Tensor
 
 from matseek.acquisition.base import Acquisition, chosen_by_name
-from matseek.acquisition.optimize import maximize, maximize_batch
+from matseek.acquisition.optimize import best_first, exchanged, maximize_batch
 from matseek.acquisition.state import SearchState
 from matseek.checks import check, real, whole
 
@@ -35,7 +35,7 @@ _SPARSE = 4
 """A hypervolume improvement is looked at on every so many of a state's candidates: it costs a hundred times more."""
 
 _AT_ONCE = 128
-_STARTS = 8
+_STARTS, _STEPS = 8, 12
 
 
 class Sampling(TypedDict):
@@ -95,9 +95,17 @@ class MonteCarlo(Acquisition):
         chosen = state.observed[:0]
         for _ in range(n):
             function = self.made(state, torch.cat([state.pending, chosen]), rng)
-            point = maximize_batch(function, state.polytope, 1, rng)
-            chosen = torch.cat([chosen, state.first_new(torch.cat([point, state.pool(rng)]), chosen)])
+            chosen = torch.cat([chosen, state.first_new(self._ranked(state, function, rng), chosen)])
         return chosen
+
+    def _ranked(self, state: SearchState, function: AcquisitionFunction, rng: np.random.Generator) -> Tensor:
+        """Points of which the first new one is taken, the best first, shape ``(m, d)``."""
+        if not (state.listed or state.leaps):
+            point = state.allowed(maximize_batch(function, state.polytope, 1, rng))
+            return torch.cat([point, state.pool(rng)])
+        pool = best_first(function, state.pool(rng))
+        points, heights = state.climb(lambda x: function(x.unsqueeze(-2)), pool[:_STARTS], _STEPS)
+        return torch.cat([points[heights.argsort(descending=True)], pool])
 
 
 @dataclass(frozen=True)
@@ -106,7 +114,10 @@ class Joint(MonteCarlo):
 
     def batch(self, state: SearchState, n: int, rng: np.random.Generator) -> Tensor:
         """Choose n points at once."""
-        points = maximize_batch(self.made(state, state.pending, rng), state.polytope, n, rng)
+        function = self.made(state, state.pending, rng)
+        if state.listed:
+            return exchanged(function, super().batch(state, n, rng), state.pool(rng))
+        points = state.allowed(maximize_batch(function, state.polytope, n, rng))
         chosen = state.observed[:0]
         for point in points:
             chosen = torch.cat([chosen, state.first_new(torch.cat([point[None], state.pool(rng)]), chosen)])
@@ -182,7 +193,7 @@ class QLogNEHVI(MonteCarlo):
 
     def batch(self, state: SearchState, n: int, rng: np.random.Generator) -> Tensor:
         """Choose n points one after the other."""
-        pool = state.pool(rng)[::_SPARSE]
+        pool = state.pool(rng)[:: 1 if state.listed else _SPARSE]
         chosen = state.observed[:0]
         for _ in range(n):
             function = self.made(state, torch.cat([state.pending, chosen]), rng)
@@ -194,7 +205,7 @@ class QLogNEHVI(MonteCarlo):
             with torch.no_grad():
                 values = torch.cat([of_points(part) for part in torch.split(pool, _AT_ONCE)])
             starts = pool[values.topk(min(_STARTS, len(pool))).indices]
-            points, heights = maximize(of_points, state.polytope, starts, steps=self.steps)
+            points, heights = state.climb(of_points, starts, self.steps)
             ranked = torch.cat([points[heights.argsort(descending=True)], pool[values.argsort(descending=True)]])
             chosen = torch.cat([chosen, state.first_new(ranked, chosen)])
         return chosen

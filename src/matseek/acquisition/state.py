@@ -14,12 +14,20 @@ from botorch.utils.multi_objective.pareto import is_non_dominated
 from torch import Tensor
 
 from matseek.acquisition.local_penalization import moments, shortest_offset
+from matseek.acquisition.optimize import maximize
 from matseek.geometry.polytope import Polytope
 
 _POOL = 1024
 _LOCAL_POOL = 256
 _SPACING = 1e-3
 """Points closer than this in every coordinate, as a fraction of the feasible extent, count as the same recipe."""
+
+_CLOSEST = 1e-9
+"""The same of points that are listed one by one."""
+
+
+def _all_of_it(points: Tensor) -> Tensor:
+    return points
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +64,9 @@ class SearchState:
         candidates: What a batch is chosen from, or ascended from, shape ``(m, d)``, feasible; None for uniform points
             and some around the best observed ones.
         goals: What is wanted besides the least value; None where that is nothing.
+        allowed: Gives the nearest points that may be tried, of ``(m, d)``; all of the feasible set without it.
+        along: Which coordinates an ascent moves, shape ``(d,)``, boolean; None for all. The columns of a category stay.
+        listed: Whether the candidates are all that may be tried: each is then looked at, and nothing else.
     """
 
     model: Model
@@ -67,6 +78,9 @@ class SearchState:
     periodic: Tensor
     candidates: Tensor | None = None
     goals: ModelledGoals | None = None
+    allowed: Callable[[Tensor], Tensor] = _all_of_it
+    along: Tensor | None = None
+    listed: bool = False
 
     def best_mean(self) -> Tensor:
         """Least posterior mean over the observed points: the incumbent, its noise averaged out."""
@@ -83,7 +97,32 @@ class SearchState:
         centres = best[rng.integers(len(best), size=_LOCAL_POOL)]
         around = centres + spread * rng.standard_normal(centres.shape)
         local = self.polytope.project(np.where(self.periodic.numpy(), around % 1.0, around))
-        return torch.as_tensor(np.vstack([uniform, local]))
+        return self.allowed(torch.as_tensor(np.vstack([uniform, local])))
+
+    @property
+    def leaps(self) -> bool:
+        """Whether there are categories, between whose values no ascent leads."""
+        return self.along is not None and not bool(self.along.all())
+
+    def climb(self, function: Callable[[Tensor], Tensor], starts: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+        """Points that may be tried, by ascent from some, and the function's values there.
+
+        Args:
+            function: ``(b, d)`` points to ``(b,)`` values, differentiable; each value depends on its own point alone.
+            starts: Points that may be tried, shape ``(b, d)``.
+            steps: Calls of the function.
+
+        Returns:
+            Points, shape ``(b', d)``, and their values, shape ``(b',)``; none where everything is listed.
+        """
+        if self.listed:
+            return starts[:0], starts.new_zeros(0)
+        points, heights = maximize(function, self.polytope, starts, steps, self.along)
+        nearest = self.allowed(points)
+        if torch.equal(nearest, points):
+            return points, heights
+        with torch.no_grad():
+            return nearest, function(nearest)
 
     def _best(self) -> Tensor:
         """Observed points of the least posterior means; with further goals those of the modelled Pareto front."""
@@ -124,6 +163,6 @@ class SearchState:
             Shape ``(1, d)``.
         """
         distance = self.distance(ranked, chosen)
-        new = distance > _SPACING
+        new = distance > (_CLOSEST if self.listed else _SPACING)
         index = int((new.to(torch.int64) if new.any() else distance).argmax())
         return ranked[index : index + 1]

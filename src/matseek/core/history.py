@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -16,6 +17,15 @@ from matseek.core.risk import Risk
 from matseek.core.space import BoxSpace, BoxView, Space
 
 FloatArray = npt.NDArray[np.float64]
+
+_SAME = 1e-9
+"""Points nearer than this in every unit coordinate are the same."""
+
+_DRAWS = 100
+"""Times at most that points are drawn in place of repeated ones."""
+
+_OTHERS = 1
+"""Distinguishes the numbers drawn for these."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +44,7 @@ class History:
             values and whatever else models learn from are of these and of its own.
         goals: What is wanted besides the least value.
         recorded: The evaluations in the problem's own coordinates; None where these are the same.
+        held: Variables that the batch holds at values, by name, as numbers of points of the problem's space.
     """
 
     space: Space
@@ -46,6 +57,7 @@ class History:
     earlier: tuple[Evaluation, ...] = ()
     goals: Goals = field(default_factory=Goals)
     recorded: tuple[Evaluation, ...] | None = None
+    held: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def window(self) -> BoxSpace:
@@ -60,17 +72,93 @@ class History:
                 "this searcher chooses from a box of coordinates, and the problem's space is none; "
                 "take searcher=rss, searcher=random or searcher=godiff"
             )
-        box = view.box
+        return self._now(view.box)
+
+    def _now(self, box: BoxSpace) -> BoxSpace:
+        """A box as it is for this batch: windows widened, and some variables held."""
         for event in self.events:
             if event.kind == WINDOW_WIDENED:
                 box = box.widen(event.data["variable"], **{event.data["side"]: event.data["to"]})
-        return box
+        return box.hold(self.held) if self.held else box
 
     @property
     def domain(self) -> Space:
-        """Where points may lie now: the widened box, or the space itself where it is none."""
+        """Where points may lie now: the space with its windows widened and some variables held."""
         view = self.space.as_box()
-        return self.window if view is not None and view.box is self.space else self.space
+        if view is None:
+            return self.space
+        box = self._now(view.box)
+        if view.box is self.space:
+            return box
+        return self.space if box is view.box else box.origin
+
+    def placed(self, coordinates: FloatArray) -> FloatArray:
+        """Points of the space ``(m, d)`` for coordinates ``(m, b)`` of its box as it is now.
+
+        Raises:
+            ValueError: If the space cannot be seen as a box.
+        """
+        view = self.space.as_box()
+        if view is None:
+            raise ValueError("the space has no box of coordinates; see Space.as_box")
+        box = self._now(view.box)
+        return view.points(coordinates) if box is view.box else box.points(coordinates)
+
+    @cached_property
+    def untried(self) -> FloatArray | None:
+        """Points of the window that may be tried and have not been, in unit coordinates; None where they are too many.
+
+        Raises:
+            ValueError: If the space is no box.
+        """
+        window = self.window
+        choices = window.choices
+        if choices is None or not len(self.tried):
+            return choices
+        gaps = (np.abs(window.unit_offset(choices, point)).max(axis=1) for point in window.normalize(self.tried))
+        return np.asarray(choices[np.minimum.reduce(list(gaps)) > _SAME])
+
+    @property
+    def left(self) -> int | None:
+        """How many points may be tried that have not been; None where they are uncounted."""
+        if self.space.as_box() is None:
+            return None
+        untried = self.in_box().untried
+        return None if untried is None else len(untried)
+
+    def uniform(self, n: int) -> FloatArray:
+        """Uniform points that may be tried and have not been, shape ``(m, d)``; m is less than n if fewer are left."""
+        domain = self.domain
+        return self._new(domain.sample_uniform(n, self.rng()), n)
+
+    def hypercube(self, n: int) -> FloatArray:
+        """A Latin hypercube of points that may be tried and have not been, shape ``(m, d)``, as :meth:`uniform`.
+
+        Raises:
+            ValueError: If the space is no box.
+        """
+        return self._new(self.window.sample_latin_hypercube(n, self.rng()), n)
+
+    def opening(self, n: int) -> FloatArray:
+        """First points of a campaign that no searcher chooses, shape ``(m, d)``, as :meth:`uniform`."""
+        return self._new(self.space.sample_opening(n, self.rng()), n)
+
+    def _new(self, points: FloatArray, n: int) -> FloatArray:
+        """Points, with others in place of those that repeat; in a continuum none do."""
+        view = self.space.as_box()
+        if view is None or view.box is not self.space:
+            return points
+        window, rng = self.window, np.random.default_rng([self.seed, self.iteration, _OTHERS])
+        unit, tried = window.normalize(points), window.normalize(self.tried)
+        kept = np.zeros((0, window.dim))
+        for _ in range(_DRAWS):
+            kept = np.vstack([kept, unit[_first(window, unit, np.vstack([tried, kept]))]])[:n]
+            if len(kept) == n:
+                break
+            rest = self.untried
+            unit = window.normalize(window.sample_uniform(n, rng)) if rest is None else rng.permutation(rest)
+        same = len(kept) == len(points) and np.array_equal(kept, window.normalize(points))
+        return points if same else window.unnormalize(window.allowed(kept))
 
     def in_box(self) -> History:
         """The same history in coordinates of a box; itself where the space is a box, or cannot be seen as one."""
@@ -179,5 +267,33 @@ class History:
         known = [len(self.earlier)] if self.earlier else []
         return np.random.default_rng([self.seed, self.iteration, *known])
 
+    def holding(self, held: Mapping[str, object]) -> History:
+        """The history for a batch that holds variables at values.
+
+        Args:
+            held: Values by name, as people give them; a category's by name.
+
+        Raises:
+            ValueError: If a variable is unknown, or a value cannot be set.
+            InfeasibleSpaceError: If the values leave no point.
+        """
+        view = self.space.as_box()
+        if view is None:
+            raise ValueError(f"{dict(held)} cannot be held: the space has no variables; leave it out")
+        changed = replace(self, held=self._now(view.box).numbers_of(held))
+        _ = changed.domain  # refuses what leaves no point
+        return changed
+
     def _points(self, evaluations: tuple[Evaluation, ...]) -> FloatArray:
         return np.array([e.point for e in evaluations]).reshape(-1, self.space.dim)
+
+
+def _first(window: BoxSpace, unit: FloatArray, taken: FloatArray) -> npt.NDArray[np.intp]:
+    """Which of some points differ from all that are taken and from those before them, shape ``(k,)``."""
+    kept: list[int] = []
+    known = list(taken)
+    for i, point in enumerate(unit):
+        if not known or np.abs(window.unit_offset(np.array(known), point)).max(axis=1).min() > _SAME:
+            kept.append(i)
+            known.append(point)
+    return np.array(kept, dtype=np.intp)

@@ -24,6 +24,8 @@ RELAXED = "relaxed"
 JUDGED = "judged"
 RECOGNISED = "recognised"
 HISTORY = "history"
+FEW_LEFT = "few_left"
+HELD = "held"
 """Kinds of the events that more than one part knows."""
 
 _NUMBERS = frozenset({ITERATED, TRAINED, RELAXED, JUDGED, RECOGNISED})

@@ -8,15 +8,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-import numpy as np
-
 from matseek.checks import check, optional, whole
 from matseek.core.history import History
 from matseek.core.problem import Problem
-from matseek.core.records import OPENING, Evaluation, Event, Proposal, Status
+from matseek.core.records import FEW_LEFT, OPENING, Evaluation, Event, Proposal, Status
 from matseek.core.space import BoxView, Space
 from matseek.core.surrogate import Look, Surrogate
-from matseek.errors import BudgetError
+from matseek.errors import BudgetError, NoPointsLeftError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -223,13 +221,49 @@ class BatchSearcher(Searcher):
         """Points of the next batch, as far as the budget allows."""
         return self.batch_on(history.space)
 
+    def room(self, history: History) -> int | None:
+        """How many points may still be proposed; None where they are uncounted. By default no point is tried twice."""
+        return history.left
+
+    def next_batch(self, n: int, history: History) -> Proposal:
+        """Choose n points, or as many as there are left, and say so.
+
+        Args:
+            n: Number of points.
+            history: Everything so far.
+
+        Raises:
+            NoPointsLeftError: If every point that may be tried has been tried.
+        """
+        room = self.room(history)
+        if room == 0:
+            raise NoPointsLeftError(
+                f"every point that may be tried has been tried{_held(history)}: {len(history.tried)} evaluations; give "
+                "the space more points, hold other values, or take the best"
+            )
+        if room is None or room >= n:
+            return self.choose(n, history)
+        message = (
+            f"batch {history.iteration} has {room} of {n} points: no more are left that may be tried{_held(history)}"
+        )
+        few = Event(FEW_LEFT, message, {"iteration": history.iteration, "asked": n, "left": room})
+        proposal = self.choose(room, history)
+        return replace(proposal, events=(*proposal.events, few))
+
     def search(self, evaluator: Evaluator) -> None:
-        """Ask and evaluate, batch after batch."""
+        """Ask and evaluate, batch after batch, as long as there is something left to try."""
         evaluator.evaluate_pending()
         while (remaining := evaluator.remaining) > 0 and not evaluator.stops():
-            size = self.size(evaluator.history())
-            evaluator.ask(partial(self.choose, min(size, remaining)))
+            history = evaluator.history()
+            if self.room(history) == 0:
+                break
+            evaluator.ask(partial(self.next_batch, min(self.size(history), remaining)))
             evaluator.evaluate_pending()
+
+
+def _held(history: History) -> str:
+    """What is held, in words that follow a sentence."""
+    return f" with {dict(history.held)} held" if history.held else ""
 
 
 def require_box(searcher: str, space: Space) -> BoxView:
@@ -256,7 +290,7 @@ def ask_in_box(ask: Callable[[History], Proposal], history: History) -> Proposal
     if view is None or view.box is history.space:
         return ask(history)
     proposal = ask(history.seen_through(view))
-    return replace(proposal, points=view.points(proposal.points))
+    return replace(proposal, points=history.after(proposal.events).placed(proposal.points))
 
 
 def open_with(n: int, history: History) -> Proposal:
@@ -268,7 +302,7 @@ def open_with(n: int, history: History) -> Proposal:
     """
 
     def first(history: History) -> Proposal:
-        points: np.ndarray = history.space.sample_opening(n, history.rng())
-        return Proposal(points, (OPENING,) * n)
+        points = history.opening(n)
+        return Proposal(points, (OPENING,) * len(points))
 
     return ask_in_box(first, history)

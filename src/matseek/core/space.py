@@ -124,11 +124,25 @@ class Space(ABC):
             ValueError: If a column is missing, carries another unit, or holds something other than numbers.
         """
         pairs = zip(self.names, self.labels, strict=True)
-        return np.column_stack([_column(frame, name, label) for name, label in pairs])
+        return np.column_stack([as_numbers(column_of(frame, name, label)) for name, label in pairs])
+
+    def differ(self, a: npt.ArrayLike, b: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+        """Which coordinates of points ``(m, d)`` differ by more than rounding, shape ``(m, d)``."""
+        one, other = self.as_points(a), self.as_points(b)
+        return np.asarray(~np.isclose(one, other, rtol=1e-6, atol=1e-9))
 
 
-def _column(frame: pd.DataFrame, name: str, label: str) -> FloatArray:
-    """The numbers of the column that is named by a coordinate."""
+def column_of(frame: pd.DataFrame, name: str, label: str) -> pd.Series:
+    """The column that is named by a coordinate.
+
+    Args:
+        frame: The table.
+        name: The coordinate's name.
+        label: Its name with unit.
+
+    Raises:
+        ValueError: If it is missing, is there twice, or carries another unit.
+    """
     names = dict.fromkeys((label, name))
     matching = [c for c in frame.columns if c in names]
     if len(matching) > 1:
@@ -140,14 +154,21 @@ def _column(frame: pd.DataFrame, name: str, label: str) -> FloatArray:
         raise ValueError(
             f"no column {label!r} (or {name!r}) in the table with columns {[str(c) for c in frame.columns]}{hint}"
         )
+    return frame[matching[0]]
+
+
+def as_numbers(cells: pd.Series) -> FloatArray:
+    """The numbers of a column.
+
+    Raises:
+        ValueError: If a cell holds something else.
+    """
     import pandas as pd
 
-    numbers = pd.to_numeric(frame[matching[0]], errors="coerce")
+    numbers = pd.to_numeric(cells, errors="coerce")
     if numbers.isna().any():
         row = int(np.flatnonzero(numbers.isna().to_numpy())[0])
-        raise ValueError(
-            f"column {matching[0]!r}, row {row}: {frame[matching[0]].iloc[row]!r} is not a number; correct it"
-        )
+        raise ValueError(f"column {cells.name!r}, row {row}: {cells.iloc[row]!r} is not a number; correct it")
     return np.asarray(numbers.to_numpy(dtype=np.float64))
 
 
@@ -187,6 +208,11 @@ class Coordinate(Protocol):
     @property
     def periodic(self) -> bool:
         """Whether both ends of the window are the same place."""
+        ...
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """Names of the values of a category, which points count from 0; empty for numbers."""
         ...
 
 
@@ -252,20 +278,78 @@ class BoxSpace(Space):
         slack = 1e-9 * (high - low)
         return np.asarray(((points >= low - slack) & (points <= high + slack)).all(axis=1))
 
+    @property
+    def origin(self) -> Space:
+        """The space whose points the coordinates stand for: itself, unless it is the box of a view."""
+        return self
+
+    def points(self, coordinates: npt.ArrayLike) -> FloatArray:
+        """Points of :attr:`origin`, shape ``(m, d)``, for coordinates ``(m, b)``."""
+        return self.as_points(coordinates)
+
+    def allowed(self, unit_points: npt.ArrayLike) -> FloatArray:
+        """The nearest points that may be tried, shape ``(n, d)``, all in unit coordinates.
+
+        The points themselves where everything between the bounds may be tried; steps, categories and lists of
+        candidates leave only some.
+        """
+        return np.asarray(unit_points, dtype=np.float64)
+
+    @property
+    def choices(self) -> FloatArray | None:
+        """All points that may be tried, in unit coordinates, shape ``(c, d)``; None where they are too many to list."""
+        return None
+
+    @property
+    def ordered(self) -> npt.NDArray[np.bool_]:
+        """Along which coordinates a gradient says where to go, shape ``(d,)``; the columns of a category do not."""
+        return np.ones(self.dim, dtype=np.bool_)
+
+    def numbers_of(self, held: Mapping[str, object]) -> dict[str, float]:
+        """Values as people give them, by the variable's name, as numbers of points.
+
+        Raises:
+            ValueError: If a variable is unknown or a value cannot be set.
+        """
+        raise ValueError(f"{dict(held)} cannot be held: these coordinates are not set by hand; leave it out")
+
+    def hold(self, held: Mapping[str, float]) -> BoxSpace:
+        """The same coordinates, of which some variables of the space are held at values.
+
+        Args:
+            held: Numbers of points by name, see :meth:`numbers_of`.
+
+        Raises:
+            ValueError: If nothing can be held here, or a value lies outside the window.
+            InfeasibleSpaceError: If the values leave no point.
+        """
+        raise ValueError(f"{dict(held)} cannot be held: these coordinates are not set by hand; leave it out")
+
     def unit_offset(self, a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
         """``a - b`` in unit coordinates, periodic ones by the nearest image, shape ``(..., d)``."""
         offset = np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)
         return np.asarray(np.where(self.periodic, offset - np.round(offset), offset))
 
+    def differ(self, a: npt.ArrayLike, b: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+        """Which coordinates differ by more than a millionth of their windows, shape ``(m, d)``."""
+        offset = self.normalize(self.as_points(a)) - self.normalize(self.as_points(b))
+        return np.asarray(~(np.abs(offset) <= 1e-6))
+
+    @property
+    def extent(self) -> FloatArray:
+        """Widths of the windows, shape ``(d,)``; 1 where a window is a single value."""
+        width = self.upper - self.lower
+        return np.asarray(np.where(width > 0, width, 1.0))
+
     def normalize(self, points: npt.ArrayLike) -> FloatArray:
         """Points in coordinates that run from 0 to 1 over each window, shape ``(n, d)``."""
-        return np.asarray((np.asarray(points, dtype=np.float64) - self.lower) / (self.upper - self.lower))
+        return np.asarray((np.asarray(points, dtype=np.float64) - self.lower) / self.extent)
 
     def unnormalize(self, unit_points: npt.ArrayLike) -> FloatArray:
         """Points in the coordinates' units from unit coordinates, shape ``(n, d)``."""
         # Twelve digits are more than any pump has; without rounding an edge reads 39.999999999999.
         unit = np.round(np.asarray(unit_points, dtype=np.float64), 12)
-        points = self.lower + unit * (self.upper - self.lower)
+        points = self.lower + unit * self.extent
         return np.asarray(np.clip(points, self.lower, self.upper))
 
     @property

@@ -140,12 +140,13 @@ def _require_asked(
                 f"evaluation {number} is not waiting for a result (waiting: {_listed(asked)}); "
                 "tell only what ask() gave out"
             )
-        off = np.abs(space.normalize(point) - space.normalize(asked[number].point)) > 1e-6
+        off = space.differ(point, asked[number].point)[0]
         if off.any():
-            j = int(np.flatnonzero(off)[0])
+            label = space.labels[int(np.flatnonzero(off)[0])]
+            told, wanted = space.to_frame(np.vstack([point, asked[number].point]))[label]
             raise UnknownEvaluationError(
-                f"evaluation {number}: {space.labels[j]} is {point[j]:g} in the results, but "
-                f"{asked[number].point[j]:g} was asked; a changed recipe is another point, measure the one asked"
+                f"evaluation {number}: {label} is {_shown(told)} in the results, but {_shown(wanted)} was asked; a "
+                "changed recipe is another point, measure the one asked"
             )
 
 
@@ -192,12 +193,16 @@ def _numbers_of(frame: pd.DataFrame, space: BoxSpace, asked: Mapping[int, Evalua
 
 def _number_at(point: FloatArray, space: BoxSpace, asked: Mapping[int, Evaluation]) -> int:
     for number, evaluation in asked.items():
-        if np.abs(space.normalize(point) - space.normalize(evaluation.point)).max() <= 1e-6:
+        if not space.differ(point, evaluation.point).any():
             return number
     raise UnknownEvaluationError(
-        f"the point {dict(zip(space.labels, point.tolist(), strict=True))} was never asked "
+        f"the point {space.to_frame(point).iloc[0].to_dict()} was never asked "
         f"(waiting: {_listed(asked)}); tell only what ask() gave out"
     )
+
+
+def _shown(cell: float | str) -> str:
+    return cell if isinstance(cell, str) else f"{cell:g}"
 
 
 def _listed(asked: Mapping[int, Evaluation]) -> str:

@@ -56,13 +56,15 @@ class Polytope:
         """
         d = self.A.shape[1]
         reach = np.linalg.norm(self.A @ self.basis, axis=1)
+        # Where equalities leave a single point, every ball is as good.
+        widest = None if self.basis.shape[1] else 0.0
         result = linprog(
             c=np.append(np.zeros(d), -1.0),
             A_ub=np.column_stack([self.A, reach]),
             b_ub=self.b,
             A_eq=np.column_stack([self.C, np.zeros(len(self.C))]) if len(self.C) else None,
             b_eq=self.e if len(self.C) else None,
-            bounds=[(None, None)] * d + [(0.0, None)],
+            bounds=[(None, None)] * d + [(0.0, widest)],
         )
         if not result.success or result.x is None:
             return None
@@ -215,7 +217,7 @@ class Polytope:
         centre = self.chebyshev[0]
         slack = np.maximum(self.b - self.A @ centre, 0.0)
         overrun = (points - centre) @ self.A.T
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             ratios = np.where(overrun > slack, slack / overrun, 1.0)
         return np.asarray(centre + ratios.min(axis=1, initial=1.0)[:, None] * (points - centre), dtype=np.float64)
 
@@ -277,7 +279,7 @@ def _walk(
 ) -> FloatArray:
     """Hit-and-run: in each step every chain takes a direction, and a uniform point on the chord through the body."""
     normals, slack = walls
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         for _ in range(steps):
             directions = rng.standard_normal(chains.shape) @ root.T
             speed = directions @ normals.T

@@ -93,7 +93,8 @@ class ActiveChoice:
         window, rng = history.window, history.rng()
         gp = ValueGP(self.kernel)
         if gp.reason_to_wait(history) is not None or not len(samples):
-            return Proposal(window.sample_latin_hypercube(n, rng), ("lhs",) * n)
+            points = history.hypercube(n)
+            return Proposal(points, ("lhs",) * len(points))
         if self.uniform:
             samples = np.concatenate([samples, window.sample_uniform(n * self.uniform, rng)])
         state = search_state(gp, history, candidates=samples)

@@ -139,7 +139,12 @@ class GODiffSearcher(Searcher):
             if self.active is not None:
                 self.active.structures.check(structures)
             return
-        require_box(self.name, space)
+        box = require_box(self.name, space).box
+        if box.choices is not None:
+            raise ValueError(
+                f"searcher={self.name} draws from a continuum, and this space has {len(box.choices)} points in all; "
+                "take searcher=bayesian, which looks at each of them"
+            )
         if self.guidance or self.relaxation or self.start is not None:
             raise ValueError(
                 "guidance, relaxation and start need the forces or the models of atoms, and recipes have neither; "

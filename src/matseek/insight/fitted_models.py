@@ -49,12 +49,15 @@ class FittedModels:
         window = self.seen.window
         if own is not None and set(own) <= set(window.names):
             return own
-        if window.dim < 2:
+        # The columns of a category are no axes.
+        known = [name for name in window.names if name in self.problem.space.names]
+        if len(known) < 2:
             return None
         model = next((m for s in self.surrogates if (m := self.fitted(s.name)) is not None), None)
-        if window.dim == 2 or model is None:
-            return window.names[0], window.names[1]
-        x, y = explain(model.mean, window, points=_POINTS, background=_BASELINES).ranking[:2]
+        if len(known) == 2 or model is None:
+            return known[0], known[1]
+        ranking = explain(model.mean, window, points=_POINTS, background=_BASELINES).ranking
+        x, y = [name for name in ranking if name in known][:2]
         return x, y
 
     @property

@@ -12,7 +12,7 @@ from matseek.core.goals import FurtherObjective, OutcomeConstraint
 from matseek.core.risk import Risk
 from matseek.problems.recipe import RecipeProblem
 from matseek.problems.spectra import SpectralMatch
-from matseek.spaces import Box, LinearConstraint, Variable
+from matseek.spaces import Box, Category, LinearConstraint, Pool, Variable
 from matseek.tables import read_csv
 
 
@@ -26,13 +26,16 @@ def laboratory(
     further_objectives: Sequence[FurtherObjective] = (),
     outcome_constraints: Sequence[OutcomeConstraint] = (),
     maximize: bool = False,
+    candidates: str | Path | None = None,
 ) -> RecipeProblem:
     """A recipe problem without an oracle.
 
     Args:
         name: Name for records and titles.
-        variables: By name: ``low``, ``high``, and optionally ``unit``, ``hardware`` (two numbers) and ``periodic``, see
-            :class:`matseek.spaces.Variable`.
+        variables: By name: ``low``, ``high``, and optionally ``unit``, ``hardware`` (two numbers), ``periodic``,
+            ``step`` and ``log``, see :class:`matseek.spaces.Variable`; or ``values``, and optionally
+            ``descriptors``, see :class:`matseek.spaces.Category`. With candidates, the columns that are variables, each
+            with a ``unit`` or nothing; all columns if there is no name.
         constraints: Each with ``coefficients`` by variable name, and ``lower``, ``upper`` or both.
         target: CSV with the columns ``wavelength`` (nm) and ``absorbance`` of the wanted spectrum; None where the value
             itself is told.
@@ -41,6 +44,8 @@ def laboratory(
         further_objectives: Outcomes to be optimised together with the value.
         outcome_constraints: Bounds of outcomes.
         maximize: Whether the values that are told are to be maximised; the record has their negatives.
+        candidates: CSV with a row for each recipe that may be measured, see :class:`matseek.spaces.Pool`; None where
+            every recipe within windows and constraints may.
 
     Raises:
         ValueError: If a variable, a constraint or the target is not as described.
@@ -48,11 +53,14 @@ def laboratory(
     """
     of(Mapping, "settings by the variable's name")("variables", variables)
     several(of(Mapping, "coefficients with lower, upper or both"))("constraints", constraints)
-    members = [_variable(key, settings) for key, settings in variables.items()]
-    rules = [_constraint(settings) for settings in constraints]
     objective = None if target is None else _target(path("target", target))
+    if candidates is None:
+        members = [_variable(key, settings) for key, settings in variables.items()]
+        space = Box(members, [_constraint(settings) for settings in constraints])
+    else:
+        space = _pool(path("candidates", candidates), variables, constraints)
     return RecipeProblem(
-        Box(members, rules),
+        space,
         None,
         objective,
         name=name,
@@ -64,7 +72,29 @@ def laboratory(
     )
 
 
-def _variable(name: str, settings: Mapping[str, Any]) -> Variable:
+def _pool(file: Path, variables: Mapping[str, Mapping[str, Any]], constraints: Sequence[object]) -> Pool:
+    if constraints:
+        raise ValueError("constraints: a list of candidates holds what may be measured; leave constraints out")
+    units = {}
+    for key, settings in variables.items():
+        of(Mapping, "settings: the unit, or nothing")(f"variables.{key}", settings)
+        if not set(settings) <= {"unit"}:
+            raise ValueError(
+                f"variable {key!r}: the candidates are its values, so that only its unit is set; leave out "
+                f"{sorted(set(settings) - {'unit'})}"
+            )
+        units[key] = settings.get("unit", "")
+    return Pool.read(file, list(variables) or None, units)
+
+
+def _variable(name: str, settings: Mapping[str, Any]) -> Variable | Category:
+    if isinstance(settings, Mapping) and "values" in settings:
+        if not set(settings) <= {"values", "descriptors"}:
+            raise ValueError(
+                f"category {name!r}: unknown settings {sorted(set(settings) - {'values', 'descriptors'})}; give "
+                "values, and optionally descriptors"
+            )
+        return Category(name, **settings)
     known = [f.name for f in fields(Variable) if f.name != "name"]
     of(Mapping, f"settings: low and high, and optionally {', '.join(known[2:])}")(f"variables.{name}", settings)
     unknown = sorted(map(str, set(settings) - set(known)))

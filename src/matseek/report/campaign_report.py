@@ -96,8 +96,8 @@ class CampaignReport:
         before = record.models(run - 1) if run > 1 else None
         proposal = None
         asked = searcher.as_batch_searcher()
-        if asked is not None and not len(history.pending):
-            proposal = asked.choose(asked.size(history), history)
+        if asked is not None and not len(history.pending) and asked.room(history) != 0:
+            proposal = asked.next_batch(asked.size(history), history)
         now, judged = record.models(run), record.judgements()
         return Outlook(record.problem, history.evaluations, now, before, judged, record.stop, proposal)
 

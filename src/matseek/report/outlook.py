@@ -66,7 +66,8 @@ class Outlook:
         points, view = self.proposal.points, self.problem.space.as_box()
         seen = points if view is None else view.coordinates(points)
         heads = [*self.problem.space.labels]
-        columns = [[f"{x:.4g}" for x in column] for column in points.T]
+        frame = self.problem.space.to_frame(points)
+        columns = [[x if isinstance(x, str) else f"{x:.4g}" for x in frame[label]] for label in frame.columns]
         for model in self._models:
             loss = self.now.loss(model.name)
             if loss is not None:

@@ -396,6 +396,8 @@ def _hints(problem: Problem, summary: Mapping[str, Any], ordered: Sequence[Evalu
             "The budget is spent. To go on, give the same command a larger budget: what is measured is kept and "
             "nothing is measured twice."
         )
+    elif summary.get("stopped_by") == "no_points_left":
+        hints.append("Every point that may be tried has been tried: measure the best ones again, or add candidates.")
     elif summary.get("stopped_by") is not None:
         hints.append(
             f"The campaign ended because of {str(summary['stopped_by']).replace('_', ' ')} (see When to stop). To go "
@@ -495,7 +497,11 @@ def _duration(seconds: float) -> str:
 
 
 def _amount(variable: Coordinate, x: float) -> str:
-    """A number of a recipe, to half a percent of the variable's window or finer."""
+    """A value of a recipe: a category's name, or a number to half a percent of the variable's window or finer."""
+    if variable.values:
+        return variable.values[round(x)]
+    if not variable.high > variable.low:
+        return f"{x:.6g}"
     decimals = 2 - math.floor(math.log10((variable.high - variable.low) / 2))
     return f"{x:.{max(decimals, 0)}f}" if decimals <= 6 and abs(x) < 1e7 else f"{x:.4g}"
 

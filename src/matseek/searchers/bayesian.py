@@ -97,6 +97,10 @@ class BayesianSearcher(BatchSearcher):
         """One structure, or the points of an experimental run."""
         return super().usual_batch(space) if self._on_structures(space) is None else 1
 
+    def room(self, history: History) -> int | None:
+        """Uncounted where a recipe may be proposed twice."""
+        return None if self.repeats else super().room(history)
+
     def choose(self, n: int, history: History) -> Proposal:
         """Choose n structures, or n points of a box."""
         on = self._on_structures(history.space)
@@ -121,7 +125,8 @@ class BayesianSearcher(BatchSearcher):
     def ask(self, n: int, history: History) -> Proposal:
         """Choose n points: a hypercube as long as nothing can be learnt, then the acquisition's batch."""
         if self._explores(history):
-            return Proposal(history.window.sample_latin_hypercube(n, history.rng()), ("lhs",) * n)
+            points = history.hypercube(n)
+            return Proposal(points, ("lhs",) * len(points))
         events = () if self.widening is None else self.widening.events(history, self.name)
         events += _subset_begins(history)
         widened = history.after(events)

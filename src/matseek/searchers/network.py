@@ -37,6 +37,9 @@ NETWORK_WAITS = "network_waits"
 _SAME = 1e-3
 """Points closer than this in every coordinate, as a fraction of the feasible extent, count as the same recipe."""
 
+_CLOSEST = 1e-9
+"""The same of points that are listed one by one."""
+
 _HALVINGS = 64
 """Times that the distance between the recipes of a batch is halved, at most."""
 
@@ -120,8 +123,8 @@ class NetworkSearcher(BatchSearcher):
         """Choose n points: a hypercube as long as nothing can be learnt, then the best that the network predicts."""
         reason = self.model.reason_to_wait(history)
         if reason is not None:
-            points = history.window.sample_latin_hypercube(n, history.rng())
-            return Proposal(points, ("lhs",) * n, waiting(reason, history))
+            points = history.hypercube(n)
+            return Proposal(points, ("lhs",) * len(points), waiting(reason, history))
         events = () if self.widening is None else self.widening.events(history, self.name)
         widened = history.after(events)
         net = self.model.fit(widened).net
@@ -133,6 +136,10 @@ class NetworkSearcher(BatchSearcher):
     def usual_batch(self, space: Space) -> int:
         """Eight structures, or the points of an experimental run."""
         return super().usual_batch(space) if self._on_structures(space) is None else _STRUCTURES
+
+    def room(self, history: History) -> int | None:
+        """Uncounted where a recipe may be proposed twice."""
+        return None if self.repeats else super().room(history)
 
     def choose(self, n: int, history: History) -> Proposal:
         """Choose n structures, or n points of a box."""
@@ -189,11 +196,14 @@ class NetworkSearcher(BatchSearcher):
         net.require(history.window, None if history.objective is None else history.objective.wavelengths)
         window = history.window
         score = lower_confidence_bound(net, window, history.objective, self.kappa)
-        if self.search_by == "grid":
+        if window.choices is not None:
+            candidates = _ranked(score, window.choices, self.chunk)
+        elif self.search_by == "grid":
             candidates, _ = best_of_grid(score, window, self.levels, self.chunk, keep=_GRID_CANDIDATES)
         else:
             candidates = self._ascend(score, history)
         tried = history.tried[:0] if self.repeats else history.tried
+        candidates = _each_once(window.allowed(candidates))
         return window.unnormalize(_spread_out(candidates, n, self.spacing, window, window.normalize(tried), history))
 
     def _ascend(self, score: Callable[[Tensor], Tensor], history: History) -> FloatArray:
@@ -204,10 +214,11 @@ class NetworkSearcher(BatchSearcher):
         observed = window.normalize(history.points[history.values.argsort()[:5]])
         pool = _ranked(score, np.vstack([uniform, _scatter(observed, _LOCAL, self.spacing, window, rng)]), self.chunk)
         starts = torch.as_tensor(_keep_apart(pool, self.starts, self.spacing, window))
-        ascended, _ = maximize(lambda x: -score(x), polytope, starts, steps=_STEPS)
+        along = torch.as_tensor(window.ordered)
+        ascended, _ = maximize(lambda x: -score(x), polytope, starts, steps=_STEPS, along=along)
         best = ascended.numpy()
         around = _scatter(best, _AROUND, self.spacing, window, rng)
-        return _ranked(score, np.vstack([best, around, pool]), self.chunk)
+        return _ranked(score, window.allowed(np.vstack([best, around, pool])), self.chunk)
 
 
 def _trained(net: SpectrumNet, history: History) -> tuple[Event, ...]:
@@ -334,6 +345,12 @@ def _scatter(centres: FloatArray, n: int, reach: float, window: BoxSpace, rng: n
     return window.unit_polytope.project(centres[rng.integers(len(centres), size=n)] + scale * steps)
 
 
+def _each_once(points: FloatArray) -> FloatArray:
+    """Points without those that are equal to earlier ones, to nine digits."""
+    first = np.unique(np.round(points, 9), axis=0, return_index=True)[1]
+    return points[np.sort(first)]
+
+
 def _keep_apart(candidates: FloatArray, n: int, spacing: float, window: BoxSpace) -> FloatArray:
     """First candidates, each at a distance from those before it, at most n."""
     chosen: list[int] = []
@@ -350,21 +367,22 @@ def _spread_out(
 ) -> FloatArray:
     """The n best candidates that keep apart and repeat nothing; the distance is halved until they are enough."""
     # A finished candidate list can be shorter than a batch (a coarse grid); uniform points fill it up.
-    fill = window.unit_polytope.sample(max(4 * n, 64), history.rng())
+    same = _SAME if window.choices is None else _CLOSEST
+    fill = window.allowed(window.unit_polytope.sample(max(4 * n, 64), history.rng()))
     every = np.vstack([candidates, fill])
     low, high = window.unit_polytope.extent
     extent = np.maximum(high - low, np.finfo(np.float64).tiny)
     fresh = np.ones(len(every), dtype=np.bool_)
     for point in taken:
-        fresh &= (np.abs(window.unit_offset(every, point)) / extent).max(axis=1) > _SAME
+        fresh &= (np.abs(window.unit_offset(every, point)) / extent).max(axis=1) > same
     new = every[fresh] if fresh.any() else every
     for _ in range(_HALVINGS):
-        if not spacing > _SAME:
+        if not spacing > same:
             break
         chosen = _keep_apart(new[: len(candidates)], n, spacing, window)
         if len(chosen) == n:
             return chosen
         spacing /= 2
-    chosen = _keep_apart(new, n, _SAME, window)
+    chosen = _keep_apart(new, n, same, window)
     short = n - len(chosen)
     return np.vstack([chosen, every[np.arange(short) % len(every)]])

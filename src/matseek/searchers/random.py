@@ -27,7 +27,8 @@ class RandomSearcher(BatchSearcher):
 
     def ask(self, n: int, history: History) -> Proposal:
         """Draw n points."""
-        return Proposal(history.domain.sample_uniform(n, history.rng()), (self.name,) * n)
+        points = history.uniform(n)
+        return Proposal(points, (self.name,) * len(points))
 
 
 @dataclass(frozen=True)
@@ -45,4 +46,5 @@ class LatinHypercube(BatchSearcher):
 
     def ask(self, n: int, history: History) -> Proposal:
         """Draw a hypercube of n points."""
-        return Proposal(history.window.sample_latin_hypercube(n, history.rng()), (self.name,) * n)
+        points = history.hypercube(n)
+        return Proposal(points, (self.name,) * len(points))

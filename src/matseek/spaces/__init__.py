@@ -2,7 +2,9 @@
 
 from matseek.core.space import Space
 from matseek.spaces.adlayer import Adlayer
-from matseek.spaces.box import Box, LinearConstraint, Variable
+from matseek.spaces.box import Box, CoordinateBox
 from matseek.spaces.chart import AtomChart
+from matseek.spaces.pool import Pool
+from matseek.spaces.variables import Category, LinearConstraint, Variable
 
-__all__ = ["Adlayer", "AtomChart", "Box", "LinearConstraint", "Space", "Variable"]
+__all__ = ["Adlayer", "AtomChart", "Box", "Category", "CoordinateBox", "LinearConstraint", "Pool", "Space", "Variable"]

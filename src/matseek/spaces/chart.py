@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from matseek.checks import of
-from matseek.spaces.box import Box, Variable
+from matseek.spaces.box import Box
+from matseek.spaces.variables import Variable
 
 FloatArray = npt.NDArray[np.float64]
 

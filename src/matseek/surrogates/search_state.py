@@ -9,6 +9,7 @@ from torch import Tensor
 
 from matseek.acquisition.state import SearchState
 from matseek.core.history import History
+from matseek.core.space import BoxSpace
 from matseek.surrogates.goals import modelled_goals
 from matseek.surrogates.learning import ValueGP
 
@@ -31,6 +32,8 @@ def search_state(
     gp = surrogate.fit(history)
     polytope = window.unit_polytope
 
+    listed = candidates is None and window.choices is not None
+
     def unit(points: FloatArray) -> Tensor:
         return torch.as_tensor(window.normalize(points))
 
@@ -43,5 +46,16 @@ def search_state(
         tried=unit(history.tried[:0] if repeats else history.tried),
         periodic=torch.as_tensor(window.periodic),
         goals=modelled_goals(surrogate, gp, history) if history.goals else None,
-        candidates=None if candidates is None else torch.as_tensor(polytope.project(window.normalize(candidates))),
+        candidates=_candidates(window, history, candidates, repeats=repeats),
+        allowed=lambda points: torch.as_tensor(window.allowed(points.numpy())),
+        along=torch.as_tensor(window.ordered),
+        listed=listed,
     )
+
+
+def _candidates(window: BoxSpace, history: History, given: FloatArray | None, *, repeats: bool) -> torch.Tensor | None:
+    """What is given, each moved to the nearest point that may be tried; or, where these are listed, all of them."""
+    if given is not None:
+        return torch.as_tensor(window.allowed(window.unit_polytope.project(window.normalize(given))))
+    choices = window.choices if repeats else history.untried
+    return None if choices is None else torch.as_tensor(choices)

@@ -198,13 +198,14 @@ def _check_box(rules: Rules, space: Space, view: BoxView, samples: FloatArray, s
     rules.require(not refused, "no point of the box is refused", refused, "let the box hold what may be evaluated")
     for name, before in (("coordinates", coordinates), ("samples of the box", drawn)):
         after = view.coordinates(view.points(before))
-        offset = box.unit_offset(box.normalize(after), box.normalize(before))
+        offset = box.unit_offset(box.normalize(after), box.allowed(box.normalize(before)))
         rules.require(
             np.abs(offset).max() <= _FIXED,
-            f"coordinates(points(c)) is c, for {name}",
+            f"coordinates(points(c)) is c, or the nearest point that is allowed, for {name}",
             f"{before[np.abs(offset).max(axis=1).argmax()]} comes back as {after[np.abs(offset).max(axis=1).argmax()]}",
-            "make points() and coordinates() each other's inverse",
+            "make points() and coordinates() each other's inverse on what allowed() gives",
         )
+    _check_allowed(rules, space, view, seed)
     if space.as_structures() is None:
         rules.require_close(
             view.points(coordinates),
@@ -213,6 +214,40 @@ def _check_box(rules: Rules, space: Space, view: BoxView, samples: FloatArray, s
             "make points() and coordinates() each other's inverse",
             tolerance=_FIXED,
         )
+
+
+def _check_allowed(rules: Rules, space: Space, view: BoxView, seed: int) -> None:
+    """What may be tried lies in the box and in the space, stays where it is, and is listed where it is little."""
+    box = view.box
+    drawn = box.unit_polytope.sample(_POINTS, np.random.default_rng([seed, 3]))
+    allowed = rules.require_array("allowed(unit_points)", box.allowed(drawn), drawn.shape)
+    rules.require(
+        box.contains(box.unnormalize(allowed)).all(),
+        "allowed points lie in the box",
+        allowed[0],
+        "keep to its constraints",
+    )
+    points = view.points(box.unnormalize(allowed))
+    rules.require(space.contains(points).all(), "allowed points lie in the space", points[0], "keep to contains()")
+    again = box.unit_offset(box.allowed(allowed), allowed)
+    rules.require(
+        np.abs(again).max() <= _FIXED,
+        "allowed(allowed(u)) is allowed(u)",
+        allowed[0],
+        "leave allowed points where they are",
+    )
+    for name, draw in (("sample_uniform", box.sample_uniform), ("sample_latin_hypercube", box.sample_latin_hypercube)):
+        unit = box.normalize(draw(_POINTS, np.random.default_rng([seed, 4])))
+        off = np.abs(box.unit_offset(box.allowed(unit), unit)).max()
+        rules.require(off <= _FIXED, f"points of {name} may be tried", unit[0], "give what allowed() gives")
+    choices = box.choices
+    if choices is None:
+        return
+    rules.require_array("choices", choices, (len(choices), box.dim))
+    off = np.abs(box.unit_offset(box.allowed(choices), choices)).max()
+    rules.require(off <= _FIXED, "all choices may be tried", choices[0], "list what allowed() gives")
+    nearest = np.abs(box.unit_offset(allowed[:, None], choices)).max(axis=2).min(axis=1)
+    rules.require(nearest.max() <= _FIXED, "choices hold all that may be tried", allowed[nearest.argmax()], "list it")
 
 
 def _check_windows(rules: Rules, box: BoxSpace, samples: FloatArray, seed: int) -> None:

@@ -122,7 +122,10 @@ def _draw_panel(
     ax.margins(y=0.1)
     _draw_window(ax, variable, x)
     ax.set_xlabel(textwrap.fill(variable.label, _LABEL_WIDTH))
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=5))
+    if variable.values:
+        ax.set_xticks(range(len(variable.values)), variable.values, rotation=30, ha="right")
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=5))
 
 
 def _draw_window(ax: Axes, variable: Coordinate, x: FloatArray) -> None:
@@ -131,5 +134,5 @@ def _draw_window(ax: Axes, variable: Coordinate, x: FloatArray) -> None:
     slack = 1e-9 * (variable.high - variable.low)
     if low < variable.low - slack or high > variable.high + slack:
         ax.axvspan(variable.low, variable.high, color="#eceef2", lw=0, zorder=0, label="window at the start")
-    pad = 0.03 * (high - low)
+    pad = 0.03 * (high - low) or 0.5
     ax.set_xlim(low - pad, high + pad)
