@@ -69,27 +69,27 @@ def test_the_desk_asks_for_the_searchers_own_batch(matseek, tmp_path):
 
 
 def test_variables_of_a_laboratory_at_the_desk(matseek, tmp_path):
-    ligand = "+problem.variables.ligand={values: [PVP, citrate]}"
+    ligand = "+problem.variables.ligand={values: [PVP, PSS]}"
     steps = ["+problem.variables.Qtot.step=50", "problem.variables.Qpva.high=10"]
     code, output = matseek("ask", "lab", "problem=laboratory", ligand, *steps, "searcher.batch_size=4", "-o", "a.xlsx")
     assert code == 0, output
     asked = read_table(tmp_path / "a.xlsx")
-    assert set(asked["ligand"]) == {"PVP", "citrate"}
+    assert set(asked["ligand"]) == {"PVP", "PSS"}
     assert (asked["Qtot (uL/min)"] % 50 == 0).all()
     write_table(asked.assign(value=[0.4, 0.1, 0.2, 0.3]), tmp_path / "told.csv")
     code, output = matseek("tell", "lab", "told.csv")
     assert code == 0, output
-    assert "citrate" in output
-    assert ">citrate<" in (tmp_path / "lab" / "report.html").read_text(encoding="utf-8")
-    code, output = matseek("ask", "lab", "-n", "3", "--fix", "ligand=citrate", "-f", "Qtot=800", "-o", "b.csv")
+    assert "PSS" in output
+    assert ">PSS<" in (tmp_path / "lab" / "report.html").read_text(encoding="utf-8")
+    code, output = matseek("ask", "lab", "-n", "3", "--fix", "ligand=PSS", "-f", "Qtot=800", "-o", "b.csv")
     assert code == 0, output
     held = read_table(tmp_path / "b.csv")
-    assert set(held["ligand"]) == {"citrate"}
+    assert set(held["ligand"]) == {"PSS"}
     assert set(held["Qtot (uL/min)"]) == {800}
     write_table(held.assign(value=0.2, ligand="PVP"), tmp_path / "swapped.csv")
     code, output = matseek("tell", "lab", "swapped.csv")
     assert code == 2
-    assert "ligand is PVP in the results, but citrate was asked" in output
+    assert "ligand is PVP in the results, but PSS was asked" in output
     for wrong, message in (
         ("Qtot", "give NAME=VALUE"),
         ("Qtot=810", "in steps of 50; take 800"),

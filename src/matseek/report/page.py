@@ -426,6 +426,8 @@ def _edge(variable: Coordinate, x: float) -> str:
     """
     if variable.periodic:
         return ""
+    if variable.values or not variable.high > variable.low:  # nothing lies beyond a name or a fixed value
+        return ""
     share = (float(x) - variable.low) / (variable.high - variable.low)
     return "lower" if abs(share) <= _AT_EDGE else "upper" if abs(share - 1) <= _AT_EDGE else ""
 
