@@ -21,7 +21,7 @@ from matseek.core.space import BoxSpace
 from matseek.errors import ResponseError
 from matseek.identity import WAVELENGTHS
 from matseek.problems.objective import require_wavelengths, resample
-from matseek.spaces.box import RESERVED
+from matseek.spaces.variables import RESERVED
 
 FloatArray = npt.NDArray[np.float64]
 
