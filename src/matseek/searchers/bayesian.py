@@ -47,6 +47,8 @@ class BayesianSearcher(BatchSearcher):
             entry points ``matseek.acquisitions``, for example ``local_penalization`` (of log expected improvement),
             ``local_penalization_ei``, ``local_penalization_ucb``, ``qei``, ``qlogei``, ``qlognei``, ``qucb`` (one point
             after the other) or ``qlogei_joint``.
+        listed: How a batch is chosen where all points that may be tried are listed, as those of a
+            :class:`~matseek.spaces.Pool` and of few steps: there ``qlognei`` found more of the best than the others.
         several: How a batch is chosen where the problem has further objectives or constraints on outcomes, from a
             Gaussian process for each: the usual ``qlognehvi``, or another acquisition that looks at ``state.goals``.
         kernel: ``ard`` or ``isotropic``, see :meth:`matseek.surrogates.gp.GaussianProcess.fit`.
@@ -69,6 +71,7 @@ class BayesianSearcher(BatchSearcher):
     look: ClassVar[Look | None] = ("#0072B2", "s")
     serves_goals: ClassVar[bool] = True
     acquisition: str | Acquisition = _USUAL
+    listed: str | Acquisition = "qlognei"
     several: str | Acquisition = "qlognehvi"
     kernel: KernelName = "ard"
     repeats: bool = False
@@ -78,6 +81,7 @@ class BayesianSearcher(BatchSearcher):
     def __post_init__(self) -> None:
         super().__post_init__()
         acquisition_of("acquisition", self.acquisition)
+        acquisition_of("listed", self.listed)
         acquisition_of("several", self.several)
         check(self, kernel=one_of(KERNELS), repeats=flag, widening=optional(of(Widening)))
         check(self, structures=optional(of(OnStructures)))
@@ -136,7 +140,8 @@ class BayesianSearcher(BatchSearcher):
         return len(history.tried) < self.batch_on(history.space) or not informative(history.values)
 
     def _batch(self, n: int, history: History) -> np.ndarray:
-        acquisition = acquisition_of("acquisition", self.several if history.goals else self.acquisition)
+        usual = self.acquisition if history.window.choices is None else self.listed
+        acquisition = acquisition_of("acquisition", self.several if history.goals else usual)
         state = self.state(history)
         with quiet_numerics():
             return history.window.unnormalize(acquisition.batch(state, n, history.rng()).numpy())
