@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from matseek.problems.laboratory import laboratory
-from matseek.spaces import Variable
+from matseek.spaces import Category, Variable
 
 VARIABLES = {"x": {"low": 0, "high": 1, "unit": "%", "hardware": [0, 2]}, "y": {"low": 0, "high": 1}}
 
@@ -25,13 +25,21 @@ def test_variables_constraints_and_target(tmp_path):
 
 def test_every_field_of_a_variable_may_be_set():
     settings = {"low": 0, "high": 360, "unit": "deg", "periodic": True}
-    problem = laboratory("mine", {"angle": settings, "x": {"low": 0, "high": 1, "hardware": [0, 2]}})
+    others = {
+        "n": {"low": 0, "high": 4, "step": 1},
+        "c": {"low": 0.1, "high": 1, "log": True},
+        "s": {"values": ["a", "b"]},
+    }
+    problem = laboratory("mine", {"angle": settings, "x": {"low": 0, "high": 1, "hardware": [0, 2]}, **others})
     assert problem.space.variables == (
         Variable("angle", 0, 360, "deg", periodic=True),
         Variable("x", 0, 1, hardware=(0, 2)),
+        Variable("n", 0, 4, step=1),
+        Variable("c", 0.1, 1, log=True),
+        Category("s", ("a", "b")),
     )
     offered = {f.name for f in dataclasses.fields(Variable)}
-    assert offered == {"name", "low", "high", "unit", "hardware", "periodic"}
+    assert offered == {"name", "low", "high", "unit", "hardware", "periodic", "step", "log"}
 
 
 @pytest.mark.parametrize(
@@ -45,7 +53,7 @@ def test_every_field_of_a_variable_may_be_set():
         (
             {"variables": {"x": {"low": 0, "high": 1, "max": 2}}},
             ValueError,
-            r"unknown settings \['max'\].*give low and high, and optionally unit, hardware and periodic",
+            r"unknown settings \['max'\].*give low and high, and optionally unit, hardware, periodic, step and log",
         ),
         ({"variables": {"x": {"low": 0, "high": 1, "periodic": "no"}}}, ValueError, "must be true or false"),
         ({"variables": VARIABLES, "constraints": [{"upper": 1}]}, ValueError, "give coefficients"),

@@ -239,7 +239,8 @@ def dykstra(points: FloatArray, A: FloatArray, b: FloatArray, normals: FloatArra
         Shape ``(n, d)``.
     """
     squared = np.einsum("pd,pd->p", normals, normals)
-    active = [i for i in range(len(normals)) if squared[i] > 0]
+    # Of a row that the equalities decide, rounding leaves a trace of a normal.
+    active = np.flatnonzero(squared > 1e-20 * np.einsum("pd,pd->p", A, A)).tolist()
     corrections = np.zeros((len(A), len(points)))
     x = points
     for _ in range(sweeps if len(points) else 0):
