@@ -59,9 +59,9 @@ SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
 """By today's dotted name of what has settings, today's names of settings by those of an earlier version."""
 
 ADDED: Final[Mapping[str, Mapping[str, Any]]] = {
-    # 0.1 -> 0.2: both searched boxes alone
-    "matseek.searchers.BayesianSearcher": {"structures": None},
-    "matseek.searchers.bayesian.BayesianSearcher": {"structures": None},
+    # 0.1 -> 0.2: both searched boxes alone, and the Gaussian process was of the value
+    "matseek.searchers.BayesianSearcher": {"structures": None, "model": "loss"},
+    "matseek.searchers.bayesian.BayesianSearcher": {"structures": None, "model": "loss"},
     "matseek.searchers.NetworkSearcher": {"structures": None},
     "matseek.searchers.network.NetworkSearcher": {"structures": None},
 }

@@ -18,6 +18,7 @@ from matseek.acquisition.monte_carlo import (
     QLogNEI,
     Sampling,
 )
+from matseek.acquisition.pathwise import Pathwise
 from matseek.acquisition.state import ModelledGoals, SearchState
 from matseek.acquisition.surface import LogImprovement, LowerBound, SurfaceAcquisition, Thompson
 
@@ -36,6 +37,7 @@ __all__ = [
     "LowerBound",
     "ModelledGoals",
     "MonteCarlo",
+    "Pathwise",
     "QLogEI",
     "QLogNEHVI",
     "QLogNEI",

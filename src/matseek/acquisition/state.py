@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -28,6 +28,26 @@ _CLOSEST = 1e-9
 
 def _all_of_it(points: Tensor) -> Tensor:
     return points
+
+
+class ValuePaths(Protocol):
+    """Joint samples of the value to minimise, as functions of unit coordinates that can be differentiated."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """All samples at points ``(m, d)``, shape ``(s, m)``."""
+        ...
+
+    def each(self, x: Tensor) -> Tensor:
+        """Sample i at point i of ``(s, d)``, shape ``(s,)``."""
+        ...
+
+
+class PathSource(Protocol):
+    """A model whose posterior can be sampled as functions."""
+
+    def paths(self, count: int, rng: np.random.Generator) -> ValuePaths:
+        """Joint samples; the same state of the generator gives the same ones."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +75,7 @@ class SearchState:
 
     Args:
         model: Model of the value to minimise, a single outcome.
+        source: Where joint samples of the same value come from.
         lengthscales: How far the model sees along each coordinate, shape ``(d,)``.
         polytope: The feasible set.
         observed: Points with values, shape ``(n, d)``.
@@ -70,6 +91,7 @@ class SearchState:
     """
 
     model: Model
+    source: PathSource
     lengthscales: Tensor
     polytope: Polytope
     observed: Tensor

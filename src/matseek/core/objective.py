@@ -45,6 +45,13 @@ class Objective(ABC):
         """
         return {}
 
+    def thinned(self, most: int) -> Objective:  # noqa: ARG002 -- for those that can
+        """The objective on at most so many of its wavelengths, for models that evaluate it many times.
+
+        By default it is the objective itself.
+        """
+        return self
+
     @property
     def label(self) -> str:
         """What the value is called on an axis."""

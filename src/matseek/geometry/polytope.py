@@ -96,6 +96,31 @@ class Polytope:
                 ends[side, j] = result.x[j] if result.success and result.x is not None else self.chebyshev[0][j]
         return ends[0], ends[1]
 
+    def corners(self, directions: int, rng: np.random.Generator) -> FloatArray:
+        """Corners that are the farthest points in random directions; every corner is it in some of them.
+
+        Args:
+            directions: Number of directions.
+            rng: Source of the directions.
+
+        Returns:
+            Different corners, shape ``(m, d)`` with m at most the number of directions.
+        """
+        d = self.A.shape[1]
+        found = []
+        for direction in rng.standard_normal((directions, d)):
+            result = linprog(
+                c=-direction,
+                A_ub=self.A,
+                b_ub=self.b,
+                A_eq=self.C if len(self.C) else None,
+                b_eq=self.e if len(self.C) else None,
+                bounds=[(None, None)] * d,
+            )
+            if result.success and result.x is not None:
+                found.append(result.x)
+        return np.unique(np.round(self.project(np.array(found).reshape(-1, d)), 9), axis=0)
+
     def sample(self, n: int, rng: np.random.Generator) -> FloatArray:
         """Uniform samples by hit-and-run, many chains at once, with directions drawn from the body's own covariance.
 

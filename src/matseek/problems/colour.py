@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from matseek.checks import numbers, real, shown
-from matseek.problems.objective import SpectralObjective, require_wavelengths
+from matseek.problems.objective import SpectralObjective, require_wavelengths, spread_out
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -220,6 +220,10 @@ class ColourMatch(SpectralObjective):
     def target_lab(self) -> FloatArray:
         """The target."""
         return self.target
+
+    def thinned(self, most: int) -> ColourMatch:
+        """The same colour from evenly spread wavelengths."""
+        return ColourMatch(self.wavelengths[spread_out(self.response_size, most)], self.target, self.scale)
 
     def _identity(self) -> bytes:
         return self.target.tobytes() + np.float64(self.scale).tobytes()

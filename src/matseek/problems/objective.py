@@ -92,6 +92,11 @@ def require_wavelengths(wavelengths: npt.ArrayLike) -> FloatArray:
     return grid
 
 
+def spread_out(size: int, most: int) -> npt.NDArray[np.intp]:
+    """Indices of at most so many of ``size`` wavelengths, evenly spread, both ends among them."""
+    return np.unique(np.linspace(0, size - 1, min(size, max(most, 2))).round().astype(np.intp))
+
+
 def resample(spectra: npt.ArrayLike, measured_at: npt.ArrayLike, wanted: npt.ArrayLike) -> FloatArray:
     """Spectra on other wavelengths, by linear interpolation; nothing is extrapolated.
 

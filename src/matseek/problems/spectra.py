@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from matseek.checks import numbers
-from matseek.problems.objective import SpectralObjective, require_wavelengths
+from matseek.problems.objective import SpectralObjective, require_wavelengths, spread_out
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -20,6 +20,9 @@ GATE_LOW = 0.7
 
 GATE_HIGH = 1.2
 """Peak absorbance above which the spectrometer saturates; the gate is zero above it."""
+
+_SEEN = 0.98
+"""Share of the target's range that a thinned target must have."""
 
 _FLAT = 1e-12
 """A target whose range is below this fraction of its highest absorbance is flat."""
@@ -115,6 +118,13 @@ class SpectralMatch(SpectralObjective):
             f"above the absorbance gate (peak over {GATE_HIGH:g})": peak > GATE_HIGH,
             f"below the absorbance gate (peak under {GATE_LOW:g})": peak < GATE_LOW,
         }
+
+    def thinned(self, most: int) -> SpectralMatch:
+        """The same match on evenly spread wavelengths; itself where these would miss the target's bands."""
+        kept = spread_out(self.response_size, most)
+        if np.ptp(self.target[kept]) < _SEEN * np.ptp(self.target):
+            return self
+        return SpectralMatch(self.wavelengths[kept], self.target[kept])
 
     def _identity(self) -> bytes:
         return self.target.tobytes()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -12,15 +13,17 @@ from matseek.acquisition import Acquisition, SearchState, acquisition_of
 from matseek.candidates import OnStructures
 from matseek.checks import check, flag, of, one_of, optional
 from matseek.core.history import History
+from matseek.core.problem import Problem
 from matseek.core.records import Event, Proposal
 from matseek.core.searcher import BatchSearcher, require_box
 from matseek.core.space import Space
-from matseek.core.surrogate import Look
+from matseek.core.surrogate import Look, Surrogate
 from matseek.deprecation import renamed_settings
 from matseek.searchers.widening import Widening
 from matseek.surrogates.gp import KERNELS, MOST_OBSERVATIONS, KernelName, informative, quiet_numerics
 from matseek.surrogates.learning import ValueGP
 from matseek.surrogates.search_state import search_state
+from matseek.surrogates.spectral_gp import SpectraGP
 from matseek.surrogates.structure_gp import StructureGP
 
 logger = logging.getLogger(__name__)
@@ -29,7 +32,8 @@ SUBSET = "subset"
 """Kind of the event that tells from when on the Gaussian process learns from a part of the observations."""
 
 
-_USUAL = "local_penalization"
+ModelName = Literal["spectra", "loss"]
+MODELS: tuple[ModelName, ...] = ("spectra", "loss")
 
 
 @renamed_settings(strategy="acquisition")
@@ -43,12 +47,14 @@ class BayesianSearcher(BatchSearcher):
 
     Args:
         batch_size: Points in a batch; None for 15 in a box and 1 among structures.
+        model: What is modelled: ``spectra`` (the components of whole spectra, from which the value is computed) or
+            ``loss`` (the value alone); None for the spectra where the problem's responses are spectra.
         acquisition: How a batch is chosen from the model: an object of :mod:`matseek.acquisition`, or a name among the
-            entry points ``matseek.acquisitions``, for example ``local_penalization`` (of log expected improvement),
-            ``local_penalization_ei``, ``local_penalization_ucb``, ``qei``, ``qlogei``, ``qlognei``, ``qucb`` (one point
-            after the other) or ``qlogei_joint``.
-        listed: How a batch is chosen where all points that may be tried are listed, as those of a
-            :class:`~matseek.spaces.Pool` and of few steps: there ``qlognei`` found more of the best than the others.
+            entry points ``matseek.acquisitions``, for example ``pathwise`` (greedy qEI on joint samples),
+            ``local_penalization`` (of log expected improvement), ``local_penalization_ei``, ``local_penalization_ucb``,
+            ``qei``, ``qlogei``, ``qlognei``, ``qucb`` (one point after the other) or ``qlogei_joint``. None for
+            ``pathwise`` with spectra, and with the loss ``local_penalization``, or ``qlognei`` where all points that may
+            be tried are listed, as those of a :class:`~matseek.spaces.Pool`.
         several: How a batch is chosen where the problem has further objectives or constraints on outcomes, from a
             Gaussian process for each: the usual ``qlognehvi``, or another acquisition that looks at ``state.goals``.
         kernel: ``ard`` or ``isotropic``, see :meth:`matseek.surrogates.gp.GaussianProcess.fit`.
@@ -70,8 +76,8 @@ class BayesianSearcher(BatchSearcher):
     label: ClassVar[str] = "Bayesian"
     look: ClassVar[Look | None] = ("#0072B2", "s")
     serves_goals: ClassVar[bool] = True
-    acquisition: str | Acquisition = _USUAL
-    listed: str | Acquisition = "qlognei"
+    model: ModelName | None = None
+    acquisition: str | Acquisition | None = None
     several: str | Acquisition = "qlognehvi"
     kernel: KernelName = "ard"
     repeats: bool = False
@@ -80,8 +86,7 @@ class BayesianSearcher(BatchSearcher):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        acquisition_of("acquisition", self.acquisition)
-        acquisition_of("listed", self.listed)
+        check(self, model=optional(one_of(MODELS)), acquisition=optional(acquisition_of))
         acquisition_of("several", self.several)
         check(self, kernel=one_of(KERNELS), repeats=flag, widening=optional(of(Widening)))
         check(self, structures=optional(of(OnStructures)))
@@ -110,11 +115,21 @@ class BayesianSearcher(BatchSearcher):
         on = self._on_structures(history.space)
         return super().choose(n, history) if on is None else on.ask(n, history, self.name)
 
+    def check_problem(self, problem: Problem) -> None:
+        """Also refuse a model of spectra where the response is a single value."""
+        super().check_problem(problem)
+        in_box = self._on_structures(problem.space) is None
+        if self.model == "spectra" and in_box and problem.objective is None:
+            raise ValueError(
+                f"searcher.model=spectra needs spectra, but problem {problem.name!r} answers with a single value; take "
+                "searcher.model=loss, or leave it out"
+            )
+
     @property
     def title(self) -> str:
-        """``Bayesian``, and the acquisition where it is not the usual one."""
-        chosen, usual = (acquisition_of("acquisition", a) for a in (self.acquisition, _USUAL))
-        return self.label if chosen == usual else f"{self.label}, {chosen.label}"
+        """``Bayesian``, and the model and the acquisition where they are named."""
+        chosen = None if self.acquisition is None else acquisition_of("acquisition", self.acquisition).label
+        return ", ".join([self.label, *filter(None, (self.model, chosen))])
 
     @property
     def gp(self) -> ValueGP:
@@ -122,9 +137,16 @@ class BayesianSearcher(BatchSearcher):
         return ValueGP(self.kernel)
 
     @property
-    def surrogates(self) -> tuple[ValueGP, ...]:
-        """The Gaussian process."""
-        return (self.gp,)
+    def surrogates(self) -> tuple[Surrogate, ...]:
+        """Gaussian processes of spectra, of the value, or both where the problem decides."""
+        by_name: Mapping[str, Surrogate] = {"spectra": SpectraGP(), "loss": self.gp}
+        return tuple(by_name[name] for name in MODELS if self.model in (name, None))
+
+    def modelled(self, history: History) -> ModelName:
+        """What is modelled in a history."""
+        if self.model is not None:
+            return self.model
+        return "loss" if history.goals or SpectraGP().reason_to_wait(history) else "spectra"
 
     def ask(self, n: int, history: History) -> Proposal:
         """Choose n points: a hypercube as long as nothing can be learnt, then the acquisition's batch."""
@@ -139,8 +161,14 @@ class BayesianSearcher(BatchSearcher):
     def _explores(self, history: History) -> bool:
         return len(history.tried) < self.batch_on(history.space) or not informative(history.values)
 
+    def _usual(self, history: History) -> str:
+        """The acquisition that is taken where none is named."""
+        if self.modelled(history) == "spectra":
+            return "pathwise"
+        return "local_penalization" if history.window.choices is None else "qlognei"
+
     def _batch(self, n: int, history: History) -> np.ndarray:
-        usual = self.acquisition if history.window.choices is None else self.listed
+        usual = self.acquisition or self._usual(history)
         acquisition = acquisition_of("acquisition", self.several if history.goals else usual)
         state = self.state(history)
         with quiet_numerics():
@@ -152,7 +180,8 @@ class BayesianSearcher(BatchSearcher):
         Args:
             history: Of at least two different values.
         """
-        return search_state(self.gp, history, repeats=self.repeats)
+        surrogate = SpectraGP() if self.modelled(history) == "spectra" else self.gp
+        return search_state(surrogate, history, repeats=self.repeats)
 
 
 def _subset_begins(history: History) -> tuple[Event, ...]:

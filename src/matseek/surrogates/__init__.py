@@ -4,6 +4,7 @@ from matseek.surrogates.force_field import ForceField, ForceFieldSurface
 from matseek.surrogates.gp import GaussianProcess
 from matseek.surrogates.learning import FittedNetwork, Network, ValueGP
 from matseek.surrogates.spectra_data import SpectraDataModule
+from matseek.surrogates.spectral_gp import SpectraGP, SpectralGP
 from matseek.surrogates.spectrum_net import SpectrumNet
 from matseek.surrogates.structure_gp import StructureGP, StructureSurface
 from matseek.surrogates.training import Training
@@ -15,6 +16,8 @@ __all__ = [
     "GaussianProcess",
     "Network",
     "SpectraDataModule",
+    "SpectraGP",
+    "SpectralGP",
     "SpectrumNet",
     "StructureGP",
     "StructureSurface",

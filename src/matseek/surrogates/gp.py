@@ -20,15 +20,19 @@ from botorch.models import SingleTaskGP
 from botorch.models.transforms import Standardize
 from botorch.models.utils.gpytorch_modules import get_covar_module_with_dim_scaled_prior
 from botorch.utils.sampling import manual_seed
+from gpytorch.constraints import GreaterThan
 from gpytorch.kernels import Kernel, MaternKernel, ScaleKernel
 from gpytorch.mlls import ExactMarginalLogLikelihood
+from gpytorch.priors import LogNormalPrior
 from linear_operator.utils.warnings import NumericalWarning
 from torch import Tensor
 
 from matseek import checks
+from matseek.acquisition.state import ValuePaths
 from matseek.checks import numbers, of, one_of
 from matseek.core.space import BoxSpace
 from matseek.core.surrogate import FittedSurrogate
+from matseek.surrogates.pathwise import GPPaths
 from matseek.surrogates.periodic import PeriodicMatern
 
 logger = logging.getLogger(__name__)
@@ -39,6 +43,8 @@ KERNELS: tuple[KernelName, ...] = ("ard", "isotropic")
 
 # Replicates that agree to the last digit would make the covariance singular; this is 0.2 % of the values' spread.
 _LEAST_RELATIVE_NOISE = 2e-3
+
+_LEAST_AMPLITUDE = 1e-4
 
 
 _ROUNDING = 1e-12
@@ -158,7 +164,7 @@ class GaussianProcess(FittedSurrogate):
             covar_module=_kernel(kernel, torch.as_tensor(space.periodic)),
             outcome_transform=Standardize(m=1),
         )
-        _maximize_likelihood(model, seed)
+        maximize_likelihood(model, seed)
         return cls(space, model, scale)
 
     def predict(self, points: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -202,6 +208,11 @@ class GaussianProcess(FittedSurrogate):
         """Standard deviation of the noiseless value, shape ``(n,)``, as :meth:`predict` gives it."""
         return self.predict(points)[1]
 
+    def paths(self, count: int, rng: np.random.Generator) -> ValuePaths:
+        """Joint samples of the value as functions of unit coordinates, divided by :attr:`scale`."""
+        generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
+        return _ValuePaths(GPPaths.draw(self.model, count, generator), self.model.outcome_transform)
+
     @property
     def lengthscales(self) -> Tensor:
         """Length scale of each variable in window widths, shape ``(d,)``."""
@@ -211,6 +222,22 @@ class GaussianProcess(FittedSurrogate):
         scale = lengthscale.detach().reshape(-1).expand(self.space.dim)
         # On a circle of diameter 1 a window is an arc of length pi.
         return torch.where(torch.as_tensor(self.space.periodic), scale / math.pi, scale)
+
+
+@dataclass(frozen=True, eq=False)
+class _ValuePaths:
+    """Samples of a single standardised outcome."""
+
+    paths: GPPaths
+    transform: Any
+
+    def __call__(self, x: Tensor) -> Tensor:
+        values: Tensor = self.transform.untransform(self.paths(x))[0]
+        return values.squeeze(-1)
+
+    def each(self, x: Tensor) -> Tensor:
+        values: Tensor = self.transform.untransform(self.paths.each(x))[0]
+        return values.squeeze(-1)
 
 
 @contextmanager
@@ -228,16 +255,48 @@ def quiet_numerics() -> Iterator[None]:
         yield
 
 
-def _maximize_likelihood(model: SingleTaskGP, seed: int) -> None:
-    """Fit in place; a likelihood that cannot be maximised leaves the prior's hyperparameters, with a warning."""
+def maximize_likelihood(model: SingleTaskGP, seed: int, steps: int | None = None) -> None:
+    """Fit in place; a likelihood that cannot be maximised leaves the prior's hyperparameters, with a warning.
+
+    Args:
+        model: The model.
+        seed: Of the restarts, should the first fit fail.
+        steps: Steps of L-BFGS at most; None for SciPy's limit.
+    """
+    options = {} if steps is None else {"options": {"maxiter": steps}}
     start = copy.deepcopy(model.state_dict())
     with manual_seed(seed), quiet_numerics():
         try:
-            fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
+            fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model), optimizer_kwargs=options)
         except ModelFittingError as error:
             logger.warning("the GP keeps its initial hyperparameters, its likelihood could not be maximised: %s", error)
             model.load_state_dict(start)
             model.eval()
+
+
+def matern(periodic: Tensor, outcomes: int) -> Kernel:
+    """Matern-5/2 kernels with a length scale for each coordinate and an amplitude, one for each of several outcomes.
+
+    The priors of the length scales are those of :meth:`GaussianProcess.fit`; that of the amplitudes is log-normal
+    around 1.
+
+    Args:
+        periodic: Which coordinates are periodic, shape ``(d,)``, boolean.
+        outcomes: Number of outcomes.
+    """
+    batch = torch.Size([outcomes])
+    usual = get_covar_module_with_dim_scaled_prior(ard_num_dims=len(periodic), batch_shape=batch, use_rbf_kernel=False)
+    straight = PeriodicMatern(
+        periodic,
+        ard_num_dims=len(periodic),
+        batch_shape=batch,
+        lengthscale_prior=usual.lengthscale_prior,
+        lengthscale_constraint=usual.raw_lengthscale_constraint,
+    )
+    least = GreaterThan(_LEAST_AMPLITUDE, transform=None, initial_value=1.0)
+    return ScaleKernel(
+        straight, batch_shape=batch, outputscale_prior=LogNormalPrior(0.0, 1.0), outputscale_constraint=least
+    )
 
 
 def _kernel(name: KernelName, periodic: Tensor) -> Kernel:

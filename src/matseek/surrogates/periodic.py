@@ -43,9 +43,25 @@ class PeriodicMatern(MaternKernel):  # type: ignore[misc]
 
     def forward(self, x1: Tensor, x2: Tensor, diag: bool = False, **params: Any) -> Any:  # noqa: ANN401
         """Covariance of unit coordinates ``(..., n, d)`` and ``(..., m, d)``, shape ``(..., n, m)``."""
-        scale: Tensor = self.lengthscale.expand(*self.lengthscale.shape[:-1], len(self.periodic))
-        circles = scale[..., self.periodic]
-        scale = torch.cat([scale[..., ~self.periodic], circles, circles], dim=-1)
-        a, b = (embed(x, self.periodic) / scale for x in (x1, x2))
+        a, b = straightened(self, x1), straightened(self, x2)
         distance = math.sqrt(5) * self.covar_dist(a, b, diag=diag, **params)
         return (1 + distance + distance**2 / 3) * torch.exp(-distance)
+
+
+def straightened(kernel: MaternKernel, x: Tensor) -> Tensor:
+    """Inputs in which a kernel is the Matern kernel of unit length scale.
+
+    Args:
+        kernel: A Matern kernel, with periodic coordinates or without.
+        x: Unit coordinates, shape ``(..., n, d)``.
+
+    Returns:
+        Shape ``(..., n, d')``, with the kernel's batch dimensions in front.
+    """
+    scale: Tensor = kernel.lengthscale
+    periodic = getattr(kernel, "periodic", None)
+    if periodic is None:
+        return x / scale
+    scale = scale.expand(*scale.shape[:-1], len(periodic))
+    circles = scale[..., periodic]
+    return embed(x, periodic) / torch.cat([scale[..., ~periodic], circles, circles], dim=-1)

@@ -12,17 +12,18 @@ from matseek.core.history import History
 from matseek.core.space import BoxSpace
 from matseek.surrogates.goals import modelled_goals
 from matseek.surrogates.learning import ValueGP
+from matseek.surrogates.spectral_gp import SpectraGP
 
 FloatArray = npt.NDArray[np.float64]
 
 
 def search_state(
-    surrogate: ValueGP, history: History, repeats: bool = False, candidates: FloatArray | None = None
+    surrogate: ValueGP | SpectraGP, history: History, repeats: bool = False, candidates: FloatArray | None = None
 ) -> SearchState:
     """The fitted model, the feasible set and the points, in unit coordinates of the present window.
 
     Args:
-        surrogate: The Gaussian process of the values.
+        surrogate: The Gaussian process of the values, or those of the spectra.
         history: Of at least two different values.
         repeats: Whether a point may be proposed twice.
         candidates: What a batch is chosen from, shape ``(m, d)``, in the box's units; each is moved to the nearest
@@ -39,6 +40,7 @@ def search_state(
 
     return SearchState(
         model=gp.model,
+        source=gp,
         lengthscales=gp.lengthscales,
         polytope=polytope,
         observed=unit(history.points),

@@ -1,0 +1,405 @@
+"""Gaussian processes of whole spectra, and the value that the problem's objective makes of their samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from botorch.models import SingleTaskGP
+from botorch.models.model import Model
+from botorch.posteriors import GPyTorchPosterior
+from gpytorch.distributions import MultivariateNormal
+from torch import Tensor
+
+from matseek.acquisition.state import ValuePaths
+from matseek.core.history import History
+from matseek.core.objective import Objective
+from matseek.core.records import Evaluation
+from matseek.core.space import BoxSpace
+from matseek.core.surrogate import FittedSurrogate, Look, Surrogate
+from matseek.errors import ResponseError
+from matseek.surrogates.gp import matern, maximize_likelihood, quiet_numerics, representative
+from matseek.surrogates.pathwise import GPPaths, known
+from matseek.surrogates.spectral_basis import SpectralBasis
+
+FloatArray = npt.NDArray[np.float64]
+
+_WAVELENGTHS = 106
+"""Wavelengths of the model and of the objective on its samples, at most: every fourth of 421."""
+
+_MOST_SPECTRA = 500
+"""Conditions that the model is conditioned on; of more, those that :func:`representative` keeps."""
+
+_STEPS = 75
+"""Steps of the maximisation of the marginal likelihood."""
+
+_LEAST_NOISE = 1e-5
+"""Least variance of a score's noise, in units of its variance."""
+
+_CALIBRATION = (0.25, 25.0)
+"""Bounds of the factor by which leave-one-out corrects a variance."""
+
+_PATHS = 64
+"""Samples from which a mean, a deviation and a posterior of the value are made."""
+
+_MOST_AT_ONCE = 2048
+"""Points at which samples are evaluated at once, which bounds the memory."""
+
+
+@dataclass(frozen=True)
+class SpectraGP(Surrogate):
+    """Gaussian processes of the components of whole spectra: a value is the problem's objective on a sampled spectrum.
+
+    The median spectra of the conditions are written in components (see
+    :class:`~matseek.surrogates.spectral_basis.SpectralBasis`), each with a Matern-5/2 Gaussian process of its own whose
+    noise comes from the replicates. A further Gaussian process learns by how much the value of a condition differs from
+    the objective on its median spectrum, as a risk measure of its replicates does.
+    """
+
+    name: ClassVar[str] = "spectra"
+    label: ClassVar[str] = "Gaussian processes of spectra"
+    look: ClassVar[Look | None] = ("#56B4E9", "D")
+
+    @property
+    def predicts_responses(self) -> bool:
+        """It does."""
+        return True
+
+    def reason_to_wait(self, history: History) -> str | None:
+        """No objective on spectra, or fewer than two conditions with spectra that differ.
+
+        Raises:
+            ResponseError: If a response does not fit the objective; no further measurement would mend that.
+        """
+        if history.objective is None:
+            return "it learns from spectra, and this problem's responses are values"
+        if history.space.as_box() is None:
+            return "it learns in a box of coordinates, and these points have none"
+        spectra = [np.median(rows, axis=0) for _, rows in _measured(history.done, history.objective)]
+        if len(spectra) < 2 or not np.ptp(spectra, axis=0).max() > 0:
+            return "it needs two conditions whose spectra differ"
+        return None
+
+    def fit(self, history: History) -> SpectralGP:
+        """Of every condition with a spectrum, over the present window; of too many, of a subset.
+
+        Raises:
+            ResponseError: If a response does not fit the objective.
+            ValueError: If there is too little to learn from.
+        """
+        reason = self.reason_to_wait(history)
+        if reason is not None or history.objective is None:
+            raise ValueError(f"nothing can be learnt yet: {reason}")
+        pairs = _measured(history.done, history.objective)
+        points = np.array([e.point for e, _ in pairs])
+        values = np.array([e.value for e, _ in pairs])
+        kept = representative(history.window.normalize(points), values, _MOST_SPECTRA)
+        by_number = {e.number: v for e, v in zip(history.done, history.variances, strict=True)}
+        return SpectralGP.fit(
+            history.window,
+            points[kept],
+            [pairs[i][1] for i in kept],
+            values[kept],
+            np.array([by_number[pairs[i][0].number] for i in kept]),
+            history.objective,
+            rng=history.rng(),
+        )
+
+
+def _measured(evaluations: Sequence[Evaluation], objective: Objective) -> list[tuple[Evaluation, FloatArray]]:
+    """Evaluations with their finite replicate spectra, shape ``(r, m)``; those without any are left out."""
+    pairs = []
+    for evaluation in evaluations:
+        if evaluation.response is None:
+            continue
+        rows = np.atleast_2d(np.asarray(evaluation.response, dtype=np.float64))
+        if rows.shape[-1] != objective.response_size:
+            raise ResponseError(
+                f"evaluation {evaluation.number} has {rows.shape[-1]} absorbances a spectrum, but the objective has "
+                f"{objective.response_size} wavelengths; measure on these, or ask for resampling"
+            )
+        rows = rows[np.isfinite(rows).all(axis=1)]
+        if len(rows):
+            pairs.append((evaluation, rows))
+    return pairs
+
+
+@dataclass(frozen=True, eq=False)
+class SpectralGP(FittedSurrogate):
+    """Fitted Gaussian processes of scores; acquisitions see the value as samples, or as a moment-matched posterior.
+
+    Args:
+        space: The window; the model works in its unit coordinates.
+        basis: The components, on the thinned wavelengths.
+        gp: BoTorch's model of the scores and, as last outcome, of the offset of the value where there is one.
+        noise: Typical variance of each outcome of ``gp`` between repeated conditions, shape ``(k,)``.
+        offset_scale: Unit of the offset; 0 where the value is that of the median spectrum.
+        objective: The objective on the thinned wavelengths.
+        whole: The problem's own objective.
+        seed: Of the samples that mean and deviation are made from.
+    """
+
+    space: BoxSpace
+    basis: SpectralBasis
+    gp: SingleTaskGP
+    noise: Tensor
+    offset_scale: float
+    objective: Objective
+    whole: Objective
+    seed: int
+
+    @classmethod
+    def fit(
+        cls,
+        space: BoxSpace,
+        points: FloatArray,
+        spectra: Sequence[FloatArray],
+        values: FloatArray,
+        variances: FloatArray,
+        objective: Objective,
+        rng: np.random.Generator,
+    ) -> SpectralGP:
+        """Maximise the posterior density of the hyperparameters, then calibrate the variances by leave-one-out.
+
+        Args:
+            space: The window.
+            points: Conditions, shape ``(n, d)``, in the variables' units, n >= 2.
+            spectra: Replicate spectra of each condition, shape ``(r, m)`` each.
+            values: Value of each condition, shape ``(n,)``.
+            variances: Their variances, shape ``(n,)``; NaN without replicates.
+            objective: What the problem makes of a spectrum.
+            rng: Source of all randomness.
+        """
+        thinned = objective.thinned(_WAVELENGTHS)
+        kept = np.searchsorted(objective.wavelengths, thinned.wavelengths)
+        rows = [s[:, kept] for s in spectra]
+        medians = np.array([np.median(s, axis=0) for s in rows])
+        basis = SpectralBasis.fit(medians, rng)
+        targets = basis.scores(medians)
+        noise = np.array([_score_noise(basis, s) for s in rows])
+        offsets = values - thinned(medians)
+        offset_scale = float(np.std(offsets))
+        if not offset_scale > _LEAST_OFFSET:
+            offset_scale = 0.0
+        else:
+            targets = np.column_stack([targets, offsets / offset_scale])
+            noise = np.column_stack([noise, variances / offset_scale**2])
+        X = torch.as_tensor(space.normalize(points))
+        model = _fitted(X, targets, noise, torch.as_tensor(space.periodic), seed=int(rng.integers(2**31)))
+        _calibrate(model, basis.principal, len(basis.sizes))
+        typical = known(model)[2].median(dim=-1).values
+        return cls(space, basis, model, typical, offset_scale, thinned, objective, int(rng.integers(2**31)))
+
+    def paths(self, count: int, rng: np.random.Generator) -> ValuePaths:
+        """Joint samples of the value as functions of unit coordinates."""
+        return SpectralPaths(self, self._scores(count, int(rng.integers(2**31))))
+
+    def _scores(self, count: int, seed: int) -> GPPaths:
+        return GPPaths.draw(self.gp, count, torch.Generator().manual_seed(seed))
+
+    def spectra_of(self, outcomes: Tensor) -> Tensor:
+        """Absorbances on the thinned wavelengths, shape ``(..., m)``, of outcomes ``(..., k)``."""
+        return self.basis.spectra(outcomes[..., : len(self.basis.sizes)])
+
+    def values_of(self, outcomes: Tensor) -> Tensor:
+        """Values, shape ``(...)``, of outcomes ``(..., k)``; differentiable."""
+        values: Tensor = self.objective(self.spectra_of(outcomes))
+        return values + self.offset_scale * outcomes[..., -1] if self.offset_scale else values
+
+    @property
+    def model(self) -> SampledValue:
+        """The value as a model of BoTorch."""
+        return SampledValue(self.paths(_PATHS, np.random.default_rng(self.seed)))
+
+    def sampled_values(self, points: npt.ArrayLike, count: int = _PATHS, *, noisy: bool = False) -> FloatArray:
+        """Joint samples of the value at points in the variables' units.
+
+        Args:
+            points: Shape ``(n, d)``.
+            count: Number of samples.
+            noisy: Whether the noise of a new measurement is added to them.
+
+        Returns:
+            Shape ``(count, n)``.
+        """
+        return self._sampled(points, count, noisy, spectra=False)
+
+    def sampled_spectra(self, points: npt.ArrayLike, count: int = _PATHS, *, noisy: bool = False) -> FloatArray:
+        """Joint samples of the median spectrum, shape ``(count, n, m)``, on the thinned wavelengths.
+
+        Arguments as in :meth:`sampled_values`.
+        """
+        return self._sampled(points, count, noisy, spectra=True)
+
+    def _sampled(self, points: npt.ArrayLike, count: int, noisy: bool, *, spectra: bool) -> FloatArray:
+        paths = self._scores(count, self.seed)
+        read = self.spectra_of if spectra else self.values_of
+        generator = torch.Generator().manual_seed(self.seed + 1)
+        parts = []
+        with torch.no_grad(), quiet_numerics():
+            for x in self._parts(points):
+                outcomes = paths(x)
+                if noisy:
+                    errors = torch.randn(outcomes.shape, generator=generator, dtype=outcomes.dtype)
+                    outcomes = outcomes + errors * self.noise.sqrt()
+                parts.append(read(outcomes))
+        return torch.cat(parts, dim=1).numpy()
+
+    def _parts(self, points: npt.ArrayLike) -> tuple[Tensor, ...]:
+        """Points in unit coordinates, as many at once as the memory is to hold."""
+        return torch.split(torch.as_tensor(self.space.normalize(self.space.as_points(points))), _MOST_AT_ONCE)
+
+    def mean(self, points: npt.ArrayLike) -> FloatArray:
+        """Expected values, shape ``(n,)``: means over samples."""
+        return np.asarray(self.sampled_values(points).mean(axis=0))
+
+    def deviation(self, points: npt.ArrayLike) -> FloatArray:
+        """Standard deviations of the values, shape ``(n,)``."""
+        return np.asarray(self.sampled_values(points).std(axis=0))
+
+    @property
+    def predicts_responses(self) -> bool:
+        """It does."""
+        return True
+
+    @property
+    def wavelengths(self) -> FloatArray:
+        """Those of the problem's objective, in nm, shape ``(m,)``."""
+        return self.whole.wavelengths
+
+    def responses(self, points: npt.ArrayLike) -> FloatArray:
+        """Spectra of the posterior means of the scores, shape ``(1, n, m)``, on the objective's own wavelengths.
+
+        Between the wavelengths of the model they are interpolated.
+        """
+        parts = []
+        with torch.no_grad(), quiet_numerics():
+            for x in self._parts(points):
+                parts.append(self.spectra_of(self.gp.posterior(x).mean).numpy())
+        thin, wanted = self.objective.wavelengths, self.whole.wavelengths
+        return np.array([[np.interp(wanted, thin, spectrum) for spectrum in np.vstack(parts)]])
+
+    @property
+    def lengthscales(self) -> Tensor:
+        """Length scale of each variable in window widths, shape ``(d,)``: the principal components' weighted mean."""
+        scales: Tensor = self.gp.covar_module.base_kernel.lengthscale.detach()[: self.basis.principal, 0]
+        weights = torch.as_tensor(self.basis.sizes[: self.basis.principal] ** 2)
+        mean = (scales.log() * weights.unsqueeze(-1)).sum(0) / weights.sum()
+        straight = mean.exp().expand(self.space.dim)
+        return torch.where(torch.as_tensor(self.space.periodic), straight / np.pi, straight)
+
+
+_LEAST_OFFSET = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class SpectralPaths:
+    """Samples of the value: the objective on sampled spectra.
+
+    Args:
+        fitted: The model.
+        scores: Samples of the scores.
+    """
+
+    fitted: SpectralGP
+    scores: GPPaths
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """All samples at points ``(m, d)``, shape ``(s, m)``."""
+        return self.fitted.values_of(self.scores(x))
+
+    def each(self, x: Tensor) -> Tensor:
+        """Sample i at point i of ``(s, d)``, shape ``(s,)``."""
+        return self.fitted.values_of(self.scores.each(x))
+
+
+class SampledValue(Model):
+    """The value as BoTorch's acquisition functions see it: normal, with the moments of joint samples.
+
+    Args:
+        paths: The samples.
+    """
+
+    def __init__(self, paths: ValuePaths) -> None:
+        super().__init__()
+        self.sampled = paths
+
+    @property
+    def num_outputs(self) -> int:
+        """One."""
+        return 1
+
+    @property
+    def batch_shape(self) -> torch.Size:
+        """None."""
+        return torch.Size()
+
+    def posterior(
+        self,
+        X: Tensor,
+        output_indices: list[int] | None = None,  # noqa: ARG002 -- there is one
+        observation_noise: bool | Tensor = False,  # noqa: ARG002 -- of the noiseless value
+        posterior_transform: Any = None,  # noqa: ANN401 -- BoTorch's
+    ) -> Any:  # noqa: ANN401 -- BoTorch's
+        """Mean and covariance of the samples at points ``(..., q, d)`` in unit coordinates."""
+        samples = self.sampled(X.reshape(-1, X.shape[-1]))
+        samples = samples.reshape(len(samples), *X.shape[:-1]).movedim(0, -1)
+        mean = samples.mean(dim=-1)
+        away = (samples - mean.unsqueeze(-1)) / (samples.shape[-1] - 1) ** 0.5
+        covariance = away @ away.transpose(-1, -2) + _JITTER * torch.eye(X.shape[-2], dtype=X.dtype)
+        posterior = GPyTorchPosterior(MultivariateNormal(mean, covariance))
+        return posterior if posterior_transform is None else posterior_transform(posterior)
+
+
+_JITTER = 1e-10
+
+
+def _score_noise(basis: SpectralBasis, replicates: FloatArray) -> FloatArray:
+    """Variance of the scores of a median spectrum, ``pi/2 s^2/r``, shape ``(k,)``; NaN without replicates."""
+    count = len(replicates)
+    if count < 2:
+        return np.full(len(basis.sizes), np.nan)
+    return np.asarray(np.pi / 2 * basis.scores(replicates).var(axis=0, ddof=1) / count)
+
+
+def _fitted(X: Tensor, targets: FloatArray, noise: FloatArray, periodic: Tensor, seed: int) -> SingleTaskGP:
+    """One Gaussian process for each column of the targets; the noise is learnt where there are no replicates."""
+    measured = np.asarray(np.isfinite(noise)).all(axis=1)
+    known_noise = None
+    if measured.any():
+        filled = np.where(measured.reshape(-1, 1), noise, np.median(noise[measured], axis=0))
+        known_noise = torch.as_tensor(np.maximum(filled, _LEAST_NOISE))
+    model = SingleTaskGP(
+        X,
+        torch.as_tensor(targets),
+        train_Yvar=known_noise,
+        covar_module=matern(periodic, targets.shape[1]),
+        outcome_transform=None,
+    )
+    maximize_likelihood(model, seed, _STEPS)
+    return model.eval().requires_grad_(False)
+
+
+def _calibrate(model: SingleTaskGP, principal: int, components: int) -> None:
+    """Correct the amplitudes in place.
+
+    Those of the principal components by the mean square of the standardised leave-one-out errors (Rasmussen and
+    Williams (2006), equation 5.12). Those of the directions outside are the cross-validated ones, which their scores
+    near zero say nothing about; how far their data reach is what the principal components have learnt.
+    """
+    X, targets, noise = known(model)
+    with torch.no_grad():
+        kernel = model.covar_module
+        inverse = torch.linalg.inv(kernel(X).to_dense() + torch.diag_embed(noise))
+        away = targets - model.mean_module.constant.reshape(-1, 1)
+        precision = inverse.diagonal(dim1=-2, dim2=-1)
+        errors = (inverse @ away.unsqueeze(-1)).squeeze(-1) / precision.sqrt()
+        factors = errors.square().mean(dim=-1).clamp(*_CALIBRATION)
+        amplitudes, scales = kernel.outputscale * factors, kernel.base_kernel.lengthscale.clone()
+        amplitudes[principal:components] = 1.0
+        scales[principal:components] = scales[:principal].log().mean(dim=0).exp()
+        kernel.outputscale, kernel.base_kernel.lengthscale = amplitudes, scales
