@@ -12,6 +12,5 @@ def state(box):
     points = box.sample_latin_hypercube(25, np.random.default_rng(0))
     gp = GaussianProcess.fit(box, points, bowl(points), np.full(25, 1e-5))
     observed = torch.tensor(box.normalize(points))
-    return SearchState(
-        gp.model, gp.lengthscales, box.unit_polytope, observed, observed[:0], observed, torch.as_tensor(box.periodic)
-    )
+    periodic = torch.as_tensor(box.periodic)
+    return SearchState(gp.model, gp.lengthscales, box.unit_polytope, observed, observed[:0], observed, periodic, gp)

@@ -8,7 +8,7 @@ import pytest
 from matseek.core.surrogate import FittedSurrogate, Surrogate
 from matseek.problems import RecipeProblem, SpectralMatch
 from matseek.spaces import Box, Variable
-from matseek.surrogates import Network, ValueGP
+from matseek.surrogates import Network, SpectraGP, ValueGP
 from matseek.testing import ConformanceError, check_surrogate, measured
 from tests.conftest import QUICK, WAVELENGTHS, bands
 
@@ -37,6 +37,10 @@ def test_the_gaussian_process_is_certified(history, kernel):
 def test_the_network_is_certified_on_values_and_spectra(history, spectra):
     for known in (history, spectra):
         check_surrogate(Network(QUICK), known)
+
+
+def test_the_gaussian_processes_of_spectra_are_certified(spectra):
+    check_surrogate(SpectraGP(), spectra)
 
 
 class Nearest(FittedSurrogate):

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from matseek.acquisition.base import Acquisition
-from matseek.acquisition.optimize import maximize
 from matseek.acquisition.state import SearchState
 from matseek.checks import check, whole
 from matseek.geometry.polytope import Polytope
@@ -49,12 +48,13 @@ class Pathwise(Acquisition):
     def batch(self, state: SearchState, n: int, rng: np.random.Generator) -> Tensor:
         """Choose n points one after the other."""
         paths = state.source.paths(self.samples, rng)
-        border = corners_and_edges(state.polytope, _VERTICES, rng)
-        pool = torch.cat([state.pool(rng), border])
+        pool = state.pool(rng)
+        border = pool if state.listed else state.allowed(corners_and_edges(state.polytope, _VERTICES, rng))
+        pool = pool if state.listed else torch.cat([pool, border])
         with torch.no_grad():
             least = paths(torch.cat([state.observed, state.pending])).amin(dim=1)
             values = paths(pool)
-        ascended, _ = maximize(lambda x: -paths.each(x), state.polytope, pool[values.argmin(dim=1)], self.steps)
+        ascended, _ = state.climb(lambda x: -paths.each(x), pool[values.argmin(dim=1)], self.steps)
         candidates = torch.cat([ascended, pool])
         with torch.no_grad():
             values = torch.cat([paths(ascended), values], dim=1)

@@ -75,13 +75,13 @@ class SearchState:
 
     Args:
         model: Model of the value to minimise, a single outcome.
-        source: Where joint samples of the same value come from.
         lengthscales: How far the model sees along each coordinate, shape ``(d,)``.
         polytope: The feasible set.
         observed: Points with values, shape ``(n, d)``.
         pending: Points asked and not yet told, shape ``(p, d)``.
         tried: Points that must not be proposed again, shape ``(t, d)``.
         periodic: Which coordinates repeat with period 1, shape ``(d,)``, boolean.
+        source: Where joint samples of the same value come from.
         candidates: What a batch is chosen from, or ascended from, shape ``(m, d)``, feasible; None for uniform points
             and some around the best observed ones.
         goals: What is wanted besides the least value; None where that is nothing.
@@ -91,13 +91,13 @@ class SearchState:
     """
 
     model: Model
-    source: PathSource
     lengthscales: Tensor
     polytope: Polytope
     observed: Tensor
     pending: Tensor
     tried: Tensor
     periodic: Tensor
+    source: PathSource
     candidates: Tensor | None = None
     goals: ModelledGoals | None = None
     allowed: Callable[[Tensor], Tensor] = _all_of_it

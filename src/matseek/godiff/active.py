@@ -97,7 +97,7 @@ class ActiveChoice:
             return Proposal(points, ("lhs",) * len(points))
         if self.uniform:
             samples = np.concatenate([samples, window.sample_uniform(n * self.uniform, rng)])
-        state = search_state(gp, history, candidates=samples)
+        state = search_state(gp.fit(history), history, candidates=samples)
         acquisition = acquisition_of("active.acquisition", self.acquisition)
         with quiet_numerics():
             unit = acquisition.batch(state, n, rng).numpy()

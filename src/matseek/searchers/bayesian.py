@@ -20,6 +20,7 @@ from matseek.core.space import Space
 from matseek.core.surrogate import Look, Surrogate
 from matseek.deprecation import renamed_settings
 from matseek.searchers.widening import Widening
+from matseek.surrogates.goals import modelled_goals
 from matseek.surrogates.gp import KERNELS, MOST_OBSERVATIONS, KernelName, informative, quiet_numerics
 from matseek.surrogates.learning import ValueGP
 from matseek.surrogates.search_state import search_state
@@ -124,6 +125,11 @@ class BayesianSearcher(BatchSearcher):
                 f"searcher.model=spectra needs spectra, but problem {problem.name!r} answers with a single value; take "
                 "searcher.model=loss, or leave it out"
             )
+        if self.model == "spectra" and problem.goals:
+            raise ValueError(
+                f"searcher.model=spectra models one value, but problem {problem.name!r} has further objectives or "
+                "constraints on outcomes; take searcher.model=loss, or leave it out"
+            )
 
     @property
     def title(self) -> str:
@@ -180,8 +186,11 @@ class BayesianSearcher(BatchSearcher):
         Args:
             history: Of at least two different values.
         """
-        surrogate = SpectraGP() if self.modelled(history) == "spectra" else self.gp
-        return search_state(surrogate, history, repeats=self.repeats)
+        if self.modelled(history) == "spectra":
+            return search_state(SpectraGP().fit(history), history, repeats=self.repeats)
+        gp = self.gp.fit(history)
+        goals = modelled_goals(self.gp, gp, history) if history.goals else None
+        return search_state(gp, history, repeats=self.repeats, goals=goals)
 
 
 def _subset_begins(history: History) -> tuple[Event, ...]:

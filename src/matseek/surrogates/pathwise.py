@@ -11,9 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from botorch.models import SingleTaskGP
 from gpytorch.kernels import ScaleKernel
+from scipy.stats import chi2, norm
 from torch import Tensor
 
 from matseek.surrogates.periodic import straightened
@@ -22,7 +24,9 @@ _FEATURES = 512
 """Pairs of sines and cosines of the prior. The update on the data takes their error away where data are."""
 
 _DEGREES = 5
-"""The spectral density of a Matern-5/2 kernel is a multivariate t distribution with 5 degrees of freedom."""
+
+_END = 1e-6
+"""Quasi-random numbers keep this far from 0 and 1, whose quantiles are infinite."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +61,7 @@ class GPPaths:
             X, targets, noise = known(model)
             outcomes = len(targets)
             size = straightened(_base(model), X[:1]).shape[-1]
-            normal = torch.randn(_FEATURES, size, generator=generator, dtype=X.dtype)
-            chi = torch.randn(_FEATURES, _DEGREES, generator=generator, dtype=X.dtype).square().sum(-1, keepdim=True)
-            frequencies = (normal * (_DEGREES / chi).sqrt()).expand(outcomes, -1, -1)
+            frequencies = _frequencies(size, generator).expand(outcomes, -1, -1)
             weights = torch.randn(outcomes, 2 * _FEATURES, count, generator=generator, dtype=X.dtype)
             errors = torch.randn(outcomes, len(X), count, generator=generator, dtype=X.dtype)
             paths = cls(model, frequencies, weights, torch.zeros_like(errors))
@@ -99,6 +101,19 @@ class GPPaths:
     def _kernel(self, a: Tensor, b: Tensor) -> Tensor:
         covariance: Tensor = self.model.covar_module(a, b).to_dense()
         return covariance if covariance.ndim == 3 else covariance.unsqueeze(0)
+
+
+def _frequencies(size: int, generator: torch.Generator) -> Tensor:
+    """Quasi-random draws from the spectral density of a Matern-5/2 kernel of unit length scale, shape ``(f, size)``.
+
+    A multivariate t distribution with 5 degrees of freedom; quasi-random, since 512 independent draws would make
+    deviations wrong by a fifth beside data.
+    """
+    seed = int(torch.randint(2**31, (), generator=generator))
+    sobol = torch.quasirandom.SobolEngine(size + 1, scramble=True, seed=seed)  # type: ignore[no-untyped-call]
+    uniform = sobol.draw(_FEATURES, dtype=torch.float64).clamp(_END, 1 - _END).numpy()
+    frequencies = norm.ppf(uniform[:, :size]) * np.sqrt(_DEGREES / chi2.ppf(uniform[:, size:], _DEGREES))
+    return torch.as_tensor(frequencies)
 
 
 def known(model: SingleTaskGP) -> tuple[Tensor, Tensor, Tensor]:

@@ -7,30 +7,33 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from matseek.acquisition.state import SearchState
+from matseek.acquisition.state import ModelledGoals, SearchState
 from matseek.core.history import History
 from matseek.core.space import BoxSpace
-from matseek.surrogates.goals import modelled_goals
-from matseek.surrogates.learning import ValueGP
-from matseek.surrogates.spectral_gp import SpectraGP
+from matseek.surrogates.gp import GaussianProcess
+from matseek.surrogates.spectral_gp import SpectralGP
 
 FloatArray = npt.NDArray[np.float64]
 
 
 def search_state(
-    surrogate: ValueGP | SpectraGP, history: History, repeats: bool = False, candidates: FloatArray | None = None
+    gp: GaussianProcess | SpectralGP,
+    history: History,
+    repeats: bool = False,
+    candidates: FloatArray | None = None,
+    goals: ModelledGoals | None = None,
 ) -> SearchState:
-    """The fitted model, the feasible set and the points, in unit coordinates of the present window.
+    """A fitted model, the feasible set and the points, in unit coordinates of the present window.
 
     Args:
-        surrogate: The Gaussian process of the values, or those of the spectra.
+        gp: The Gaussian process of the values, or those of the spectra, fitted to the history.
         history: Of at least two different values.
         repeats: Whether a point may be proposed twice.
         candidates: What a batch is chosen from, shape ``(m, d)``, in the box's units; each is moved to the nearest
             feasible point. None leaves the choice of candidates to the state.
+        goals: What is wanted besides the least value; None where that is nothing.
     """
     window = history.window
-    gp = surrogate.fit(history)
     polytope = window.unit_polytope
 
     listed = candidates is None and window.choices is not None
@@ -47,7 +50,7 @@ def search_state(
         pending=unit(np.vstack([history.pending, history.failed])),
         tried=unit(history.tried[:0] if repeats else history.tried),
         periodic=torch.as_tensor(window.periodic),
-        goals=modelled_goals(surrogate, gp, history) if history.goals else None,
+        goals=goals,
         candidates=_candidates(window, history, candidates, repeats=repeats),
         allowed=lambda points: torch.as_tensor(window.allowed(points.numpy())),
         along=torch.as_tensor(window.ordered),
