@@ -151,7 +151,7 @@ class Searcher(ABC):
                 f"searcher={self.name} looks for the least {problem.value_name} alone, and problem {problem.name!r} "
                 f"also wants {wanted}; take searcher=bayesian, lhs or random, or leave these goals out"
             )
-        learnt = [s.name for s in self.surrogates if s.predicts_responses]
+        learnt = [s.name for s in self.surrogates if not s.follows_risk]
         if problem.risk is not None and learnt:
             raise ValueError(
                 f"searcher={self.name} learns typical responses ({', '.join(learnt)}), which do not tell the value's "

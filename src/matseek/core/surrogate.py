@@ -89,6 +89,14 @@ class Surrogate(ABC):
         """Whether the fitted model predicts what is measured, and not the value alone."""
         return False
 
+    @property
+    def follows_risk(self) -> bool:
+        """Whether the values that it expects are those of the problem's risk measure, which replicates tell.
+
+        By default they are; a model of typical responses alone cannot know.
+        """
+        return True
+
     def reason_to_wait(self, history: History) -> str | None:
         """Why nothing can be learnt from a history yet; None if it can.
 

@@ -116,6 +116,11 @@ class Network(Surrogate):
         """It does."""
         return True
 
+    @property
+    def follows_risk(self) -> bool:
+        """It does not: a value is the objective of a predicted response."""
+        return False
+
     def _data(self, history: History) -> SpectraDataModule:
         """Droplets, means or medians (as the training's ``rows`` say) of everything that has a response."""
         objective = history.objective
