@@ -137,7 +137,7 @@ def method_of(name: str) -> Callable[[Synthetic, int], npt.NDArray[np.intp]]:
         return by_botorch
     acquisition, _, kernel = name.partition(":")
     searcher = RandomSearcher(BATCH) if name == "random" else None
-    chosen = searcher or BayesianSearcher(BATCH, listed=acquisition, kernel="isotropic" if kernel else "ard")
+    chosen = searcher or BayesianSearcher(BATCH, acquisition=acquisition, kernel="isotropic" if kernel else "ard")
     return lambda synthetic, seed: by_matseek(chosen, synthetic, seed)
 
 

@@ -36,9 +36,9 @@ SEARCHERS = {
     "random": RandomSearcher(),
     "lhs": LatinHypercube(),
     "bayesian": BayesianSearcher(),
-    "penalized": BayesianSearcher(listed="local_penalization"),
-    "qlogei": BayesianSearcher(acquisition="qlogei", listed="qlogei"),
-    "joint": BayesianSearcher(acquisition="qlogei_joint", listed="qlogei_joint"),
+    "penalized": BayesianSearcher(acquisition="local_penalization"),
+    "qlogei": BayesianSearcher(acquisition="qlogei"),
+    "joint": BayesianSearcher(acquisition="qlogei_joint"),
     "network": TINY,
     "two_step": TwoStepSearcher(schedule=(Stage(1, ("lhs",)), Stage(2, ("bayesian", "network"))), network=TINY),
 }

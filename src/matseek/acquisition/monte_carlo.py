@@ -19,7 +19,7 @@ from botorch.acquisition import (
     qLogNoisyExpectedImprovement,
     qUpperConfidenceBound,
 )
-from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolumeImprovement
+from botorch.acquisition.multi_objective import logei
 from botorch.acquisition.multi_objective.objective import WeightedMCMultiOutputObjective
 from botorch.acquisition.objective import LinearMCObjective, MCAcquisitionObjective
 from botorch.sampling import MCSampler, SobolQMCNormalSampler
@@ -228,7 +228,10 @@ class QLogNEHVI(MonteCarlo):
                 X_pending=pending,
                 prune_baseline=True,
             )
-        return qLogNoisyExpectedHypervolumeImprovement(
+        # BoTorch would have a C++ compiler make a kernel for this processor: that takes a minute, is a warning without
+        # a compiler, and waits for ever for a process that was killed while it compiled.
+        logei._load_attempted = True
+        return logei.qLogNoisyExpectedHypervolumeImprovement(
             goals.model,
             ref_point=-goals.reference,
             X_baseline=state.observed,

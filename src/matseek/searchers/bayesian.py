@@ -54,8 +54,8 @@ class BayesianSearcher(BatchSearcher):
             entry points ``matseek.acquisitions``, for example ``pathwise`` (greedy qEI on joint samples),
             ``local_penalization`` (of log expected improvement), ``local_penalization_ei``, ``local_penalization_ucb``,
             ``qei``, ``qlogei``, ``qlognei``, ``qucb`` (one point after the other) or ``qlogei_joint``. None for
-            ``pathwise`` with spectra, and with the loss ``local_penalization``, or ``qlognei`` where all points that may
-            be tried are listed, as those of a :class:`~matseek.spaces.Pool`.
+            ``pathwise`` with spectra, and with the loss ``local_penalization``, or ``qlognei`` where all points that
+            may be tried are listed, as those of a :class:`~matseek.spaces.Pool`.
         several: How a batch is chosen where the problem has further objectives or constraints on outcomes, from a
             Gaussian process for each: the usual ``qlognehvi``, or another acquisition that looks at ``state.goals``.
         kernel: ``ard`` or ``isotropic``, see :meth:`matseek.surrogates.gp.GaussianProcess.fit`.
