@@ -25,12 +25,20 @@ BOXES = {
 }
 """Settings of what searched boxes alone, in batches of 15."""
 
+OF_THE_LOSS = {"two_step": "searcher.bayesian", "bayesian": "searcher"}
+"""Settings of the Bayesian searcher, whose Gaussian process was of the loss."""
+
+
+def of_the_loss(name):
+    key = OF_THE_LOSS.get(name)
+    return [] if key is None else [f"{key}.model=loss", f"{key}.acquisition=local_penalization"]
+
 
 @pytest.mark.parametrize("name", TODAY)
 def test_a_stored_run_is_what_it_was(name):
     own = [f"{key}.batch_size=15" for key in BOXES.get(name, [])]
     own += [f"{key}.structures=null" for key in BOXES.get(name, []) if (name, key) != ("two_step", "searcher")]
-    earlier, today = recorded_settings(FOLDER / name), run_settings([*TODAY[name], *own])
+    earlier, today = recorded_settings(FOLDER / name), run_settings([*TODAY[name], *own, *of_the_loss(name)])
     assert earlier.searcher == today.searcher
     assert earlier.problem.describe() == today.problem.describe()
     assert (earlier.budget, earlier.opening, earlier.stop) == (today.budget, today.opening, today.stop)
@@ -38,7 +46,7 @@ def test_a_stored_run_is_what_it_was(name):
 
 @pytest.mark.parametrize("name", TODAY)
 def test_a_comparison_goes_on_with_a_stored_cell(name):
-    today = run_settings(TODAY[name])
+    today = run_settings([*TODAY[name], *of_the_loss(name)])
     Cell(name, 0, (), RunFolder(FOLDER / name), today.config).require_same()
     assert "matseek.models" in (FOLDER / name / "config.yaml").read_text(), "written by the earlier version"
     assert OmegaConf.is_config(today.config)

@@ -520,7 +520,7 @@ def _own_settings(overrides: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
 
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Settings by their dotted names, without those that change no result."""
+    """Settings by their dotted names, without those that change no result; an empty list says as much as none."""
     result: dict[str, Any] = {}
     for key, value in config.items():
         name = f"{prefix}{key}"
@@ -528,7 +528,7 @@ def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
             continue
         if isinstance(value, Mapping) and value:
             result |= _flat(value, f"{name}.")
-        else:
+        elif value != []:
             result[name] = value
     return result
 

@@ -58,10 +58,12 @@ SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """By today's dotted name of what has settings, today's names of settings by those of an earlier version."""
 
+_OF_VALUES: Final[Mapping[str, Any]] = {"structures": None, "model": "loss", "several": "qlognehvi"}
+
 ADDED: Final[Mapping[str, Mapping[str, Any]]] = {
     # 0.1 -> 0.2: both searched boxes alone, and the Gaussian process was of the value
-    "matseek.searchers.BayesianSearcher": {"structures": None, "model": "loss"},
-    "matseek.searchers.bayesian.BayesianSearcher": {"structures": None, "model": "loss"},
+    "matseek.searchers.BayesianSearcher": _OF_VALUES,
+    "matseek.searchers.bayesian.BayesianSearcher": _OF_VALUES,
     "matseek.searchers.NetworkSearcher": {"structures": None},
     "matseek.searchers.network.NetworkSearcher": {"structures": None},
 }

@@ -93,7 +93,8 @@ def test_bad_settings_are_refused(options, message):
 @pytest.mark.parametrize(
     ("acquisition", "title"),
     [
-        ("local_penalization", "Bayesian"),
+        (None, "Bayesian"),
+        ("local_penalization", "Bayesian, LogEI"),
         ("local_penalization_ei", "Bayesian, EI"),
         ("qlogei_joint", "Bayesian, joint qLogEI"),
         (QUCB(beta=9.0), "Bayesian, qUCB"),

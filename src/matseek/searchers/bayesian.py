@@ -87,7 +87,8 @@ class BayesianSearcher(BatchSearcher):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check(self, model=optional(one_of(MODELS)), acquisition=optional(acquisition_of))
+        check(self, model=optional(one_of(MODELS)))
+        optional(acquisition_of)("acquisition", self.acquisition)
         acquisition_of("several", self.several)
         check(self, kernel=one_of(KERNELS), repeats=flag, widening=optional(of(Widening)))
         check(self, structures=optional(of(OnStructures)))
