@@ -189,9 +189,10 @@ class BayesianSearcher(BatchSearcher):
         """
         if self.modelled(history) == "spectra":
             return search_state(SpectraGP().fit(history), history, repeats=self.repeats)
-        gp = self.gp.fit(history)
-        goals = modelled_goals(self.gp, gp, history) if history.goals else None
-        return search_state(gp, history, repeats=self.repeats, goals=goals)
+        if history.goals:
+            gp = self.gp.fit_values(history, history.values, history.variances)
+            return search_state(gp, history, repeats=self.repeats, goals=modelled_goals(self.gp, gp, history))
+        return search_state(self.gp.fit(history), history, repeats=self.repeats)
 
 
 def _subset_begins(history: History) -> tuple[Event, ...]:

@@ -16,6 +16,7 @@ from matseek.core.objective import Objective
 from matseek.core.surrogate import FittedSurrogate, Look, Surrogate
 from matseek.errors import ResponseError
 from matseek.surrogates.gp import KERNELS, GaussianProcess, KernelName, informative, representative
+from matseek.surrogates.log_values import LogGaussianProcess, LogWarp
 from matseek.surrogates.spectra_data import SpectraDataModule
 from matseek.surrogates.spectrum_net import SpectrumNet
 from matseek.surrogates.training import Training
@@ -27,7 +28,7 @@ _NO_BOX = "it learns in a box of coordinates, and these points have none"
 
 @dataclass(frozen=True)
 class ValueGP(Surrogate):
-    """A Gaussian process of the values.
+    """A Gaussian process of the logarithm of the values, see :class:`~matseek.surrogates.log_values.LogWarp`.
 
     Args:
         kernel: ``ard`` or ``isotropic``, see :meth:`matseek.surrogates.gp.GaussianProcess.fit`.
@@ -47,21 +48,28 @@ class ValueGP(Surrogate):
             return "it learns from the coordinates of a box"
         return None if informative(history.values) else "it needs two values that differ"
 
-    def fit(self, history: History) -> GaussianProcess:
+    def fit(self, history: History) -> LogGaussianProcess:
         """Of what has a value, over the present window; of too many observations, of a subset.
 
         Raises:
             ValueError: If there are fewer than two different values.
         """
+        warp = LogWarp.of(history.values)
+        warped, variances = warp(history.values), warp.variances(history.values, history.variances)
+        return LogGaussianProcess(self.fit_values(history, warped, variances), warp)
+
+    def fit_values(self, history: History, values: FloatArray, variances: FloatArray) -> GaussianProcess:
+        """Of given numbers of the evaluations that have a value, as they are.
+
+        Args:
+            history: What was measured.
+            values: Shape ``(n,)``.
+            variances: Their variances, shape ``(n,)``; NaN where they are unknown.
+        """
         window = history.window
         kept = representative(window.normalize(history.points), history.values)
         return GaussianProcess.fit(
-            window,
-            history.points[kept],
-            history.values[kept],
-            history.variances[kept],
-            kernel=self.kernel,
-            seed=history.iteration,
+            window, history.points[kept], values[kept], variances[kept], kernel=self.kernel, seed=history.iteration
         )
 
 

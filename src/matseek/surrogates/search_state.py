@@ -11,13 +11,14 @@ from matseek.acquisition.state import ModelledGoals, SearchState
 from matseek.core.history import History
 from matseek.core.space import BoxSpace
 from matseek.surrogates.gp import GaussianProcess
+from matseek.surrogates.log_values import LogGaussianProcess
 from matseek.surrogates.spectral_gp import SpectralGP
 
 FloatArray = npt.NDArray[np.float64]
 
 
 def search_state(
-    gp: GaussianProcess | SpectralGP,
+    gp: GaussianProcess | LogGaussianProcess | SpectralGP,
     history: History,
     repeats: bool = False,
     candidates: FloatArray | None = None,
