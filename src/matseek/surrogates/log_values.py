@@ -84,7 +84,7 @@ class LogGaussianProcess(FittedSurrogate):
         return self.gp.paths(count, rng)
 
     def mean(self, points: npt.ArrayLike) -> FloatArray:
-        """Medians of the value, shape ``(n,)``; a log-normal's mean follows its upper tail, of which nothing is known."""
+        """Medians of the value, shape ``(n,)``; a log-normal's mean follows its upper tail, which is not known."""
         return self.warp.inverse(self.gp.mean(points))
 
     def deviation(self, points: npt.ArrayLike) -> FloatArray:
