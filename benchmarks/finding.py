@@ -52,7 +52,7 @@ def searcher(method: str) -> BatchSearcher:
     """The searcher of a method; windows stay fixed, since only one of the methods would widen them."""
     if method == RANDOM:
         return FromStart(RandomSearcher())
-    return FromStart(BayesianSearcher(acquisition="qlogei" if method == PEER else OURS, widening=None))
+    return FromStart(BayesianSearcher(model="loss", acquisition="qlogei" if method == PEER else OURS, widening=None))
 
 
 def problem(name: str) -> RecipeProblem:

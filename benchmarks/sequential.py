@@ -69,7 +69,7 @@ def by_botorch(function: LocalPenalization, state: SearchState, seed: int) -> Te
 def compared(seed: int) -> dict[str, object]:
     """Figures of one seed."""
     history = Campaign(silver(), LatinHypercube(batch_size=BATCH), seed=seed).run(OPENING).history()
-    state = BayesianSearcher(batch_size=BATCH).state(history)
+    state = BayesianSearcher(batch_size=BATCH, model="loss").state(history)
     function = penalized(state, seed)
     start = time.process_time()
     theirs = by_botorch(function, state, seed)

@@ -45,8 +45,8 @@ def trusted() -> list[dict[str, Any]]:
     """Of each seed, the best and the lowest of a campaign on the median, and the best of one on the worst tenth."""
     rows = []
     for seed in SEEDS:
-        plain = Campaign(silver(), BayesianSearcher(), seed=seed).run(CONDITIONS)
-        careful = Campaign(silver(risk=WORST), BayesianSearcher(), seed=seed).run(CONDITIONS)
+        plain = Campaign(silver(), BayesianSearcher(model="loss"), seed=seed).run(CONDITIONS)
+        careful = Campaign(silver(risk=WORST), BayesianSearcher(model="loss"), seed=seed).run(CONDITIONS)
         chosen = {"best": plain.best, "lowest": plain.lowest, "risk": careful.best}
         rows.append({"seed": seed, **{name: {"value": e.value, **truth(e)} for name, e in chosen.items()}})
         print(json.dumps(rows[-1]), flush=True)

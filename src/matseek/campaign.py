@@ -277,9 +277,9 @@ class Campaign(Record):
         run = history.iteration - 1
         if not self.stop or run < 1 or any(e.status == "pending" for e in history.evaluations):
             return None
-        recorded = self.judgements()
+        recorded, surrogates = self.judgements(), self.searcher.surrogates_on(self.problem)
         for criterion in self.stop:
-            if criterion.applies(self.searcher.surrogates) and run not in recorded.get(criterion.name, {}):
+            if criterion.applies(surrogates) and run not in recorded.get(criterion.name, {}):
                 before = self.models(run - 1) if run > 1 else None
                 figures = criterion.measure(self.models(run), before)
                 self.ledger.note(_judgement(criterion, run, figures))
@@ -367,7 +367,7 @@ class Campaign(Record):
             save_figures(problem_figures(self.problem, evaluations), folder.figures)
         models = [] if self._checkpoint is None else [self._checkpoint, self._checkpoint.with_suffix(SUFFIX)]
         fitted = self.models()
-        for surrogate in self.searcher.surrogates:
+        for surrogate in fitted.surrogates:
             model = fitted.fitted(surrogate.name)
             if model is not None and model.suffix is not None:
                 models.append(folder.model(surrogate.name, model.suffix))

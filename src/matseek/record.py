@@ -101,7 +101,7 @@ class Record:
         if batch not in self._fitted:
             # Models are heavy: those of the last two batches are all that a verdict needs.
             kept = {k: models for k, models in self._fitted.items() if k == batch - 1}
-            fitted = FittedModels(history.until(batch), self.searcher.surrogates, self.problem)
+            fitted = FittedModels(history.until(batch), self.searcher.surrogates_on(self.problem), self.problem)
             self._fitted = {**kept, batch: fitted}
         return self._fitted[batch]
 
@@ -298,5 +298,5 @@ def checked_criteria(stop: Sequence[StopCriterion], problem: Problem, searcher: 
     if len(set(names)) < len(names):
         raise ValueError(f"stop has the criteria {names}; give each at most once")
     for criterion in stop:
-        criterion.require(searcher.surrogates, spectra=problem.objective is not None)
+        criterion.require(searcher.surrogates_on(problem), spectra=problem.objective is not None)
     return tuple(stop)

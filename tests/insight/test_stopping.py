@@ -33,7 +33,7 @@ def test_every_run_is_measured_by_every_criterion(spectral_problem, quick_two_st
 
 
 def test_accuracy_is_that_of_a_network_that_was_not_taught_the_run(spectral_problem, quick_two_step):
-    campaign = Campaign(spectral_problem, quick_two_step, stop=[Accuracy()]).run(18)
+    campaign = Campaign(spectral_problem, quick_two_step, stop=[Accuracy(model="network")]).run(18)
     history = campaign.history()
     ignorant = Network(QUICK).fit(history.until(2))
     mine = [e for e in history.done if e.iteration == 3]
@@ -116,6 +116,8 @@ def test_a_level_that_can_never_be_reached_is_refused_before_anything_is_paid(pr
             Campaign(problem, BayesianSearcher(5), stop=[criterion])
     with pytest.raises(ValueError, match="needs a model"):
         Campaign(problem, LatinHypercube(5), stop=[MapStability("gp", at_least=0.9)])
+    with pytest.raises(ValueError, match="needs a model"):
+        Campaign(spectral_problem, BayesianSearcher(5), stop=[Accuracy(cosine=0.9, model="network")])
     with pytest.raises(ValueError, match="give each at most once"):
         Campaign(problem, LatinHypercube(5), stop=[LossLevel(), LossLevel(0.3)])
     assert problem.oracle.points == []

@@ -170,6 +170,14 @@ def test_the_record_says_when_the_model_learns_from_a_part(problem, monkeypatch)
     assert "the best ones" in told[0].message
 
 
+def test_of_spectra_a_smaller_part_is_taken_and_told(spectral_problem, monkeypatch):
+    for module in ("matseek.searchers.bayesian", "matseek.surrogates.spectral_gp"):
+        monkeypatch.setattr(f"{module}.MOST_SPECTRA", 8)
+    campaign = Campaign(spectral_problem, BayesianSearcher(batch_size=6)).run(budget=18)
+    (told,) = (event for event in campaign.ledger.events() if event.kind == SUBSET)
+    assert (told.data["observations"], told.data["kept"]) == (12, 8)
+
+
 def test_one_variable_and_many():
     for d in (1, 12):
         space = Box([Variable(f"x{i}", 0, 1) for i in range(d)])

@@ -125,6 +125,12 @@ def test_bad_settings_are_refused(make, message):
         make()
 
 
+def test_spectra_are_not_modelled_where_there_are_none(problem):
+    with pytest.raises(ValueError, match="answers with a single value"):
+        Campaign(problem, two_step(bayesian=BayesianSearcher(model="spectra"))).run(10)
+    assert problem.oracle.points == []
+
+
 def test_a_batch_that_is_asked_is_as_large_as_the_one_that_is_run(problem):
     """Without a number, a laboratory is asked for what a run would evaluate: each proposer's whole batch."""
     campaign = Campaign(problem, two_step(batch_size=4, side_by_side="full", schedule=(Stage(1, ("lhs", "bayesian")),)))

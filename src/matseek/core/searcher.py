@@ -118,6 +118,10 @@ class Searcher(ABC):
         """The models that it learns from what is measured; by default there are none."""
         return ()
 
+    def surrogates_on(self, problem: Problem) -> tuple[Surrogate, ...]:
+        """Those of its models that can learn from a problem."""
+        return tuple(s for s in self.surrogates if problem.objective is not None or not s.needs_spectra)
+
     def as_batch_searcher(self) -> BatchSearcher | None:
         """The searcher as one that can be asked for a batch; None where it can only search by itself."""
         return None
@@ -151,11 +155,11 @@ class Searcher(ABC):
                 f"searcher={self.name} looks for the least {problem.value_name} alone, and problem {problem.name!r} "
                 f"also wants {wanted}; take searcher=bayesian, lhs or random, or leave these goals out"
             )
-        learnt = [s.name for s in self.surrogates if not s.follows_risk]
+        learnt = [s.name for s in self.surrogates_on(problem) if not s.follows_risk]
         if problem.risk is not None and learnt:
             raise ValueError(
                 f"searcher={self.name} learns typical responses ({', '.join(learnt)}), which do not tell the value's "
-                f"{problem.risk.label}; take searcher=bayesian with model=loss, or risk=None"
+                f"{problem.risk.label}; take searcher=bayesian, or risk=None"
             )
 
     def check(self, budget: int) -> None:

@@ -97,6 +97,11 @@ class Surrogate(ABC):
         """
         return True
 
+    @property
+    def needs_spectra(self) -> bool:
+        """Whether it can learn only where responses are spectra with an objective on them."""
+        return False
+
     def reason_to_wait(self, history: History) -> str | None:
         """Why nothing can be learnt from a history yet; None if it can.
 

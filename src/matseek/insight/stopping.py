@@ -218,14 +218,18 @@ class Accuracy(StopCriterion):
         mse: Largest median of the mean squared errors, in squared units of the response; None for no such level.
             Without either the figures are only recorded.
         batches: Batches in a row that must reach the levels.
+        model: Name of the surrogate that is judged, such as ``network``; None for the searcher's first one that
+            predicts responses.
     """
 
     cosine: float | None = None
     mse: float | None = None
     batches: int = 1
+    model: str | None = None
 
     def __post_init__(self) -> None:
         check(self, "accuracy.", cosine=optional(_COSINE), mse=optional(real(above=0)), batches=whole(1))
+        check(self, "accuracy.", model=optional(text))
 
     @property
     def name(self) -> str:
@@ -245,8 +249,8 @@ class Accuracy(StopCriterion):
         return self.batches
 
     def applies(self, surrogates: Sequence[Surrogate]) -> bool:
-        """Whether a model of the searcher predicts responses."""
-        return any(s.predicts_responses for s in surrogates)
+        """Whether the searcher has the model, or one that predicts responses where none is named."""
+        return any(s.predicts_responses and self.model in (None, s.name) for s in surrogates)
 
     def require(self, surrogates: Sequence[Surrogate], spectra: bool) -> None:
         """Also refuse a cosine where there are no spectra."""
@@ -258,7 +262,7 @@ class Accuracy(StopCriterion):
 
     def measure(self, now: FittedModels, before: FittedModels | None) -> Figures:
         """``cosine`` and ``mse``: medians over the batch's conditions; ``least_cosine``; ``conditions``: how many."""
-        model = None if before is None else before.predictor
+        model = None if before is None else before.predictor if self.model is None else before.fitted(self.model)
         own = [e for e in now.seen.done if e.iteration == now.batch]
         nothing = {"cosine": math.nan, "least_cosine": math.nan, "mse": math.nan, "conditions": 0}
         if model is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -221,16 +222,12 @@ class Outlook:
         maps = [result for m in self._models if (result := self.now.map(m.name)) is not None]
         if len(maps) < 2:
             return []
-        similarity = map_similarity(maps[0], maps[1])
+        similarity = min(map_similarity(a, b) for a, b in combinations(maps, 2))
+        which, least = ("both models", "") if len(maps) == 2 else ("any two models", "at least ")
+        message = f"The loss maps of {which} have a cosine similarity of {least}{similarity:.3f}"
         if similarity >= _SAME_OPINION:
-            return [
-                f"The loss maps of both models have a cosine similarity of {similarity:.3f}: they agree, and where "
-                "both are dark is the place to be."
-            ]
-        return [
-            f"The loss maps of both models have a cosine similarity of {similarity:.3f} only: where they disagree, "
-            "measure before you believe either."
-        ]
+            return [f"{message}: they agree, and where all are dark is the place to be."]
+        return [f"{message} only: where they disagree, measure before you believe any."]
 
 
 def _title(criterion: StopCriterion, models: Sequence[Surrogate]) -> str:

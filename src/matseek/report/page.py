@@ -79,7 +79,7 @@ CAPTIONS: Mapping[str, tuple[str, str]] = {
         "What the models expect where",
         "Each map shows the lowest loss that a model expects for given amounts of two ingredients when all others are "
         "chosen as well as possible. Dark is good, white dots were measured and the star is the model's favourite. "
-        "Where both maps are dark they agree, so trust it; where only one is, measure before you believe.",
+        "Where all maps are dark they agree, so trust it; where only one is, measure before you believe.",
     ),
     "loss_level": (
         "Is the best good enough?",
@@ -88,9 +88,9 @@ CAPTIONS: Mapping[str, tuple[str, str]] = {
     ),
     "accuracy": (
         "Does the model predict what is measured?",
-        "Each batch's conditions are predicted before they are measured and before the network learns from them. A "
+        "Each batch's conditions are predicted before they are measured and before the model learns from them. A "
         "cosine near 1 is the same shape of spectrum; the squared error also sees its strength. As long as these still "
-        "improve from batch to batch, more measurements make the network better.",
+        "improve from batch to batch, more measurements make the model better.",
     ),
     "stability": (
         "Have the models made up their minds?",
@@ -111,9 +111,9 @@ CAPTIONS: Mapping[str, tuple[str, str]] = {
     ),
     "predicted_against_measured": (
         "Did the model predict the spectra?",
-        "Dashed is what the network predicted before the condition was measured and before it learnt from it, black is "
+        "Dashed is what the model predicted before the condition was measured and before it learnt from it, black is "
         "what was measured. The number is their cosine similarity: 1 is the same shape, and well below 0.9 means that "
-        "the network's proposals are still guesses.",
+        "the model's proposals are still guesses.",
     ),
     "palette": (
         "Colours within reach",

@@ -24,7 +24,7 @@ from matseek.surrogates.goals import modelled_goals
 from matseek.surrogates.gp import KERNELS, MOST_OBSERVATIONS, KernelName, informative, quiet_numerics
 from matseek.surrogates.learning import ValueGP
 from matseek.surrogates.search_state import search_state
-from matseek.surrogates.spectral_gp import SpectraGP
+from matseek.surrogates.spectral_gp import MOST_SPECTRA, SpectraGP
 from matseek.surrogates.structure_gp import StructureGP
 
 logger = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ MODELS: tuple[ModelName, ...] = ("spectra", "loss")
 @renamed_settings(strategy="acquisition")
 @dataclass(frozen=True)
 class BayesianSearcher(BatchSearcher):
-    """A GP with a Matern-5/2 kernel, and the batches of an acquisition.
+    """Gaussian processes with Matern-5/2 kernels, of whole spectra or of the value, and the batches of an acquisition.
 
     In a box of coordinates the first batch is a feasible Latin hypercube, and so is every batch for which there is
     nothing to learn from yet. Structures are searched with a GP on a descriptor; with one structure in a batch that is
@@ -58,7 +58,8 @@ class BayesianSearcher(BatchSearcher):
             may be tried are listed, as those of a :class:`~matseek.spaces.Pool`.
         several: How a batch is chosen where the problem has further objectives or constraints on outcomes, from a
             Gaussian process for each: the usual ``qlognehvi``, or another acquisition that looks at ``state.goals``.
-        kernel: ``ard`` or ``isotropic``, see :meth:`matseek.surrogates.gp.GaussianProcess.fit`.
+        kernel: Of the Gaussian process of the loss: ``ard`` or ``isotropic``, see
+            :meth:`matseek.surrogates.gp.GaussianProcess.fit`.
         repeats: Whether a recipe may be proposed twice.
         widening: Rule by which windows widen toward the hardware limits; None leaves them as they are.
         structures: How structures are searched; acquisition, kernel, repeats and widening are those of boxes. None
@@ -161,7 +162,8 @@ class BayesianSearcher(BatchSearcher):
             points = history.hypercube(n)
             return Proposal(points, ("lhs",) * len(points))
         events = () if self.widening is None else self.widening.events(history, self.name)
-        events += _subset_begins(history)
+        most = MOST_SPECTRA if self.modelled(history) == "spectra" else MOST_OBSERVATIONS
+        events += _subset_begins(history, most)
         widened = history.after(events)
         return Proposal(self._batch(n, widened), (self.name,) * n, events)
 
@@ -195,13 +197,13 @@ class BayesianSearcher(BatchSearcher):
         return search_state(self.gp.fit(history), history, repeats=self.repeats)
 
 
-def _subset_begins(history: History) -> tuple[Event, ...]:
-    """The event that the observations are more than the Gaussian process takes, once in a campaign."""
+def _subset_begins(history: History, most: int) -> tuple[Event, ...]:
+    """The event that the observations are more than the model takes, once in a campaign."""
     known = len(history.values)
-    if known <= MOST_OBSERVATIONS or any(event.kind == SUBSET for event in history.events):
+    if known <= most or any(event.kind == SUBSET for event in history.events):
         return ()
     message = (
-        f"from batch {history.iteration} on the Gaussian process learns from {MOST_OBSERVATIONS} observations of "
+        f"from batch {history.iteration} on the Gaussian process learns from {most} observations of "
         f"{known}: half of them are the best ones, the others cover the space"
     )
-    return (Event(SUBSET, message, {"observations": known, "kept": MOST_OBSERVATIONS}),)
+    return (Event(SUBSET, message, {"observations": known, "kept": most}),)

@@ -87,8 +87,9 @@ class TwoStepSearcher(BatchSearcher):
             self._network.check_space(space)
 
     def check_problem(self, problem: Problem) -> None:
-        """Also refuse what the network cannot learn from."""
+        """Also refuse what either step cannot learn from."""
         super().check_problem(problem)
+        self._bayesian.check_problem(problem)
         if any("network" in stage.proposers for stage in self.schedule):
             self._network.check_problem(problem)
 
@@ -99,7 +100,7 @@ class TwoStepSearcher(BatchSearcher):
 
     @property
     def surrogates(self) -> tuple[Surrogate, ...]:
-        """The Gaussian process and the network."""
+        """Those of Bayesian optimisation, and the network."""
         return (*self.bayesian.surrogates, *self.network.surrogates)
 
     def size(self, history: History) -> int:
@@ -130,11 +131,15 @@ class TwoStepSearcher(BatchSearcher):
         """The network in boxes, which is all that is searched."""
         return replace(self.network, structures=None)
 
+    @property
+    def _bayesian(self) -> BayesianSearcher:
+        """Bayesian optimisation in boxes, which learns from whatever is there: the schedule says when it begins."""
+        return replace(self.bayesian, batch_size=1, structures=None)
+
     def _searcher(self, proposer: str) -> BatchSearcher:
         if proposer == "network":
             return self._network
-        # The schedule says when there is a hypercube; Bayesian optimisation learns from whatever is there.
-        return replace(self.bayesian, batch_size=1) if proposer == "bayesian" else LatinHypercube()
+        return self._bayesian if proposer == "bayesian" else LatinHypercube()
 
 
 def _join(a: Proposal, b: Proposal) -> Proposal:

@@ -31,7 +31,7 @@ FloatArray = npt.NDArray[np.float64]
 _WAVELENGTHS = 106
 """Wavelengths of the model and of the objective on its samples, at most: every fourth of 421."""
 
-_MOST_SPECTRA = 500
+MOST_SPECTRA = 500
 """Conditions that the model is conditioned on; of more, those that :func:`representative` keeps."""
 
 _STEPS = 75
@@ -69,6 +69,11 @@ class SpectraGP(Surrogate):
         """It does."""
         return True
 
+    @property
+    def needs_spectra(self) -> bool:
+        """It does."""
+        return True
+
     def reason_to_wait(self, history: History) -> str | None:
         """No objective on spectra, or fewer than two conditions with spectra that differ.
 
@@ -97,7 +102,7 @@ class SpectraGP(Surrogate):
         pairs = _measured(history.done, history.objective)
         points = np.array([e.point for e, _ in pairs])
         values = np.array([e.value for e, _ in pairs])
-        kept = representative(history.window.normalize(points), values, _MOST_SPECTRA)
+        kept = representative(history.window.normalize(points), values, MOST_SPECTRA)
         by_number = {e.number: v for e, v in zip(history.done, history.variances, strict=True)}
         return SpectralGP.fit(
             history.window,
