@@ -80,7 +80,9 @@ def test_overrides_reach_the_objects():
 
 def test_the_papers_experiment_is_a_diff():
     searcher = run_settings(["experiment=silver_paper"]).searcher
-    assert searcher == BayesianSearcher(model="loss", acquisition="local_penalization_ei", kernel="isotropic")
+    assert searcher == BayesianSearcher(
+        model="loss", acquisition="local_penalization_ei", kernel="isotropic", log=False
+    )
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ OF_THE_LOSS = {"two_step": "searcher.bayesian", "bayesian": "searcher"}
 
 def of_the_loss(name):
     key = OF_THE_LOSS.get(name)
-    return [] if key is None else [f"{key}.model=loss", f"{key}.acquisition=local_penalization"]
+    return [] if key is None else [f"{key}.model=loss", f"{key}.log=false", f"{key}.acquisition=local_penalization"]
 
 
 @pytest.mark.parametrize("name", TODAY)

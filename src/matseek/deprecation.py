@@ -58,7 +58,12 @@ SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """By today's dotted name of what has settings, today's names of settings by those of an earlier version."""
 
-_OF_VALUES: Final[Mapping[str, Any]] = {"structures": None, "model": "loss", "several": "qlognehvi"}
+_OF_VALUES: Final[Mapping[str, Any]] = {
+    "structures": None,
+    "model": "loss",
+    "log": False,
+    "several": "qlognehvi",
+}
 
 ADDED: Final[Mapping[str, Mapping[str, Any]]] = {
     # 0.1 -> 0.2: both searched boxes alone, and the Gaussian process was of the value

@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtrit
 
 FloatArray = npt.NDArray[np.float64]
 Status = Literal["pending", "done", "failed"]
@@ -107,6 +106,8 @@ class Evaluation:
             usual_spread: Standard deviation that is assumed where there are fewer than two replicates; with 0 the
                 bound is the value.
         """
+        from scipy.special import stdtrit  # takes a tenth of a second, and a ledger is read without it
+
         known = self.finite_replicates
         if len(known) < 2:
             return float(self.value + stdtrit(np.inf, CONFIDENCE) * usual_spread)

@@ -82,6 +82,7 @@ class BayesianSearcher(BatchSearcher):
     acquisition: str | Acquisition | None = None
     several: str | Acquisition = "qlognehvi"
     kernel: KernelName = "ard"
+    log: bool = True
     repeats: bool = False
     widening: Widening | None = field(default_factory=Widening)
     structures: OnStructures | None = field(default_factory=lambda: OnStructures(StructureGP()))
@@ -91,8 +92,12 @@ class BayesianSearcher(BatchSearcher):
         check(self, model=optional(one_of(MODELS)))
         optional(acquisition_of)("acquisition", self.acquisition)
         acquisition_of("several", self.several)
-        check(self, kernel=one_of(KERNELS), repeats=flag, widening=optional(of(Widening)))
+        check(self, kernel=one_of(KERNELS), log=flag, repeats=flag, widening=optional(of(Widening)))
         check(self, structures=optional(of(OnStructures)))
+        if self.model == "spectra" and self.kernel != "ard":
+            raise ValueError(
+                f"kernel={self.kernel!r} is a setting of the loss; with model=spectra every component has kernel='ard'"
+            )
 
     def check_space(self, space: Space) -> None:
         """Refuse what is neither structures nor has coordinates that the Gaussian process could learn on."""
@@ -142,7 +147,7 @@ class BayesianSearcher(BatchSearcher):
     @property
     def gp(self) -> ValueGP:
         """The Gaussian process of the values."""
-        return ValueGP(self.kernel)
+        return ValueGP(self.kernel, self.log)
 
     @property
     def surrogates(self) -> tuple[Surrogate, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from matseek.checks import check, of, one_of, whole
+from matseek.checks import check, flag, of, one_of, whole
 from matseek.core.history import History
 from matseek.core.objective import Objective
 from matseek.core.surrogate import FittedSurrogate, Look, Surrogate
@@ -28,19 +28,21 @@ _NO_BOX = "it learns in a box of coordinates, and these points have none"
 
 @dataclass(frozen=True)
 class ValueGP(Surrogate):
-    """A Gaussian process of the logarithm of the values, see :class:`~matseek.surrogates.log_values.LogWarp`.
+    """A Gaussian process of the values.
 
     Args:
         kernel: ``ard`` or ``isotropic``, see :meth:`matseek.surrogates.gp.GaussianProcess.fit`.
+        log: Whether it is one of the logarithm of the values, see :class:`~matseek.surrogates.log_values.LogWarp`.
     """
 
     name: ClassVar[str] = "gp"
     label: ClassVar[str] = "Gaussian process"
     look: ClassVar[Look | None] = ("#0072B2", "s")
     kernel: KernelName = "ard"
+    log: bool = True
 
     def __post_init__(self) -> None:
-        check(self, kernel=one_of(KERNELS))
+        check(self, kernel=one_of(KERNELS), log=flag)
 
     def reason_to_wait(self, history: History) -> str | None:
         """Points without coordinates of a box, or fewer than two different values."""
@@ -48,12 +50,14 @@ class ValueGP(Surrogate):
             return "it learns from the coordinates of a box"
         return None if informative(history.values) else "it needs two values that differ"
 
-    def fit(self, history: History) -> LogGaussianProcess:
+    def fit(self, history: History) -> GaussianProcess | LogGaussianProcess:
         """Of what has a value, over the present window; of too many observations, of a subset.
 
         Raises:
             ValueError: If there are fewer than two different values.
         """
+        if not self.log:
+            return self.fit_values(history, history.values, history.variances)
         warp = LogWarp.of(history.values)
         warped, variances = warp(history.values), warp.variances(history.values, history.variances)
         return LogGaussianProcess(self.fit_values(history, warped, variances), warp)

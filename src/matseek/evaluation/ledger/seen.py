@@ -92,7 +92,7 @@ class Seen:
                 self._of_iteration.setdefault(row.iteration, []).append(row.number)
             elif row.status == "pending" or row.number not in self._pending:
                 continue
-            self._evaluations[row.number] = evaluation_of(row, self._respond)
+            self._evaluations[row.number] = self.evaluation(row)
             (self._pending.add if row.status == "pending" else self._pending.discard)(row.number)
             self._all = None
         for event in (row for row in news.events if row.id > self._last_event):
