@@ -50,7 +50,7 @@ class FittedModels:
         if own is not None and set(own) <= set(window.names):
             return own
         # The columns of a category are no axes.
-        known = [name for name in window.names if name in self.problem.space.names]
+        known = [name for name, ordered in zip(window.names, window.ordered, strict=True) if ordered]
         if len(known) < 2:
             return None
         model = next((m for s in self.surrogates if (m := self.fitted(s.name)) is not None), None)
