@@ -1,4 +1,4 @@
-"""Bayesian optimisation over whole spectra beside the Gaussian process of the loss, and how far its intervals hold.
+"""Bayesian optimisation over whole spectra beside Gaussian processes of the loss and of its logarithm, and how far its intervals hold.
 
     python -m benchmarks.spectra [--problems silver gold_nanorods] [--methods spectra loss] [--seeds 10]
 
@@ -28,7 +28,8 @@ PROBLEMS = {"silver": silver, "gold_nanorods": gold_nanorods}
 METHODS = {
     "spectra": BayesianSearcher(BATCH, model="spectra"),
     "loss": BayesianSearcher(BATCH, model="loss"),
-    "qlogei": BayesianSearcher(BATCH, model="loss", acquisition="qlogei"),
+    "plain": BayesianSearcher(BATCH, model="loss", log=False),
+    "qlogei": BayesianSearcher(BATCH, model="loss", log=False, acquisition="qlogei"),
 }
 LEVELS = (0.5, 0.8, 0.95)
 
@@ -75,7 +76,7 @@ def main() -> None:
     """Run what is missing, and print medians."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--problems", nargs="+", choices=PROBLEMS, default=list(PROBLEMS))
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=["spectra", "loss"])
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=["spectra", "loss", "plain"])
     parser.add_argument("--seeds", type=int, default=10)
     options = parser.parse_args()
     torch.set_num_threads(1)
