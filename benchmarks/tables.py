@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable
+from statistics import mean, median
 from typing import Any
 
 import numpy as np
@@ -567,6 +568,36 @@ def pools(report: dict[str, Any]) -> str:
     return markdown(["list", "method", *heads, "CPU s a batch"], rows)
 
 
+def spectra(report: dict[str, Any]) -> str:
+    """Median best loss and the worst seed's, by what is modelled."""
+    rows = []
+    for name, methods in report["cells"].items():
+        for method, cells in methods.items():
+            best = {n: [cell["best"][n] for cell in cells.values()] for n in ("30", "60", "90")}
+            shown = [f"{median(values):.4f} ({max(values):.4f})" for values in best.values()]
+            seconds = median(cell["cpu_seconds_of_the_last_batch"] for cell in cells.values())
+            rows.append([f"`{name}`", SPECTRA[method], str(len(cells)), *shown, f"{seconds:.1f}"])
+    heads = [f"median (worst) after {n}" for n in (30, 60, 90)]
+    return markdown(["problem", "modelled", "seeds", *heads, "CPU s for 15 at 90"], rows)
+
+
+SPECTRA = {"spectra": "whole spectra", "loss": "log loss", "plain": "loss", "qlogei": "loss, qLogEI"}
+
+
+def coverage(report: dict[str, Any]) -> str:
+    """Share of the next batch inside central intervals of the model of spectra, by batch."""
+    rows = []
+    for name, methods in report["cells"].items():
+        covered = [cell["coverage"] for cell in methods["spectra"].values()]
+        for batch in covered[0]:
+            shares = [
+                " / ".join(f"{100 * mean(c[batch][kind][level] for c in covered):.0f}" for level in range(3))
+                for kind in ("loss", "spectra")
+            ]
+            rows.append([f"`{name}`", batch, *shares])
+    return markdown(["problem", "batch", "loss inside 50 / 80 / 95 %", "absorbances inside 50 / 80 / 95 %"], rows)
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     f.__name__: f
     for f in (
@@ -574,11 +605,15 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
         *(killing, killing_server, kernels, gp_scaling, resume, fuzz, ledger_speed, attack_executors, mutants),
         *(comparison, heptamer, islands, minima, adatom, sensitivity, scaling),
         *(emt_speed, mace_batch, painn_speed, painn_fidelity),
-        *(pools,),
+        *(pools, spectra, coverage),
         *(structures, structure_scaling, large_island, amortisation),
         *(best_possible, harder),
     )
 }
+
+
+SAME_FILE = {"coverage": "spectra"}
+"""Tables whose figures are in the file of another."""
 
 
 def main() -> None:
@@ -586,7 +621,7 @@ def main() -> None:
     for page in PAGES:
         text = page.read_text()
         for name in re.findall(r"<!-- table (\w+) -->", text):
-            report = json.loads((RESULTS / f"{name}.json").read_text())
+            report = json.loads((RESULTS / f"{SAME_FILE.get(name, name)}.json").read_text())
             body = f"{TABLES[name](report)}\n\n`{report['command']}`, goal: {report.get('goal', 'none set')}."
             pattern = rf"(<!-- table {name} -->\n).*?(<!-- end -->)"
             text = re.sub(pattern, lambda m, b=body: f"{m[1]}{b}\n{m[2]}", text, flags=re.DOTALL)

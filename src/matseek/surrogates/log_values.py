@@ -15,7 +15,7 @@ from matseek.surrogates.gp import GaussianProcess
 
 FloatArray = npt.NDArray[np.float64]
 
-_SHIFT = 0.1
+_SHIFT = 0.5
 """Distance of the least value from the logarithm's pole, as a fraction of the distance from it to the median."""
 
 _LEAST_SHIFT = 1e-3
