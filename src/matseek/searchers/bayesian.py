@@ -167,24 +167,25 @@ class BayesianSearcher(BatchSearcher):
             points = history.hypercube(n)
             return Proposal(points, ("lhs",) * len(points))
         events = () if self.widening is None else self.widening.events(history, self.name)
-        most = MOST_SPECTRA if self.modelled(history) == "spectra" else MOST_OBSERVATIONS
+        model = self.modelled(history)
+        most = MOST_SPECTRA if model == "spectra" else MOST_OBSERVATIONS
         events += _subset_begins(history, most)
         widened = history.after(events)
-        return Proposal(self._batch(n, widened), (self.name,) * n, events)
+        return Proposal(self._batch(n, widened, model), (self.name,) * n, events)
 
     def _explores(self, history: History) -> bool:
         return len(history.tried) < self.batch_on(history.space) or not informative(history.values)
 
-    def _usual(self, history: History) -> str:
+    def _usual(self, history: History, model: ModelName) -> str:
         """The acquisition that is taken where none is named."""
-        if self.modelled(history) == "spectra":
+        if model == "spectra":
             return "pathwise"
         return "local_penalization" if history.window.choices is None else "qlognei"
 
-    def _batch(self, n: int, history: History) -> np.ndarray:
-        usual = self.acquisition or self._usual(history)
+    def _batch(self, n: int, history: History, model: ModelName) -> np.ndarray:
+        usual = self.acquisition or self._usual(history, model)
         acquisition = acquisition_of("acquisition", self.several if history.goals else usual)
-        state = self.state(history)
+        state = self._state(history, model)
         with quiet_numerics():
             return history.window.unnormalize(acquisition.batch(state, n, history.rng()).numpy())
 
@@ -194,7 +195,10 @@ class BayesianSearcher(BatchSearcher):
         Args:
             history: Of at least two different values.
         """
-        if self.modelled(history) == "spectra":
+        return self._state(history, self.modelled(history))
+
+    def _state(self, history: History, model: ModelName) -> SearchState:
+        if model == "spectra":
             return search_state(SpectraGP().fit(history), history, repeats=self.repeats)
         if history.goals:
             gp = self.gp.fit_values(history, history.values, history.variances)

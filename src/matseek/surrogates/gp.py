@@ -32,7 +32,7 @@ from matseek.acquisition.state import ValuePaths
 from matseek.checks import numbers, of, one_of
 from matseek.core.space import BoxSpace
 from matseek.core.surrogate import FittedSurrogate
-from matseek.surrogates.pathwise import GPPaths
+from matseek.surrogates.pathwise import GPPaths, base_kernel
 from matseek.surrogates.periodic import PeriodicMatern
 
 logger = logging.getLogger(__name__)
@@ -216,9 +216,7 @@ class GaussianProcess(FittedSurrogate):
     @property
     def lengthscales(self) -> Tensor:
         """Length scale of each variable in window widths, shape ``(d,)``."""
-        kernel = self.model.covar_module
-        base = kernel.base_kernel if isinstance(kernel, ScaleKernel) else kernel
-        lengthscale: Tensor = base.lengthscale
+        lengthscale: Tensor = base_kernel(self.model).lengthscale
         scale = lengthscale.detach().reshape(-1).expand(self.space.dim)
         # On a circle of diameter 1 a window is an arc of length pi.
         return torch.where(torch.as_tensor(self.space.periodic), scale / math.pi, scale)

@@ -60,7 +60,7 @@ class GPPaths:
         with torch.no_grad():
             X, targets, noise = known(model)
             outcomes = len(targets)
-            size = straightened(_base(model), X[:1]).shape[-1]
+            size = straightened(base_kernel(model), X[:1]).shape[-1]
             frequencies = _frequencies(size, generator).expand(outcomes, -1, -1)
             weights = torch.randn(outcomes, 2 * _FEATURES, count, generator=generator, dtype=X.dtype)
             errors = torch.randn(outcomes, len(X), count, generator=generator, dtype=X.dtype)
@@ -69,11 +69,6 @@ class GPPaths:
             prior = paths._features(X) @ weights + errors * noise.sqrt().unsqueeze(-1)
             misfit = (targets - paths._mean).unsqueeze(-1) - prior
             return cls(model, frequencies, weights, torch.cholesky_solve(misfit, torch.linalg.cholesky(covariance)))
-
-    @property
-    def count(self) -> int:
-        """Number of samples, s."""
-        return int(self.weights.shape[-1])
 
     def __call__(self, x: Tensor) -> Tensor:
         """All samples at points ``(m, d)`` in unit coordinates, shape ``(s, m, k)``."""
@@ -94,7 +89,7 @@ class GPPaths:
 
     def _features(self, x: Tensor) -> Tensor:
         """Random features, shape ``(k, m, 2 f)``; their products have the kernel as expectation."""
-        phase = straightened(_base(self.model), x) @ self.frequencies.transpose(-1, -2)
+        phase = straightened(base_kernel(self.model), x) @ self.frequencies.transpose(-1, -2)
         amplitude = (_amplitude(self.model) / _FEATURES).sqrt().reshape(-1, 1, 1)
         return torch.cat([phase.cos(), phase.sin()], dim=-1) * amplitude
 
@@ -123,7 +118,8 @@ def known(model: SingleTaskGP) -> tuple[Tensor, Tensor, Tensor]:
     return X.reshape(-1, *X.shape[-2:])[0], targets, noise
 
 
-def _base(model: SingleTaskGP) -> Any:  # noqa: ANN401 -- GPyTorch's kernels are untyped
+def base_kernel(model: SingleTaskGP) -> Any:  # noqa: ANN401 -- GPyTorch's kernels are untyped
+    """A model's Matern kernel, without its amplitude."""
     kernel = model.covar_module
     return kernel.base_kernel if isinstance(kernel, ScaleKernel) else kernel
 

@@ -44,7 +44,13 @@ _CALIBRATION = (0.25, 25.0)
 """Bounds of the factor by which leave-one-out corrects a variance."""
 
 _PATHS = 64
-"""Samples from which a mean, a deviation and a posterior of the value are made."""
+"""Samples from which a deviation and a posterior of the value are made."""
+
+_LEAST_OFFSET = 1e-9
+"""Standard deviation of the offsets below which they are rounding."""
+
+_JITTER = 1e-10
+"""Variance that is added to every point, so that the covariance of the samples can be factorised."""
 
 _MOST_AT_ONCE = 2048
 """Points at which samples are evaluated at once, which bounds the memory."""
@@ -84,10 +90,7 @@ class SpectraGP(Surrogate):
             return "it learns from spectra, and this problem's responses are values"
         if history.space.as_box() is None:
             return "it learns in a box of coordinates, and these points have none"
-        spectra = [np.median(rows, axis=0) for _, rows in _measured(history.done, history.objective)]
-        if len(spectra) < 2 or not np.ptp(spectra, axis=0).max() > 0:
-            return "it needs two conditions whose spectra differ"
-        return None
+        return _too_little(_measured(history.done, history.objective))
 
     def fit(self, history: History) -> SpectralGP:
         """Of every condition with a spectrum, over the present window; of too many, of a subset.
@@ -96,10 +99,11 @@ class SpectraGP(Surrogate):
             ResponseError: If a response does not fit the objective.
             ValueError: If there is too little to learn from.
         """
-        reason = self.reason_to_wait(history)
-        if reason is not None or history.objective is None:
-            raise ValueError(f"nothing can be learnt yet: {reason}")
+        if history.objective is None:
+            raise ValueError(f"nothing can be learnt: {self.reason_to_wait(history)}")
         pairs = _measured(history.done, history.objective)
+        if (reason := _too_little(pairs)) is not None:
+            raise ValueError(f"nothing can be learnt yet: {reason}")
         points = np.array([e.point for e, _ in pairs])
         values = np.array([e.value for e, _ in pairs])
         kept = representative(history.window.normalize(points), values, MOST_SPECTRA)
@@ -133,6 +137,14 @@ def _measured(evaluations: Sequence[Evaluation], objective: Objective) -> list[t
     return pairs
 
 
+def _too_little(pairs: Sequence[tuple[Evaluation, FloatArray]]) -> str | None:
+    """Why measured spectra are too few to learn from; None where they are not."""
+    medians = [np.median(rows, axis=0) for _, rows in pairs]
+    if len(medians) < 2 or not np.ptp(medians, axis=0).max() > 0:
+        return "it needs two conditions whose spectra differ"
+    return None
+
+
 @dataclass(frozen=True, eq=False)
 class SpectralGP(FittedSurrogate):
     """Fitted Gaussian processes of scores; acquisitions see the value as samples, or as a moment-matched posterior.
@@ -145,7 +157,7 @@ class SpectralGP(FittedSurrogate):
         offset_scale: Unit of the offset; 0 where the value is that of the median spectrum.
         objective: The objective on the thinned wavelengths.
         whole: The problem's own objective.
-        seed: Of the samples that mean and deviation are made from.
+        seed: Of the samples that the deviation and the posterior of the value are made from.
     """
 
     space: BoxSpace
@@ -308,9 +320,6 @@ class SpectralGP(FittedSurrogate):
         return torch.where(torch.as_tensor(self.space.periodic), straight / np.pi, straight)
 
 
-_LEAST_OFFSET = 1e-9
-
-
 @dataclass(frozen=True, eq=False)
 class SpectralPaths:
     """Samples of the value: the objective on sampled spectra.
@@ -368,9 +377,6 @@ class SampledValue(Model):
         covariance = away @ away.transpose(-1, -2) + _JITTER * torch.eye(X.shape[-2], dtype=X.dtype)
         posterior = GPyTorchPosterior(MultivariateNormal(mean, covariance))
         return posterior if posterior_transform is None else posterior_transform(posterior)
-
-
-_JITTER = 1e-10
 
 
 def _score_noise(basis: SpectralBasis, replicates: FloatArray) -> FloatArray:

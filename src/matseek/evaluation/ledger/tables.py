@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import BigInteger, Column, Double, ForeignKey, Integer, LargeBinary, MetaData, Table
 
 from matseek.evaluation.ledger.values import StrictJson, Words
@@ -53,6 +55,22 @@ THINKING = Table(
 )
 """Wall time of one process's work without what was set aside, until the last thing that it wrote."""
 
+
+def _of_an_evaluation() -> list[Column[Any]]:
+    """What a row tells of an evaluation, whosever it is."""
+    return [
+        Column("proposer", Words, nullable=False),
+        Column("point", StrictJson, nullable=False),
+        Column("status", Words, nullable=False),
+        Column("value", Double),
+        Column("replicates", StrictJson, nullable=False),
+        Column("error", Words),
+        Column("asked_at", Words, nullable=False),
+        Column("finished_at", Words),
+        Column("response", LargeBinary),
+    ]
+
+
 ITERATIONS = Table(
     "iterations",
     METADATA,
@@ -66,15 +84,7 @@ EVALUATIONS = Table(
     METADATA,
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("iteration", ForeignKey("iterations.number"), nullable=False),
-    Column("proposer", Words, nullable=False),
-    Column("point", StrictJson, nullable=False),
-    Column("status", Words, nullable=False),
-    Column("value", Double),
-    Column("replicates", StrictJson, nullable=False),
-    Column("error", Words),
-    Column("asked_at", Words, nullable=False),
-    Column("finished_at", Words),
-    Column("response", LargeBinary),
+    *_of_an_evaluation(),
 )
 """One evaluation; its response is read only when asked for."""
 
@@ -97,15 +107,7 @@ EARLIER = Table(
     Column("origin", ForeignKey("origins.id"), nullable=False),
     Column("number", Integer, nullable=False),
     Column("iteration", Integer, nullable=False),
-    Column("proposer", Words, nullable=False),
-    Column("point", StrictJson, nullable=False),
-    Column("status", Words, nullable=False),
-    Column("value", Double),
-    Column("replicates", StrictJson, nullable=False),
-    Column("error", Words),
-    Column("asked_at", Words, nullable=False),
-    Column("finished_at", Words),
-    Column("response", LargeBinary),
+    *_of_an_evaluation(),
 )
 """One evaluation of an earlier campaign, as that campaign's ledger holds it."""
 
