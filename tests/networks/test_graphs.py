@@ -147,3 +147,18 @@ def test_a_cell_without_a_third_vector_and_a_system_without_a_template():
     assert torch.equal(receiver, source)
     np.testing.assert_allclose(along.norm(dim=1), 4.0, rtol=1e-6)
     assert len(receiver) == 8
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_mixed_precision_moves_no_edge(dtype):
+    atoms = fcc111("Pt", (6, 6, 2), vacuum=8)
+    system = AtomicSystem(atoms.positions, atoms.numbers, atoms.cell.array, (True, True, False), np.full(7, 78))
+    around = surroundings(system, 6.0)
+    generator = torch.Generator().manual_seed(0)
+    positions = torch.rand(8, 7, 3, generator=generator) * torch.tensor([16.0, 14.0, 5.0]) + torch.tensor([0, 0, 11.0])
+    exact = free_edges(around, positions)
+    with torch.autocast("cpu", dtype=dtype):
+        rough = free_edges(around, positions)
+    for a, b in zip(rough, exact, strict=True):
+        assert a.dtype == b.dtype
+        torch.testing.assert_close(a, b, rtol=0.0, atol=1e-5)

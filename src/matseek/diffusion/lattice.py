@@ -14,6 +14,7 @@ from torch import Tensor
 
 from matseek.checks import numbers
 from matseek.geometry.cells import shortest_basis
+from matseek.geometry.products import combine
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -152,19 +153,6 @@ class Lattice:
         density = 1 + 2 * (amplitudes * phases.cos()).sum(dim=-1, keepdim=True)
         over_waves = -2 * wide.unsqueeze(-1) * combine(amplitudes * phases.sin(), waves) / density
         return torch.where((sigma < self.switch).unsqueeze(-1), over_images, over_waves)
-
-
-def combine(x: Tensor, rows: Tensor) -> Tensor:
-    """``x @ rows`` without a matrix product, which autocast and TF32 would take in ten bits or fewer.
-
-    Args:
-        x: Shape ``(..., k)``.
-        rows: Shape ``(k, m)``.
-
-    Returns:
-        Shape ``(..., m)``.
-    """
-    return (x.unsqueeze(-1) * rows).sum(dim=-2)
 
 
 def _exponents(x: Tensor, sigma: Tensor, images: Tensor) -> Tensor:

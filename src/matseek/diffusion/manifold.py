@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from matseek.checks import check, flag, one_of, real, several, whole
-from matseek.diffusion.lattice import Lattice, combine
+from matseek.diffusion.lattice import Lattice
+from matseek.geometry.products import combine
 
 Walls = Literal["reflected", "truncated"]
 """What noise does at walls; see ``PeriodicSlab``."""

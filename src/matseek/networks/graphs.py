@@ -23,6 +23,7 @@ from vesin import NeighborList
 
 from matseek import checks
 from matseek.core.space import StructureSpace
+from matseek.geometry.products import combine
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -261,7 +262,7 @@ def free_edges(around: Surroundings, positions: Tensor) -> tuple[Tensor, Tensor,
     template = around.positions.expand(positions.shape[0], -1, -1)
     vectors = torch.cat([template, positions], dim=1).unsqueeze(1) - positions.unsqueeze(2)
     with torch.no_grad():
-        nearest = torch.round(vectors @ around.inverse) @ around.cell
+        nearest = combine(combine(vectors, around.inverse).round(), around.cell)
     vectors = (vectors - nearest).unsqueeze(3) + around.shifts
     near = (vectors.detach().square().sum(dim=-1) < around.cutoff**2) & around.allowed
     structure, receiver, source, image = near.nonzero(as_tuple=True)
