@@ -5,6 +5,23 @@ from matseek.spaces.adlayer import Adlayer
 from matseek.spaces.box import Box, CoordinateBox
 from matseek.spaces.chart import AtomChart
 from matseek.spaces.pool import Pool
+from matseek.spaces.regions import Cuboid, HeightField, Layer, Periodic, Region, Sphere
 from matseek.spaces.variables import Category, LinearConstraint, Variable
 
-__all__ = ["Adlayer", "AtomChart", "Box", "Category", "CoordinateBox", "LinearConstraint", "Pool", "Space", "Variable"]
+__all__ = [
+    "Adlayer",
+    "AtomChart",
+    "Box",
+    "Category",
+    "CoordinateBox",
+    "Cuboid",
+    "HeightField",
+    "Layer",
+    "LinearConstraint",
+    "Periodic",
+    "Pool",
+    "Region",
+    "Space",
+    "Sphere",
+    "Variable",
+]
