@@ -10,6 +10,7 @@ from scipy import stats
 from matseek.diffusion import (
     AdaptiveKT,
     ExponentialKT,
+    SpreadKT,
     boltzmann_log_weights,
     draw,
     effective_sample_size,
@@ -132,11 +133,40 @@ def test_adaptive_kt_is_bounded_falls_and_keeps_the_sample(energies, fraction, p
             assert ess(kt * 0.998) <= fraction * len(energies) * (1 + 1e-9)
 
 
+@given(ENERGIES, st.floats(1e-3, 1e3), st.floats(-1e3, 1e3), st.one_of(st.none(), st.floats(0.01, 20)))
+def test_kt_from_the_spread_knows_no_unit_and_no_offset(energies, scale, offset, previous):
+    kt = SpreadKT().kt(3, 10, energies, previous)
+    moved = SpreadKT().kt(3, 10, scale * energies + offset, None if previous is None else scale * previous)
+    assert moved == pytest.approx(scale * kt, rel=1e-6, abs=1e-9)
+    if previous is not None:
+        assert kt in (previous, pytest.approx(0.9 * previous), pytest.approx(0.7 * previous))
+
+
+def test_kt_begins_at_the_spread_whatever_atoms_that_nearly_overlap_have():
+    energies = torch.randn(4000, dtype=torch.float64, generator=generator(0))
+    assert SpreadKT(start=2.0).kt(0, 10, 0.01 * energies, None) == pytest.approx(0.02, rel=0.05)
+    energies[energies > 0.5] = 1e4
+    assert SpreadKT().kt(0, 10, energies, None) == pytest.approx(1.0, rel=0.05)
+    assert SpreadKT().kt(0, 10, torch.zeros(5), None) > 0
+
+
+def test_kt_falls_slowly_where_the_heat_capacity_is_above_one_and_stays_where_the_sample_would_be_small():
+    energies = torch.linspace(0, 1, 101, dtype=torch.float64)
+    assert SpreadKT().kt(1, 10, energies, 0.3) == pytest.approx(0.27)
+    assert SpreadKT().kt(1, 10, energies, 0.4) == pytest.approx(0.28)
+    low = 0.1  # weights of a fifth of the rows
+    assert effective_sample_size(boltzmann_log_weights(energies, 0.9 * low)) < 0.3 * len(energies)
+    assert SpreadKT().kt(1, 10, energies, low) == low
+
+
 def test_schedules_with_impossible_ends_are_refused():
     for build, message in [
         (lambda: ExponentialKT(high=0.01), "low=0.02"),
         (lambda: AdaptiveKT(low=0), "low=0"),
         (lambda: AdaptiveKT(fraction=1), "fraction=1"),
+        (lambda: SpreadKT(start=0), "kt.start=0"),
+        (lambda: SpreadKT(slow=1.0), "kt.slow=1.0"),
+        (lambda: SpreadKT(slow=0.5, fast=0.8), "kt.slow=0.5 must be at least kt.fast=0.8"),
     ]:
         with pytest.raises(ValueError, match=message):
             build()

@@ -194,3 +194,69 @@ class AdaptiveKT(_Range):
             middle = (below + above) / 2
             below, above = (below, middle) if enough(math.exp(middle)) else (middle, above)
         return min(math.exp(above), highest)
+
+
+_LEAST_SPREAD = 1e-12
+"""Of energies, in eV: kT of what has no spread at all."""
+
+
+@dataclass(frozen=True)
+class SpreadKT:
+    """Starts at the spread of the first energies and falls as their heat capacity allows, whatever their unit is.
+
+    The first kT is ``start`` spreads. Afterwards kT is multiplied by ``slow`` where the heat capacity
+    ``Var(E) / kT^2`` of what is trained on is above 1, and by ``fast`` where it is below: where energies still differ
+    by more than kT there is something to be sorted out. That is how annealing by constant thermodynamic speed sees it
+    (Salamon, Nulton, Harland, Pedersen, Ruppeiner and Liao, Comput. Phys. Commun. 49, 423 (1988)). kT falls no further
+    where the effective sample size of what is trained on would be below a fraction of its rows.
+
+    The spread is the distance of the median to the quantile below which 16 % of the energies lie, which is the standard
+    deviation of a normal distribution: atoms that nearly overlap make the upper half as wide as they like.
+
+    Args:
+        start: First kT in spreads.
+        slow: Factor of kT where the heat capacity is above 1.
+        fast: Factor of kT elsewhere.
+        fraction: Effective sample size that is kept, as a fraction of the rows of finite energy.
+
+    Raises:
+        ValueError: If a setting is out of its range, or slow is below fast.
+
+    Example:
+        >>> import torch
+        >>> energies = 0.01 * torch.arange(101, dtype=torch.float64)
+        >>> round(SpreadKT().kt(0, 10, energies, None), 4)
+        0.34
+    """
+
+    start: float = 1.0
+    slow: float = 0.9
+    fast: float = 0.7
+    fraction: float = 0.3
+
+    def __post_init__(self) -> None:
+        factor = real(above=0, below=1)
+        share = real(above=0, below=1, unit="a share of the rows")
+        check(self, "kt.", start=real(1e-6, 1e6, unit="spreads"), slow=factor, fast=factor, fraction=share)
+        if self.slow < self.fast:
+            raise ValueError(f"kt.slow={self.slow} must be at least kt.fast={self.fast}; swap them")
+
+    def kt(self, iteration: int, iterations: int, energies: Tensor, previous: float | None) -> float:  # noqa: ARG002
+        """KT in eV of an iteration, by the energies and the kT before."""
+        finite = energies[torch.isfinite(energies)].to(torch.float64)
+        spread = lower_spread(finite)
+        if previous is None:
+            return max(self.start * spread, _LEAST_SPREAD)
+        kt = previous * (self.slow if (spread / previous) ** 2 > 1 else self.fast)
+        kept = effective_sample_size(boltzmann_log_weights(finite, kt)) >= self.fraction * len(finite)
+        return kt if kept else previous
+
+
+def lower_spread(energies: Tensor) -> float:
+    """Median minus the quantile of 16 %: a standard deviation that the upper half has no part in.
+
+    Args:
+        energies: Shape ``(N,)``, finite, N at least 1.
+    """
+    low, middle = torch.quantile(energies, torch.tensor([0.158655, 0.5], dtype=energies.dtype)).tolist()
+    return float(middle - low)

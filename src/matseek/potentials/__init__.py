@@ -2,5 +2,6 @@
 
 from matseek.core.potential import BatchedCalculator
 from matseek.potentials.emt import BatchedEMT
+from matseek.potentials.lennard_jones import ClusterLennardJones
 
-__all__ = ["BatchedCalculator", "BatchedEMT"]
+__all__ = ["BatchedCalculator", "BatchedEMT", "ClusterLennardJones"]
