@@ -1,3 +1,4 @@
+import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
@@ -131,3 +132,47 @@ def test_mistakes_at_the_desk(matseek, tmp_path):
     assert code == 2
     assert "has no oracle to run" in output
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_target_is_changed_at_the_desk(matseek, tmp_path):
+    at = np.linspace(400, 700, 31)
+    for name, peak in (("blue", 450.0), ("red", 650.0)):
+        target = pd.DataFrame({"wavelength": at, "absorbance": np.exp(-(((at - peak) / 60) ** 2))})
+        target.to_csv(tmp_path / f"{name}.csv", index=False)
+    common = ["problem=laboratory", "searcher=lhs", "searcher.batch_size=3"]
+    assert matseek("ask", "lab", *common, "data=blue.csv", "-o", "first.csv")[0] == 0
+    code, output = matseek("ask", "lab", *common, "data=red.csv")
+    assert code == 2
+    assert "add history=lab to go on with another target" in output
+    code, output = matseek("ask", "lab", *common, "data=red.csv", "history=lab")
+    assert code == 2
+    assert "3 evaluations have no result yet" in output
+    spectra = {str(w): np.exp(-(((w - np.array([450.0, 550.0, 640.0])) / 60) ** 2)) for w in at}
+    write_table(read_table(tmp_path / "first.csv").assign(**spectra), tmp_path / "told.csv")
+    code, output = matseek("tell", "lab", "told.csv")
+    assert code == 0, output
+    code, output = matseek("ask", "lab", *common, "data=red.csv", "history=lab", "-o", "second.csv")
+    assert code == 0, output
+    assert (tmp_path / "lab" / "ledger.1.db").is_file()
+    assert "red.csv" in (tmp_path / "lab" / "config.yaml").read_text()
+    assert list(read_table(tmp_path / "second.csv")["evaluation"]) == [1, 2, 3]
+    code, output = matseek("ask", "lab", "-o", "third.csv")
+    assert code == 0, output
+    assert list(read_table(tmp_path / "third.csv")["evaluation"]) == [4, 5, 6]
+
+
+def test_status_puts_what_meets_the_constraints_first(matseek, tmp_path):
+    bound = (
+        "problem.outcome_constraints=[{_target_: matseek.problems.OutcomeConstraint, outcome: {_target_: "
+        "matseek.problems.LinearCombination, name: silver, coefficients: {QAgNO3: 1}}, upper: 15}]"
+    )
+    code, output = matseek("ask", "lab", "problem=laboratory", "searcher=lhs", "searcher.batch_size=4", bound)
+    assert code == 0, output
+    asked = read_table(tmp_path / "lab" / "batch-1.csv")
+    assert asked["QAgNO3 (%)"].min() < 15 < asked["QAgNO3 (%)"].max()
+    # The more silver, the lower the value: the only one that surely meets the constraint has the highest.
+    write_table(asked.assign(value=-7 - asked["QAgNO3 (%)"].rank() / 10), tmp_path / "told.csv")
+    assert matseek("tell", "lab", "told.csv")[0] == 0
+    code, output = matseek("status", "lab")
+    assert code == 0, output
+    assert output.index("-7.1") < output.index("-7.4"), output

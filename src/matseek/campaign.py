@@ -16,7 +16,7 @@ from matseek.core.history import History
 from matseek.core.problem import Laboratory, Problem
 from matseek.core.records import HELD, JUDGED, OPENING, RECOGNISED, RELAXED, Evaluation, Event, Proposal
 from matseek.core.searcher import Searcher, open_with
-from matseek.errors import BudgetError, LedgerMismatchError
+from matseek.errors import BudgetError, ConfigurationError, LedgerMismatchError
 from matseek.evaluation import Evaluator, Ledger
 from matseek.evaluation.batch import Batch, read_results
 from matseek.evaluation.earlier import set_aside, sources_of, take_in
@@ -99,6 +99,11 @@ class Campaign(Record):
         end_with_parent(self.place)
         self.ledger: Ledger
         sources = sources_of(history)
+        if sources and not searcher.reads_earlier:
+            raise ConfigurationError(
+                f"searcher={searcher.name} begins with structures of its own and would not look at history="
+                f"{list(sources)}; leave history out, or take searcher=bayesian, network or godiff"
+            )
         if self.leads:
             sources = set_aside(ledger, sources, problem, searcher.name, seed)
         super().__init__(problem, searcher, Ledger(ledger if self.leads else None), seed, stop)

@@ -26,6 +26,7 @@ from matseek.terminal import Telling, fail, frame_table, out, table, told_plainl
 if TYPE_CHECKING:
     from matseek.campaign import Campaign
     from matseek.configuration import RunSettings
+    from matseek.core.problem import Problem
     from matseek.core.records import Evaluation
     from matseek.record import Record
 
@@ -161,7 +162,7 @@ def tell(
         campaign = _at_the_desk(run_dir, [], telling, trust=trust)
         campaign.tell(read_table(results), resampling=resample)
         page = campaign.write(run_dir)
-        _show_status(run_dir)
+        _show_status(run_dir, campaign.problem)
         out.print(f"open {page.resolve()}", highlight=False, soft_wrap=True)
 
 
@@ -192,12 +193,12 @@ def report(
 
 
 @app.command()
-def status(run_dir: RunDir, debug: Debug = False) -> None:
+def status(run_dir: RunDir, trust: Trust = False, debug: Debug = False) -> None:
     """Tell how a campaign stands; it may be running meanwhile."""
     with told_plainly(debug=debug) as telling:
         _require_campaign(run_dir)
         telling.log_in(run_dir)
-        _show_status(run_dir)
+        _show_status(run_dir, _recorded(run_dir, telling, trust=trust).problem if _has_constraints(run_dir) else None)
 
 
 @app.command()
@@ -220,7 +221,8 @@ def watch(
                 return record.report.draw(RunFolder(folder))
 
         try:
-            page = watching.watch(RunFolder(run_dir).ledger, interval, draw, once=once)
+            ledger, ranking = RunFolder(run_dir).ledger, record.problem.ranked
+            page = watching.watch(ledger, interval, draw, once=once, ranking=ranking)
         except KeyboardInterrupt:
             out.print("no longer watched; the campaign goes on", highlight=False)
             return
@@ -260,15 +262,18 @@ def _at_the_desk(run_dir: Path, overrides: Sequence[str], telling: Telling, *, t
     with out.status("loading torch and BoTorch"):
         from matseek.configuration import quoted, recorded_settings, run_settings
         from matseek.errors import ConfigurationError
+        from matseek.evaluation.ledger import address_text
         from matseek.runs import keep_config
 
-        if overrides and RunFolder(run_dir).config.is_file():
-            raise ConfigurationError(
-                f"{run_dir} holds a campaign already, so {list(overrides)} would change it; leave them out, or name "
-                "another folder"
-            )
         if overrides:
             settings = run_settings([*overrides, f"run_dir={quoted(run_dir)}"])
+            own = address_text(RunFolder(run_dir).ledger)
+            if RunFolder(run_dir).config.is_file() and own not in map(address_text, settings.history):
+                raise ConfigurationError(
+                    f"{run_dir} holds a campaign already, so {list(overrides)} would change it; leave them out, name "
+                    f"another folder, or add history={run_dir} to go on with another target: what is measured is then "
+                    "scored by it, and the ledger so far is set aside"
+                )
         else:
             _require_campaign(run_dir)
             telling.log_in(run_dir)
@@ -311,11 +316,26 @@ def _placed(folder: Path) -> Iterator[Path]:
         ) from error
 
 
-def _show_status(run_dir: Path) -> None:
+def _has_constraints(run_dir: Path) -> bool:
+    """Whether a folder's problem has constraints on outcomes, which only the problem can tell of an evaluation."""
+    from omegaconf import DictConfig, OmegaConf
+    from yaml import YAMLError
+
+    try:
+        config = OmegaConf.load(RunFolder(run_dir).config)
+    except (OSError, ValueError, YAMLError):  # it was damaged, and the ledger tells what there is to tell
+        return False
+    return isinstance(config, DictConfig) and bool(OmegaConf.select(config, "problem.outcome_constraints"))
+
+
+def _show_status(run_dir: Path, problem: Problem | None) -> None:
+    """How a campaign stands; without the problem, from its ledger alone."""
+    from matseek.core.records import ranked
     from matseek.evaluation import LedgerReader
     from matseek.standing import Standing
 
-    now = Standing.of(LedgerReader(RunFolder(run_dir).ledger))
+    ranking = ranked if problem is None else problem.ranked
+    now = Standing.of(LedgerReader(RunFolder(run_dir).ledger), ranking=ranking)
     if now is None:
         out.print("the campaign has not begun")
         return

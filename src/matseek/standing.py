@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,19 +49,26 @@ class Standing:
     stopped_by: str | None
 
     @classmethod
-    def of(cls, ledger: LedgerReader, count: int = 5) -> Standing | None:
+    def of(
+        cls,
+        ledger: LedgerReader,
+        count: int = 5,
+        ranking: Callable[[Iterable[Evaluation]], list[Evaluation]] = ranked,
+    ) -> Standing | None:
         """The standing of a ledger's campaign; None as long as it holds none.
 
         Args:
             ledger: The ledger.
             count: Most evaluations in :attr:`best`.
+            ranking: Sorts what has a value, the best first: the problem's where it has constraints on outcomes, which
+                a ledger does not tell, see :meth:`matseek.core.problem.Problem.ranked`.
         """
         identity, evaluations, events = ledger.identity, ledger.evaluations(), ledger.events()
         if identity is None:
             return None
         # All from one look: the campaign may write at any moment.
         batches = {e.iteration for e in evaluations}
-        done = ranked(evaluations)
+        done = ranking(evaluations)
         stops = [e.data for e in events if e.kind == STOPPED]
         ended = bool(stops) and stops[-1]["evaluations"] == len(evaluations)
         return cls(

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from rich.live import Live
 from rich.table import Table
 
+from matseek.core.records import Evaluation, ranked
 from matseek.evaluation import LedgerReader
 from matseek.standing import Standing
 from matseek.terminal import out, table
 
 
-def watch(ledger: Path, interval: float, draw: Callable[[], Path], *, once: bool = False) -> Path | None:
+def watch(
+    ledger: Path,
+    interval: float,
+    draw: Callable[[], Path],
+    *,
+    once: bool = False,
+    ranking: Callable[[Iterable[Evaluation]], list[Evaluation]] = ranked,
+) -> Path | None:
     """Show how a campaign stands until it ends.
 
     Args:
@@ -22,6 +30,7 @@ def watch(ledger: Path, interval: float, draw: Callable[[], Path], *, once: bool
         interval: Seconds between two looks.
         draw: Draws the figures and the page, and gives the page's path.
         once: Look and draw once, whether or not the campaign goes on.
+        ranking: How the best evaluations are found, see :meth:`matseek.standing.Standing.of`.
 
     Returns:
         The page; None if there was nothing to draw.
@@ -35,7 +44,7 @@ def watch(ledger: Path, interval: float, draw: Callable[[], Path], *, once: bool
     try:
         with Live(console=out, auto_refresh=False) as live:
             while True:
-                now = Standing.of(reader)
+                now = Standing.of(reader, ranking=ranking)
                 live.update(_shown(now), refresh=True)
                 ended = now is not None and now.stopped_by is not None
                 if now is not None and now.settled and (now.complete > drawn or once):

@@ -23,7 +23,7 @@ from matseek.insight.stopping import LossLevel
 from matseek.potentials import BatchedEMT
 from matseek.problems import RecipeProblem, SpectralMatch, StructureProblem
 from matseek.record import Record
-from matseek.searchers import BayesianSearcher, LatinHypercube, TwoStepSearcher
+from matseek.searchers import BayesianSearcher, LatinHypercube, RandomStructureSearch, TwoStepSearcher
 from matseek.spaces import Adlayer, Box, LinearConstraint, Variable
 from tests.conftest import WAVELENGTHS, Counting, bands, bowl
 
@@ -408,3 +408,11 @@ def test_what_was_known_before_changes_the_draws_alone():
     known = replace(nothing, earlier=proposed.evaluations)
     assert known.rng().random() == known.rng().random() != nothing.rng().random()
     assert known.after((Event("k", "m"),)).earlier == known.earlier
+
+
+def test_who_begins_with_structures_of_its_own_refuses_a_history(tmp_path):
+    path = tmp_path / "atoms.db"
+    Campaign(island(), LatinHypercube(5), path, seed=1).run(5)
+    with pytest.raises(ConfigurationError, match=r"searcher=rss begins with structures of its own.*leave history out"):
+        Campaign(island(), RandomStructureSearch(), tmp_path / "rss.db", history=path)
+    assert not (tmp_path / "rss.db").exists()

@@ -1,5 +1,6 @@
 """The loop's own steps, without training between them."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -41,11 +42,11 @@ def valley(points):
 class Loop:
     """A loop over recipes, in this process, and what Lightning would give it."""
 
-    def __init__(self, budget=18, ledger=None, space=SPACE, judge=None, oracle=valley, **settings):
+    def __init__(self, budget=18, ledger=None, space=SPACE, judge=None, oracle=valley, earlier=(), **settings):
         self.oracle = Counting(oracle)
         self.problem = RecipeProblem(space, self.oracle)
         self.settings = GODiffSearcher(**(SETTINGS | settings))
-        self.evaluator = Evaluator(self.problem, ledger or Ledger(None), budget, seed=3, judge=judge)
+        self.evaluator = Evaluator(self.problem, ledger or Ledger(None), budget, seed=3, judge=judge, earlier=earlier)
         self.domain = domain_of(self.problem, self.settings.sampler.schedule, self.settings.network, 3)
         self.buffer = ReplayBuffer(self.settings.buffer, seed=3)
         self.module = ScoreMatching(self.domain.network, force_weight=0.0)
@@ -213,3 +214,16 @@ def test_pending_evaluations_of_an_iteration_are_no_results():
     loop.evaluator.ledger.record([(2, Measurement(0.7, np.array([0.7])))])
     points, values, numbers, forces = loop.loop._results(list(loop.evaluator.evaluations()))
     assert (points.tolist(), values.tolist(), numbers.tolist(), forces) == ([[2.0, 0.5]], [0.7], [2], None)
+
+
+def test_earlier_evaluations_are_trained_on_from_the_first_iteration_on():
+    known = Loop().iterate([0]).evaluator.evaluations(status="done")
+    earlier = tuple(replace(e, number=k - 1, value=e.value - 100) for k, e in zip((0, 1), known, strict=False))
+    beyond = replace(known[0], number=-2, point=np.array([12.0, 0.0]))
+    loop = Loop(earlier=(beyond, *earlier)).iterate([0])
+    own = [e.number for e in loop.evaluator.evaluations(status="done")]
+    assert loop.buffer.evaluations.tolist() == [-1, 0, *own]
+    assert loop.buffer.buffer_energies.min() == min(e.value for e in earlier)
+    loop.loop.on_train_start(loop.trainer, loop.module)  # the checkpoint goes with the ledger
+    loop.iterate([1])
+    assert loop.buffer.evaluations.tolist()[:2] == [-1, 0]

@@ -109,3 +109,10 @@ def test_who_sees_the_value_alone_refuses(searcher):
     with pytest.raises(ValueError, match=r"also wants least currin; take searcher=bayesian, lhs or random"):
         Campaign(problem, searcher, seed=0).run(60)
     assert len(Campaign(problem, LatinHypercube(5), seed=0).run(5).ledger.evaluations()) == 5
+
+
+def test_an_acquisition_of_one_value_is_refused_where_several_goals_are_wanted():
+    problem = branin_currin(further_objectives=[FurtherObjective(CURRIN)])
+    with pytest.raises(ValueError, match=r"acquisition=qLogEI looks at one value.*as searcher.several, or leave"):
+        Campaign(problem, BayesianSearcher(4, acquisition="qlogei"), seed=0).run(8)
+    BayesianSearcher(4, acquisition="qlogei").check_problem(branin_currin())

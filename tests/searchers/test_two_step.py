@@ -4,7 +4,8 @@ import pytest
 from matseek import Campaign
 from matseek.configuration import run_settings
 from matseek.problems import RecipeProblem
-from matseek.searchers import BayesianSearcher, NetworkSearcher, Stage, TwoStepSearcher
+from matseek.searchers import BayesianSearcher, LatinHypercube, NetworkSearcher, Stage, TwoStepSearcher
+from matseek.spaces import Box, Variable
 from matseek.surrogates.training import Training
 
 NETWORK = NetworkSearcher(training=Training(members=2, hidden=(16,), epochs=20, learning_rate=1e-2), starts=8, least=4)
@@ -136,3 +137,15 @@ def test_a_batch_that_is_asked_is_as_large_as_the_one_that_is_run(problem):
     campaign = Campaign(problem, two_step(batch_size=4, side_by_side="full", schedule=(Stage(1, ("lhs", "bayesian")),)))
     assert len(campaign.ask().points) == 8
     assert len(Campaign(problem, two_step(batch_size=4)).ask().points) == 4
+
+
+def test_there_is_room_where_every_proposer_of_the_stage_may_repeat():
+    problem = RecipeProblem(Box([Variable("x", 0, 2, step=1)]), lambda X: X[:, 0])
+    history = Campaign(problem, LatinHypercube(2), seed=0).run(2).history()
+    again = BayesianSearcher(repeats=True)
+    stages = (Stage(1, ("bayesian",)),), (Stage(1, ("bayesian", "network")),)
+    alone, beside = (two_step(schedule=schedule, bayesian=again, batch_size=1) for schedule in stages)
+    assert alone.room(history) is None
+    assert beside.room(history) == 1
+    assert two_step(schedule=stages[0], batch_size=1).room(history) == 1
+    assert len(Campaign(problem, alone, seed=0).run(6).ledger.evaluations()) == 6

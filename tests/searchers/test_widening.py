@@ -1,8 +1,13 @@
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import numpy as np
 import pytest
 
 from matseek import Campaign
-from matseek.problems import RecipeProblem
+from matseek.core.history import History
+from matseek.core.records import Evaluation
+from matseek.problems import LinearCombination, OutcomeConstraint, RecipeProblem
 from matseek.searchers import BayesianSearcher, Widening
 from matseek.spaces import Box, LinearConstraint, Variable
 
@@ -62,3 +67,39 @@ def test_the_record_gives_the_same_windows_again(tmp_path):
 def test_bad_rules_are_refused(value):
     with pytest.raises(ValueError, match=r"widening.share=.* must be a number in \(0, 1\]"):
         Widening(share=value)
+
+
+def at(x, value, number, *, replicates=(), status="done"):
+    return Evaluation(
+        number=number,
+        iteration=0 if number < 1 else 1,
+        proposer="bayesian",
+        point=np.array([x, 0.5]),
+        status=status,
+        value=value,
+        replicates=np.array(replicates or [value]),
+        error=None,
+        asked_at=datetime.now(UTC),
+        finished_at=None,
+        load_response=lambda: None,
+    )
+
+
+def test_the_best_is_the_campaigns_own_that_is_feasible_and_can_be_trusted():
+    space = campaign(2.0).problem.space
+    at_edge = (at(4.0, 0.3, 1), at(3.99, 0.4, 2), at(2.0, 0.5, 3))
+    history = History(space, 0, 2, at_edge, ())
+    assert [e.data["side"] for e in Widening().events(history, "bayesian")] == ["high"]
+    earlier = replace(history, earlier=(at(2.0, 0.0, 0),))
+    assert len(Widening().events(earlier, "bayesian")) == 1
+    inside = replace(history, evaluations=(*at_edge, at(2.0, 0.0, 4)))
+    assert Widening().events(inside, "bayesian") == ()
+    bound = OutcomeConstraint(LinearCombination("sum", {"x": 1}), lower=2.5)
+    feasible = RecipeProblem(space, None, outcome_constraints=[bound])
+    assert len(Widening().events(replace(inside, goals=feasible.goals), "bayesian")) == 1
+    nothing = OutcomeConstraint(LinearCombination("sum", {"x": 1}), lower=5.0)
+    none = RecipeProblem(space, None, outcome_constraints=[nothing])
+    assert Widening().events(replace(inside, goals=none.goals), "bayesian") == ()
+    scattered = at(2.0, 0.0, 4, replicates=[-1.0, 0.0, 1.0])
+    steady = tuple(at(e.point[0], e.value, e.number, replicates=[e.value] * 3) for e in at_edge)
+    assert len(Widening().events(replace(history, evaluations=(*steady, scattered)), "bayesian")) == 1

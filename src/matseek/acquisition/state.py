@@ -19,10 +19,10 @@ from matseek.geometry.polytope import Polytope
 
 _POOL = 1024
 _LOCAL_POOL = 256
-_SPACING = 1e-3
+SPACING = 1e-3
 """Points closer than this in every coordinate, as a fraction of the feasible extent, count as the same recipe."""
 
-_CLOSEST = 1e-9
+CLOSEST = 1e-9
 """The same of points that are listed one by one."""
 
 
@@ -185,6 +185,6 @@ class SearchState:
             Shape ``(1, d)``.
         """
         distance = self.distance(ranked, chosen)
-        new = distance > (_CLOSEST if self.listed else _SPACING)
+        new = distance > (CLOSEST if self.listed else SPACING)
         index = int((new.to(torch.int64) if new.any() else distance).argmax())
         return ranked[index : index + 1]

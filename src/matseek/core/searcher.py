@@ -108,6 +108,9 @@ class Searcher(ABC):
     serves_goals: ClassVar[bool] = False
     """Whether further objectives and constraints on outcomes do not mislead it: it models them, or no values at all."""
 
+    reads_earlier: ClassVar[bool] = True
+    """Whether evaluations of earlier campaigns change what it proposes; a campaign that has some refuses it if not."""
+
     @property
     def title(self) -> str:
         """The label, and what tells these settings from the usual ones."""

@@ -96,7 +96,7 @@ class Iterations(pl.Callback):
         buffer = self.buffer
         fits = buffer.positions.shape[1:] == self.domain.manifold.shape
         if fits and trainer.is_global_zero:
-            known = {e.number: e.value for e in self.evaluator.evaluations(status="done")}
+            known = {e.number: e.value for e in self.evaluator.history().done}
             pairs = zip(buffer.evaluations.tolist(), buffer.energies.tolist(), strict=True)
             fits = all(known.get(number) == energy for number, energy in pairs)
         if not fits:
@@ -112,14 +112,9 @@ class Iterations(pl.Callback):
         result = self._recorded(trainer, iteration)
         if result is None:
             result = self._chosen(trainer, pl_module, iteration)
-        points, values, numbers, forces = result
-        if len(values):
-            self.buffer.add(
-                self.domain.tensor(points),
-                torch.as_tensor(values),
-                torch.as_tensor(numbers),
-                None if forces is None else torch.as_tensor(forces),
-            )
+        if not iteration:
+            self._keep(self._earlier(trainer))
+        self._keep(result)
         if not len(self.buffer):
             logger.warning("iteration %d: nothing to learn from, every evaluation has failed", iteration + 1)
             return
@@ -129,7 +124,27 @@ class Iterations(pl.Callback):
         self.buffer.refill(
             self.settings.kt.kt(min(iteration, self.iterations - 1), self.iterations, trained_on, previous)
         )
-        self._log(trainer, pl_module, iteration, values)
+        self._log(trainer, pl_module, iteration, result[1])
+
+    def _keep(self, found: _Found) -> None:
+        """Put results into the buffer's archive."""
+        points, values, numbers, forces = found
+        if len(values):
+            self.buffer.add(
+                self.domain.tensor(points),
+                torch.as_tensor(values),
+                torch.as_tensor(numbers),
+                None if forces is None else torch.as_tensor(forces),
+            )
+
+    def _earlier(self, trainer: pl.Trainer) -> _Found:
+        """Results of earlier campaigns at points that might be sampled here, in every process."""
+        result: _Found | None = None
+        if trainer.is_global_zero:
+            earlier = self.evaluator.history().earlier
+            refused = self.domain.refusals(np.array([e.point for e in earlier])) if earlier else []
+            result = self._results([e for e, reason in zip(earlier, refused, strict=True) if not reason])
+        return self._shared(trainer, result)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """End the fit where the budget is spent, or the campaign has what it was after."""

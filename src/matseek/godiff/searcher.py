@@ -41,9 +41,11 @@ class GODiffSearcher(Searcher):
     Rønne, Vegge and Bhowmik, "GO-Diff", arXiv 2510.13448 (2025). An iteration is an epoch of one ``Trainer.fit``:
     samples are drawn and evaluated, the replay buffer is drawn anew from all evaluations by their Boltzmann weights
     at this iteration's kT, and the network takes its steps. Samples of the first iteration are uniform: that is what a
-    network that knows nothing samples. After each iteration a checkpoint is written beside the ledger; a run that was
-    killed goes on from it, and without it learns again from what the ledger holds. At the end the network itself is
-    written beside the ledger, as a model that other searches may start from (:mod:`matseek.godiff.zoo`).
+    network that knows nothing samples. Evaluations of earlier campaigns (``history=``) are trained on from the first
+    iteration on, as far as they might be sampled here. After each iteration a checkpoint is written beside the
+    ledger; a run that was killed goes on from it, and without it learns again from what the ledger holds. At the
+    end the network itself is written beside the ledger, as a model that other searches may start from
+    (:mod:`matseek.godiff.zoo`).
 
     The defaults take fewer and larger steps than the paper's 2,000 at 1e-4 (``experiment=adatom_paper``), and noise
     that falls geometrically: without surrogate relaxation it is little noise that must be learnt well.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -101,29 +102,44 @@ class ReplicateSpread(Outcome):
 
 
 @dataclass(frozen=True)
-class PeakPosition(Outcome):
-    """Wavelength of the highest absorbance of the median spectrum of a condition.
+class _OfPeak(Outcome):
+    """Read from the highest peak of the median spectrum of a condition, between two wavelengths."""
 
-    Args:
-        name: Name in tables.
-        between: Wavelengths in nm between which the peak is looked for; None for all.
-    """
-
-    name: str = "peak_position"
+    name: str = ""
     unit: str = "nm"
     between: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
         check(self, name=text, unit=label, between=optional(several(real(unit="nm"), 2, 2)))
 
+    @abstractmethod
+    def _read(self, at: FloatArray, spectrum: FloatArray) -> float:
+        """The outcome of absorbances ``(m,)`` at wavelengths in nm, shape ``(m,)``."""
+
     def reader(self, space: BoxSpace, objective: Objective | None) -> Callable[[Evaluation], float]:  # noqa: ARG002
-        """The position; refused without spectra."""
+        """The outcome; refused without spectra."""
         at, kept = _range(self.name, objective, self.between)
-        return _of_median(lambda spectrum: float(at[spectrum[kept].argmax()]))
+        return _of_median(lambda spectrum: self._read(at, spectrum[kept]))
 
 
 @dataclass(frozen=True)
-class PeakWidth(Outcome):
+class PeakPosition(_OfPeak):
+    """Wavelength of the highest absorbance of the median spectrum of a condition.
+
+    Args:
+        name: Name in tables.
+        unit: Unit in tables.
+        between: Wavelengths in nm between which the peak is looked for; None for all.
+    """
+
+    name: str = "peak_position"
+
+    def _read(self, at: FloatArray, spectrum: FloatArray) -> float:
+        return float(at[spectrum.argmax()])
+
+
+@dataclass(frozen=True)
+class PeakWidth(_OfPeak):
     """Full width at half maximum of the highest peak of the median spectrum of a condition.
 
     Half way down from the maximum to the least absorbance, interpolated linearly; a side that does not fall so far ends
@@ -131,25 +147,14 @@ class PeakWidth(Outcome):
 
     Args:
         name: Name in tables.
+        unit: Unit in tables.
         between: Wavelengths in nm between which the peak is looked for; None for all.
     """
 
     name: str = "peak_width"
-    unit: str = "nm"
-    between: Sequence[float] | None = None
 
-    def __post_init__(self) -> None:
-        check(self, name=text, unit=label, between=optional(several(real(unit="nm"), 2, 2)))
-
-    def reader(self, space: BoxSpace, objective: Objective | None) -> Callable[[Evaluation], float]:  # noqa: ARG002
-        """The width; refused without spectra."""
-        at, kept = _range(self.name, objective, self.between)
-
-        def width(spectrum: FloatArray) -> float:
-            band = spectrum[kept]
-            return _half_width(at, band) + _half_width(-at[::-1], band[::-1])
-
-        return _of_median(width)
+    def _read(self, at: FloatArray, spectrum: FloatArray) -> float:
+        return _half_width(at, spectrum) + _half_width(-at[::-1], spectrum[::-1])
 
 
 def _range(

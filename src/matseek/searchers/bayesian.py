@@ -132,6 +132,12 @@ class BayesianSearcher(BatchSearcher):
                 f"searcher.model=spectra needs spectra, but problem {problem.name!r} answers with a single value; take "
                 "searcher.model=loss, or leave it out"
             )
+        if self.acquisition is not None and problem.goals and in_box:
+            raise ValueError(
+                f"searcher.acquisition={acquisition_of('acquisition', self.acquisition).label} looks at one value, but "
+                f"problem {problem.name!r} has further objectives or constraints on outcomes; name an acquisition that "
+                "looks at state.goals as searcher.several, or leave acquisition out"
+            )
         if self.model == "spectra" and problem.goals:
             raise ValueError(
                 f"searcher.model=spectra models one value, but problem {problem.name!r} has further objectives or "

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from matseek.acquisition.optimize import maximize
+from matseek.acquisition.state import CLOSEST, SPACING
 from matseek.candidates import AcquisitionRelaxation, OnStructures, StructureSearch
 from matseek.checks import check, flag, of, one_of, optional, real, whole
 from matseek.core.history import History
@@ -33,12 +34,6 @@ FloatArray = npt.NDArray[np.float64]
 SearchName = Literal["gradient", "grid"]
 SEARCHES: tuple[SearchName, ...] = ("gradient", "grid")
 NETWORK_WAITS = "network_waits"
-
-_SAME = 1e-3
-"""Points closer than this in every coordinate, as a fraction of the feasible extent, count as the same recipe."""
-
-_CLOSEST = 1e-9
-"""The same of points that are listed one by one."""
 
 _HALVINGS = 64
 """Times that the distance between the recipes of a batch is halved, at most."""
@@ -340,7 +335,7 @@ def _ranked(score: Callable[[Tensor], Tensor], points: FloatArray, chunk: int) -
 
 def _scatter(centres: FloatArray, n: int, reach: float, window: BoxSpace, rng: np.random.Generator) -> FloatArray:
     """Feasible points around some centres, about a reach away, shape ``(n, d)``."""
-    steps = rng.standard_normal((n, window.dim)) * (max(reach, _SAME) / np.sqrt(window.dim))
+    steps = rng.standard_normal((n, window.dim)) * (max(reach, SPACING) / np.sqrt(window.dim))
     scale = rng.choice([0.5, 1.0, 2.0], size=(n, 1))
     return window.unit_polytope.project(centres[rng.integers(len(centres), size=n)] + scale * steps)
 
@@ -367,7 +362,7 @@ def _spread_out(
 ) -> FloatArray:
     """The n best candidates that keep apart and repeat nothing; the distance is halved until they are enough."""
     # A finished candidate list can be shorter than a batch (a coarse grid); uniform points fill it up.
-    same = _SAME if window.choices is None else _CLOSEST
+    same = SPACING if window.choices is None else CLOSEST
     fill = window.allowed(window.unit_polytope.sample(max(4 * n, 64), history.rng()))
     every = np.vstack([candidates, fill])
     low, high = window.unit_polytope.extent

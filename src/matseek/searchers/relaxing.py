@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +47,7 @@ class RelaxingSearcher(Searcher):
         ValueError: If a setting is out of its range.
     """
 
+    reads_earlier: ClassVar[bool] = False
     concurrent: int = 1
     placement: Placement = "contiguous"
     optimizer: str = "BFGS"

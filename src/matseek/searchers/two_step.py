@@ -112,6 +112,11 @@ class TwoStepSearcher(BatchSearcher):
         batch = history.iteration + len(history.earlier) // self.batch_on(history.space)
         return [stage for stage in self.schedule if stage.first_batch <= batch][-1]
 
+    def room(self, history: History) -> int | None:
+        """Uncounted where every proposer of the stage may propose a recipe twice."""
+        rooms = [self._searcher(proposer).room(history) for proposer in self.stage(history).proposers]
+        return min((room for room in rooms if room is not None), default=None)
+
     def ask(self, n: int, history: History) -> Proposal:
         """Choose n points, in equal shares of the stage's proposers; each sees the points of those before it."""
         proposers = list(self.stage(history).proposers)

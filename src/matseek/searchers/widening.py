@@ -8,20 +8,22 @@ import numpy as np
 
 from matseek.checks import check, real
 from matseek.core.history import History
-from matseek.core.records import WINDOW_WIDENED, Event
+from matseek.core.records import WINDOW_WIDENED, Event, ranked
 
 
 @dataclass(frozen=True)
 class Widening:
-    """Widen the side of a window that the last batch presses against and beside which the best value lies.
+    """Widen the side of a window that the last batch presses against and beside which the best condition lies.
 
     Mekki-Berrada et al. widened their flow-rate windows by hand whenever the optimiser kept proposing conditions at a
-    boundary. Exploration alone also visits boundaries, so the best value so far must lie beside the same one.
+    boundary. Exploration alone also visits boundaries, so the best condition so far must lie beside the same one: the
+    campaign's own that meets all constraints on outcomes and is best as far as its replicates tell, see
+    :func:`matseek.core.records.ranked`.
 
     Args:
         share: Least share of the last batch that lies at the boundary.
         margin: What counts as at the boundary, as a fraction of the window.
-        beside: What counts as beside the boundary for the best value, as a fraction of the window.
+        beside: What counts as beside the boundary for the best condition, as a fraction of the window.
         step: By how much the window widens, as a fraction of its width.
     """
 
@@ -37,12 +39,13 @@ class Widening:
     def events(self, history: History, proposer: str) -> tuple[Event, ...]:
         """The widenings that the last batch of a proposer calls for; none if it has proposed nothing yet."""
         own = [e for e in history.evaluations if e.proposer == proposer]
-        if not own or not len(history.values):
+        trusted = ranked(history.feasible)
+        if not own or not trusted:
             return ()
         last = np.array([e.point for e in own if e.iteration == own[-1].iteration])
         window = history.window
         batch = window.normalize(last)
-        best = window.normalize(history.points[history.values.argmin()])
+        best = window.normalize(trusted[0].point)
         events = []
         for j, variable in enumerate(window.variables):
             width = variable.high - variable.low
