@@ -236,8 +236,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "RSS: atoms held by the wrong wall",
         "src/matseek/searchers/descent.py",
-        "* forces[:, 2] > 0)",
-        "* forces[:, 2] < 0)",
+        "left = self._sliding(self.forces)",
+        "left = -self._sliding(-self.forces)",
         ("tests/searchers/test_relaxation.py::test_an_atom_held_by_a_wall_slides_to_where_it_is_lowest",),
     ),
     Mutant(

@@ -61,7 +61,7 @@ def test_the_best_on_a_wall_is_told_with_atoms_and_remedy():
     lowest = Adlayer(SPACE.template, "Pt", z=(0.0, 3.0))
     hollow = np.array([1.386, 0.8, lowest.z_low])
     (doubt,) = doubts(lowest, [evaluation(1, hollow, -1.0)])
-    assert "z cannot begin lower: take the upper atoms out of the template" in doubt.message
+    assert "z=[-1, 3]" in doubt.message
     assert doubts(SPACE, [*others, evaluation(9, at(3.0, 3.0), -1.0)]) == [], "only the best counts"
 
 

@@ -8,7 +8,7 @@ import pytest
 from ase import Atoms
 from ase.build import fcc111
 from ase.calculators.emt import EMT
-from ase.constraints import FixAtoms, FixCartesian
+from ase.constraints import FixAtoms
 from ase.data import covalent_radii
 from ase.io import read, write
 from ase.neighborlist import neighbor_list
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from matseek.core.space import Space
 from matseek.errors import InfeasibleSpaceError
-from matseek.spaces import Adlayer, Box, Variable
+from matseek.spaces import Adlayer, Box, Sphere, Variable
 from matseek.spaces.adlayer import CLOSE
 
 
@@ -190,7 +190,12 @@ def test_wrapping_moves_by_lattice_vectors_only(layer):
     [
         ({"z": (4, 1)}, r"z=\(4, 1\): the upper end must be above"),
         ({"z": (2, 2)}, "the upper end must be above"),
-        ({"z": (-1, 3)}, "begins below the highest template atom"),
+        ({"z": (-8, 3)}, "begins below the lowest template atom"),
+        ({"z": None}, "give one of them"),
+        ({"region": Sphere((0, 0, 12), 3.0)}, "give one of them"),
+        ({"moving": 100.0}, "all of its atoms would move"),
+        ({"moving": -1.0}, "moving"),
+        ({"astray": 0.0}, "astray"),
         ({"z": (0, np.inf)}, "must be a number in"),
         ({"z": 3}, "must be a list"),
         ({"free": "Qq3"}, "free='Qq3' is no chemical formula"),
@@ -357,7 +362,7 @@ def test_slabs_that_are_not_cut_stay_as_they_are(slab):
 def test_nothing_of_a_template_holds_the_free_atoms(slab):
     """Constraints and arrays of a template's file would be zero for free atoms, which means held, without charge ..."""
     template = slab.copy()
-    template.set_constraint([FixAtoms(range(9)), FixCartesian(range(18))])
+    template.set_constraint([FixAtoms(range(9)), FixAtoms(range(9, 18))])
     template.arrays["move_mask"] = np.zeros(18, dtype=bool)
     template.arrays["forces"] = np.ones((18, 3))
     template.set_momenta(np.ones((18, 3)), apply_constraint=False)

@@ -50,7 +50,7 @@ class Generator(ABC):
         Args:
             count: How many.
             parents: Good structures that differ, best first, shape ``(k, 3n)``, k >= 1.
-            space: Free atoms and template.
+            space: Free atoms and template, none of which moves: see ``StructureSpace.placements``.
             rng: Source of randomness.
         """
 
@@ -78,9 +78,8 @@ def picked(parents: FloatArray, count: int, rng: np.random.Generator) -> FloatAr
 
 
 def confined(positions: FloatArray, space: StructureSpace) -> FloatArray:
-    """Structures ``(m, n, 3)`` as points ``(m, 3n)``: wrapped in plane, and put back onto the walls along z."""
-    positions[..., 2] = positions[..., 2].clip(space.z_low, space.z_high)
-    return space.wrap(positions.reshape(len(positions), -1))
+    """Structures ``(m, n, 3)`` as points ``(m, 3n)``: wrapped in plane, and put back onto the walls."""
+    return space.wrap(space.confine(positions.reshape(len(positions), -1)))
 
 
 def nearest_images(offsets: FloatArray, space: StructureSpace) -> FloatArray:

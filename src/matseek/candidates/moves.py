@@ -131,7 +131,9 @@ def _hop(x: FloatArray, space: StructureSpace, rng: np.random.Generator) -> None
     direction = np.stack([np.cos(angle), np.sin(angle), _RISE * rng.standard_normal(_PLACES)], axis=1)
     bond = (radii[anchors] + radii[moved]) * rng.uniform(1 - _JITTER, 1 + _JITTER, _PLACES)
     places = x[anchors] + bond[:, None] * direction
-    places[:, 2] = places[:, 2].clip(space.z_low, space.z_high)
+    others = np.repeat(x[None], _PLACES, axis=0)
+    others[:, moved] = places
+    places = space.confine(others.reshape(_PLACES, -1)).reshape(_PLACES, -1, 3)[:, moved]
     away = np.linalg.norm(nearest_images(places[:, None] - x[rest][None], space), axis=-1)
     sums = radii[moved] + radii[rest]
     free = (away > _APART * sums).all(axis=1)

@@ -21,8 +21,6 @@ _FIRST = 0.05
 _SOFTEST, _STIFFEST = 1.0, 1e-3
 """Bounds of that factor afterwards."""
 
-_ON_A_WALL = 1e-9
-
 
 @dataclass(frozen=True)
 class AcquisitionRelaxation:
@@ -66,7 +64,7 @@ class AcquisitionRelaxation:
         """
         x = points.copy()
         value, gradient = function(x)
-        gradient = _along_walls(gradient, x, space)
+        gradient = -space.slide(x, -gradient)
         best, best_value = x.copy(), np.where(np.isfinite(value), value, np.inf)
         moves: list[FloatArray] = []
         changes: list[FloatArray] = []
@@ -77,11 +75,9 @@ class AcquisitionRelaxation:
                 break
             step = self._step(gradient, moves, changes)
             step[~moving] = 0.0
-            to = x + step
-            z = to.reshape(len(x), -1, 3)[..., 2]
-            np.clip(z, space.z_low, space.z_high, out=z)
+            to = space.confine(x + step)
             value, new = function(to)
-            new = _along_walls(np.nan_to_num(new), to, space)
+            new = -space.slide(to, -np.nan_to_num(new))
             moves = [*moves, to - x][-self.memory :]
             changes = [*changes, new - gradient][-self.memory :]
             x, gradient = to, new
@@ -115,12 +111,3 @@ class AcquisitionRelaxation:
 def _inverse(curvature: FloatArray) -> FloatArray:
     """``1 / s.y`` where the curvature is positive, else 0, so that the pair is passed over."""
     return np.where(curvature > 1e-12, 1.0 / np.where(curvature > 1e-12, curvature, 1.0), 0.0)
-
-
-def _along_walls(gradient: FloatArray, x: FloatArray, space: StructureSpace) -> FloatArray:
-    """Gradients without what would push an atom on a wall of the confinement through it."""
-    result = gradient.copy()
-    height, push = x.reshape(len(x), -1, 3)[..., 2], result.reshape(len(x), -1, 3)[..., 2]
-    held = ((height <= space.z_low + _ON_A_WALL) & (push > 0)) | ((height >= space.z_high - _ON_A_WALL) & (push < 0))
-    push[held] = 0.0
-    return result

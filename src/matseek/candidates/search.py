@@ -105,7 +105,7 @@ class StructureSearch:
     def check(self, space: StructureSpace) -> None:
         """Refuse a space that a generator has nothing for, before anything is paid."""
         for generator in (*self._generators, *([] if self._beginning is None else [self._beginning])):
-            generator.check(space)
+            generator.check(space.placements)
 
     @property
     def _generators(self) -> tuple[Generator, ...]:
@@ -125,7 +125,8 @@ class StructureSearch:
         placed = space.sample_contiguous(n, rng)
         if self._beginning is None:
             return placed
-        made = self._beginning.propose(_EACH * n, placed, space, rng)
+        free = self._beginning.propose(_EACH * n, space.free_of(placed), space.placements, rng)
+        made = space.with_free(np.repeat(placed[:1], len(free), axis=0), free)
         allowed = made[[not reason for reason in space.refusals(made)]]
         return np.concatenate([allowed, placed])[:n]
 
@@ -208,8 +209,14 @@ class StructureSearch:
         generators = self._generators
         weights = np.array([g.weight for g in generators])
         shares = rng.multinomial(count, weights / weights.sum())
-        made = [g.propose(int(k), parents, space, rng) for g, k in zip(generators, shares, strict=True) if k]
-        return np.concatenate(made)
+        alone, free = space.placements, space.free_of(parents)
+        made = np.concatenate(
+            [g.propose(int(k), free, alone, rng) for g, k in zip(generators, shares, strict=True) if k]
+        )
+        if not space.moving:
+            return made
+        # Moving atoms of the template begin where they are in one of the parents.
+        return space.with_free(parents[rng.integers(len(parents), size=len(made))], made)
 
     def _distinct(self, features: FloatArray) -> list[int]:
         """The first structures that differ from those before them, by features ``(m, D)``."""

@@ -105,6 +105,5 @@ class OnStructures:
         step = self.force_step * np.asarray(last.response, dtype=np.float64).reshape(-1, 3)
         longest = float(np.linalg.norm(step, axis=1).max())
         moved = last.point.reshape(-1, 3) + step * min(1.0, _LONGEST / max(longest, 1e-12))
-        moved[:, 2] = moved[:, 2].clip(space.z_low, space.z_high)
-        point = space.wrap(moved.reshape(1, -1))
+        point = space.wrap(space.confine(moved.reshape(1, -1)))
         return nothing if space.refusals(point)[0] else point

@@ -380,7 +380,11 @@ class _Itself:
 
 
 class StructureSpace(Space):
-    """Positions of free atoms beside atoms that never move; a point is ``x1, y1, z1, x2, ...`` in angstrom."""
+    """Positions of free atoms beside atoms that never move; a point is ``x1, y1, z1, x2, ...`` in angstrom.
+
+    The first atoms of a point may be atoms of the template that move (:attr:`moving`): they are relaxed with the free
+    atoms, and are never placed anew. Where there are none, everything below about them has its default.
+    """
 
     template: Atoms
     free: str
@@ -390,7 +394,7 @@ class StructureSpace(Space):
     @property
     @abstractmethod
     def numbers(self) -> npt.NDArray[np.int64]:
-        """Atomic numbers of the free atoms, shape ``(n,)``."""
+        """Atomic numbers of a point's atoms, shape ``(n,)``: those of the template that move, then the free ones."""
 
     @property
     @abstractmethod
@@ -433,8 +437,55 @@ class StructureSpace(Space):
 
     @property
     def size(self) -> int:
-        """Number of free atoms, n."""
+        """Number of a point's atoms, n."""
         return len(self.numbers)
+
+    @property
+    def moving(self) -> int:
+        """How many of them belong to the template: the first ones."""
+        return 0
+
+    @property
+    def placements(self) -> StructureSpace:
+        """The space of the free atoms alone, the template at rest: what searchers place and move by hand."""
+        return self
+
+    def free_of(self, points: npt.ArrayLike) -> FloatArray:
+        """The free atoms of points ``(m, 3n)``: points of :attr:`placements`, shape ``(m, 3f)``."""
+        return self.as_points(points)[:, 3 * self.moving :]
+
+    def with_free(self, points: npt.ArrayLike, free: npt.ArrayLike) -> FloatArray:
+        """Points ``(m, 3n)`` with other free atoms, those of points ``(m, 3f)`` of :attr:`placements`."""
+        return np.concatenate([self.as_points(points)[:, : 3 * self.moving], self.placements.as_points(free)], axis=1)
+
+    @property
+    def heights(self) -> tuple[float, float]:
+        """The least and the largest height that an atom of a point can have, absolute, in angstrom."""
+        return self.z_low, self.z_high
+
+    def confine(self, points: npt.ArrayLike) -> FloatArray:
+        """The same structures, what lies outside the confinement put onto its wall, shape ``(m, 3n)``."""
+        result = np.array(self.as_points(points))
+        result[:, 2::3] = result[:, 2::3].clip(self.z_low, self.z_high)
+        return result
+
+    def slide(self, points: npt.ArrayLike, push: npt.ArrayLike, reach: float = 1e-9) -> FloatArray:
+        """What is left of forces or steps when no wall of the confinement yields, shape ``(m, 3n)``.
+
+        Args:
+            points: Structures, shape ``(m, 3n)``.
+            push: A vector for each atom, shape ``(m, 3n)``; what points out of a wall is left out.
+            reach: What counts as on a wall, in angstrom.
+        """
+        x, result = self.as_points(points), np.array(self.as_points(push))
+        z, vertical = x[:, 2::3], result[:, 2::3]
+        outwards = ((z <= self.z_low + reach) & (vertical < 0)) | ((z >= self.z_high - reach) & (vertical > 0))
+        result[:, 2::3] = np.where(outwards, 0.0, vertical)
+        return result
+
+    def astray(self, points: npt.ArrayLike) -> list[str]:
+        """Which atom of the template has left its place in each structure, in words; empty where none has."""
+        return [""] * len(self.as_points(points))
 
     def as_structures(self) -> StructureSpace:
         """Itself."""

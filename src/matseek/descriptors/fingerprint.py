@@ -34,10 +34,10 @@ class Fingerprint(Descriptor):
 
     After Valle and Oganov, Acta Cryst. A 66, 507 (2010), in the form that Bisbo and Hammer search with, Phys. Rev. B
     105, 245404 (2022): distances count by their inverse square and a smooth cutoff ``(1 - (r / R)^2)^3``, angles by
-    the cutoffs of both sides. Angles enter by their cosine, which has no singular derivative. There is one distribution
-    of distances for each pair of kinds and one of angles for each kind of centre with a pair of kinds around it; free
-    and template atoms of one element are different kinds. What the template has without the free atoms is constant and
-    left out.
+    the cutoffs of both sides. Angles enter by their cosine, which has no singular derivative. There is one
+    distribution of distances for each pair of kinds and one of angles for each kind of centre with a pair of kinds
+    around it; free and template atoms of one element are different kinds, and so are those of the template that move.
+    What the template has without the free atoms is constant and left out.
 
     Args:
         cutoff: Of distances, in angstrom; it may be longer than half the cell.
@@ -91,10 +91,12 @@ class PreparedFingerprint(PreparedDescriptor):
     def __init__(self, settings: Fingerprint, space: StructureSpace) -> None:
         self.settings, self.space = settings, space
         around = Surroundings.of(space, settings.cutoff)
-        free = sorted(set(space.numbers.tolist()))
+        # Atoms of the template that move, free atoms and those at rest are different kinds.
+        numbers = list(zip(np.arange(space.size) >= space.moving, space.numbers.tolist(), strict=True))
+        free = sorted(set(numbers))
         fixed = sorted(set(around.template_numbers.tolist()))
         kinds = len(free) + len(fixed)
-        free_kinds = np.array([free.index(z) for z in space.numbers.tolist()], dtype=np.int64)
+        free_kinds = np.array([free.index(kind) for kind in numbers], dtype=np.int64)
         fixed_kinds = np.array([len(free) + fixed.index(z) for z in around.template_numbers.tolist()], dtype=np.int64)
         pairs = np.full((kinds, kinds), -1, dtype=np.int64)
         angles = np.full((len(free), kinds, kinds), -1, dtype=np.int64)

@@ -95,8 +95,9 @@ class PreparedSoap(PreparedDescriptor):
         self._slab = not bool(template.pbc[2])
         heights = template.positions[:, 2]
         near = np.ones(len(template), dtype=bool)
+        low, high = space.heights
         if self._slab:
-            near = (heights > space.z_low - settings.cutoff) & (heights < space.z_high + settings.cutoff)
+            near = (heights > low - settings.cutoff) & (heights < high + settings.cutoff)
         self._template = np.asarray(template.positions[near], dtype=np.float64)
         self._cell = np.asarray(template.cell, dtype=np.float64)
         free, free_kinds = np.unique(space.numbers, return_inverse=True)
@@ -149,7 +150,8 @@ class PreparedSoap(PreparedDescriptor):
 
     def _positions(self, points: npt.ArrayLike) -> FloatArray:
         positions = self.space.wrap(points).reshape(-1, self.space.size, 3).copy()
-        positions[..., 2] = positions[..., 2].clip(self.space.z_low - _FAR, self.space.z_high + _FAR)
+        low, high = self.space.heights
+        positions[..., 2] = positions[..., 2].clip(low - _FAR, high + _FAR)
         return positions
 
     def _derivatives(self, positions: FloatArray) -> FloatArray:

@@ -56,7 +56,8 @@ class Surroundings:
         numbers = np.tile(template.numbers, len(shifts))
         fractions = images @ np.linalg.inv(cell)
         margin = cutoff / heights
-        near = (images[:, 2] > space.z_low - cutoff) & (images[:, 2] < space.z_high + cutoff)
+        low, high = space.heights
+        near = (images[:, 2] > low - cutoff) & (images[:, 2] < high + cutoff)
         for axis in (0, 1):
             near &= (fractions[:, axis] > -margin[axis]) & (fractions[:, axis] < 1 + margin[axis])
         home = int(np.flatnonzero((steps == 0).all(axis=1))[0])

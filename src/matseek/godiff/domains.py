@@ -159,6 +159,23 @@ class RecipeDomain(Domain):
         return
 
 
+def require_rest(who: str, space: StructureSpace) -> None:
+    """Refuse a space whose template moves: noise of the free atoms alone is what is learnt.
+
+    Args:
+        who: What cannot search it, for the message.
+        space: The space.
+
+    Raises:
+        ValueError: If atoms of its template move.
+    """
+    if space.moving:
+        raise ValueError(
+            f"{who} samples free atoms on a template at rest, and {space.moving} atoms of this template move; take "
+            "searcher=basin_hopping, genetic, rss or bayesian, or hold the whole template by FixAtoms"
+        )
+
+
 class StructureDomain(Domain):
     """Free atoms in an adlayer.
 
@@ -170,6 +187,7 @@ class StructureDomain(Domain):
     """
 
     def __init__(self, space: StructureSpace, settings: NetworkSettings, seed: int, start: str | None = None) -> None:
+        require_rest("diffusion", space)
         (a, b), (c, d) = np.asarray(space.template.cell, dtype=np.float64)[:2, :2].tolist()
         manifold = PeriodicSlab(((a, b), (c, d)), space.z_low, space.z_high, len(space.numbers), settings.walls)
         kind = part(SCORE_NETWORKS, settings.representation)
@@ -190,9 +208,9 @@ class StructureDomain(Domain):
         return self.manifold.wrap(torch.tensor(points, dtype=torch.float64).reshape(len(points), *self.manifold.shape))
 
     def points(self, x: Tensor) -> FloatArray:
-        """Positions in a row, shape ``(m, 3 n)``."""
+        """Positions in a row, shape ``(m, 3 n)``; what lies outside the space's region is put onto its wall."""
         wrapped = self.manifold.wrap(x.detach().cpu().double())
-        return np.asarray(wrapped.reshape(len(x), -1).numpy())
+        return self.space.confine(wrapped.reshape(len(x), -1).numpy())
 
     def refusals(self, points: FloatArray) -> list[str]:
         """Overlaps, and what leaves the confinement."""

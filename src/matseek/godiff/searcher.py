@@ -21,7 +21,7 @@ from matseek.errors import BudgetError, ConfigurationError
 from matseek.godiff.active import ActiveChoice
 from matseek.godiff.atomic_score import AtomicFields
 from matseek.godiff.checkpoints import require_fitting
-from matseek.godiff.domains import NetworkSettings, domain_of
+from matseek.godiff.domains import NetworkSettings, domain_of, require_rest
 from matseek.godiff.loop import Iterations
 from matseek.godiff.replay import ReplayBuffer, ReplayDataModule
 from matseek.godiff.score_matching import ScoreMatching
@@ -135,9 +135,10 @@ class GODiffSearcher(Searcher):
         return 1.0 if self.guidance or self.relaxation else 0.0
 
     def check_space(self, space: Space) -> None:
-        """Refuse what is neither a box nor structures, and recipes where atoms are needed."""
+        """Refuse what is neither a box nor structures, recipes where atoms are needed, and a template that moves."""
         structures = space.as_structures()
         if structures is not None:
+            require_rest(f"searcher={self.name}", structures)
             if self.active is not None:
                 self.active.structures.check(structures)
             return

@@ -91,10 +91,14 @@ def on_walls(space: StructureSpace, evaluation: Evaluation) -> dict[str, list[in
         evaluation: Of one of its structures, with or without forces.
     """
     at, near = (space.walls(evaluation.point, reach)[0] for reach in (_REACH, _NEAR))
-    forces = np.zeros((space.size, 3)) if evaluation.response is None else np.asarray(evaluation.response)
-    outwards = near * forces.reshape(space.size, 3)[:, 2]
+    forces = np.zeros(space.dim) if evaluation.response is None else np.ravel(evaluation.response)
+    # What a wall takes of a force points out of it, and what it takes of the opposite force points inwards.
+    out, back = (sign * forces - space.slide(evaluation.point, sign * forces, _NEAR)[0] for sign in (1.0, -1.0))
+    outwards = np.linalg.norm(out.reshape(-1, 3), axis=1) - np.linalg.norm(back.reshape(-1, 3), axis=1)
     held = ((at != 0) & (outwards >= -_PUSH)) | ((near != 0) & (outwards >= _PUSH))
     sides = {"lower": -1, "upper": 1}
+    held = held[space.moving :]
+    near = near[space.moving :]
     atoms = {name: (np.flatnonzero(held & (near == side)) + 1).tolist() for name, side in sides.items()}
     return {name: numbers for name, numbers in atoms.items() if numbers}
 
@@ -138,9 +142,7 @@ def _wall(space: StructureSpace, best: Evaluation, wall: str, atoms: Sequence[in
     )
     if wall == "upper":
         return message + f"Widen z, for example z=[{low:g}, {high + 2:g}], in another run folder."
-    if low > 0:
-        return message + f"Widen z, for example z=[{max(low - 1, 0):g}, {high:g}], in another run folder."
-    return message + "z cannot begin lower: take the upper atoms out of the template and into the free ones."
+    return message + f"Widen z, for example z=[{low - 1:g}, {high:g}], in another run folder."
 
 
 def _hole(space: StructureSpace, close: int) -> str:

@@ -79,6 +79,7 @@ def island(
     layers: int = 2,
     z: tuple[float, float] | None = None,
     least_distance: float | None = None,
+    moving: float | None = None,
 ) -> StructureProblem:
     """The problem ``island``: any atoms on any face of an fcc metal, on a template that is wide enough for them.
 
@@ -92,12 +93,14 @@ def island(
         layers: Layers of the slab.
         z: Confinement in angstrom above the highest atom of the template; None for 1 to 6.
         least_distance: See :class:`matseek.spaces.Adlayer`.
+        moving: Atoms of the slab that are less deep than this, in angstrom, move with the island; None holds all.
 
     Raises:
         ValueError: If a setting is not as described.
     """
     template = island_template(metal, face, _atoms_of(free), layers)
-    space = Adlayer(template, free, z=(1.0, 6.0) if z is None else z, least_distance=least_distance)
+    confinement = (1.0, 6.0) if z is None else z
+    space = Adlayer(template, free, z=confinement, least_distance=least_distance, moving=moving)
     return StructureProblem(space, calculator, name=f"{free} on {metal}({face})")
 
 

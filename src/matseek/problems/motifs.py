@@ -38,7 +38,16 @@ _BOND_FACTOR = real(above=0, high=5)
 
 
 def free_indices(atoms: Atoms) -> npt.NDArray[np.int64]:
-    """Indices of the atoms that no ``FixAtoms`` holds: those of :meth:`matseek.spaces.Adlayer.atoms` that are free."""
+    """Indices of the free atoms of a structure that :meth:`matseek.spaces.Adlayer.atoms` has made.
+
+    They are those that the boolean array ``free`` names, as where atoms of the template move; else those that no
+    ``FixAtoms`` holds.
+    """
+    return np.flatnonzero(atoms.arrays["free"]) if atoms.has("free") else moving_indices(atoms)
+
+
+def moving_indices(atoms: Atoms) -> npt.NDArray[np.int64]:
+    """Indices of the atoms that no ``FixAtoms`` holds: the free ones, and those of the template that move."""
     held = [c.index for c in atoms.constraints if isinstance(c, FixAtoms)]
     return np.setdiff1d(np.arange(len(atoms)), np.concatenate([*held, np.empty(0, dtype=int)]))
 
@@ -130,7 +139,7 @@ class Relaxation:
         relaxed: Atoms = atoms.copy()
         relaxed.calc = calculator
         # Held atoms would only make the optimiser's matrices larger.
-        moving = Filter(relaxed, indices=free_indices(relaxed))
+        moving = Filter(relaxed, indices=moving_indices(relaxed))
         optimizer = OPTIMIZERS[self.optimizer](moving, logfile=None)
         optimizer.run(fmax=self.fmax, steps=self.max_steps)
         energy = float(relaxed.get_potential_energy())

@@ -150,6 +150,7 @@ class StructureProblem(Problem):
         room = float(template.positions[:, 2].min() + template.cell[2, 2]) - space.z_high
         if template.pbc[2] or room >= _FARTHEST_BOND:
             return
+        space = space.placements
         point = space.sample_uniform(1, np.random.default_rng(0)).reshape(-1, 3)
         point[:, 2] += space.z_high - point[:, 2].max()
         energies = []

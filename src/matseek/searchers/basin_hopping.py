@@ -100,6 +100,8 @@ def neighbour(
 ) -> FloatArray | None:
     """A structure beside another one, by :func:`hop` twice as often as by :func:`rattle` or :func:`swap`.
 
+    Only free atoms are displaced: moving atoms of the template stay where they are relaxed.
+
     Args:
         space: Free atoms and template.
         point: A structure, shape ``(3 n,)``.
@@ -109,11 +111,13 @@ def neighbour(
     Returns:
         Shape ``(3 n,)``; None where the space refuses them all.
     """
-    moves: list[Move] = [hop, hop, rattle, swap] if len(set(space.numbers.tolist())) > 1 else [hop, hop, rattle]
+    alone = space.placements
+    free = space.free_of(point)[0]
+    moves: list[Move] = [hop, hop, rattle, swap] if len(set(alone.numbers.tolist())) > 1 else [hop, hop, rattle]
     for _ in range(tries):
-        moved = moves[rng.integers(len(moves))](space, point, rng)
+        moved = space.with_free(point, moves[rng.integers(len(moves))](alone, free, rng))
         if not space.refusals(moved)[0]:
-            return moved
+            return np.asarray(moved[0])
     return None
 
 
@@ -156,6 +160,4 @@ def swap(space: StructureSpace, point: FloatArray, rng: np.random.Generator) -> 
 
 def confined(space: StructureSpace, positions: FloatArray) -> FloatArray:
     """Positions ``(n, 3)`` as a point ``(3 n,)``, what leaves the confinement put onto its wall."""
-    result = positions.copy()
-    result[:, 2] = result[:, 2].clip(space.z_low, space.z_high)
-    return result.ravel()
+    return np.asarray(space.confine(positions.reshape(1, -1))[0])

@@ -51,7 +51,7 @@ class Descent:
     def __post_init__(self) -> None:
         self._numbers: list[int] = []
         self._atoms = self.space.atoms(self.start)
-        # The template would only make the optimiser's matrices larger.
+        # What is at rest would only make the optimiser's matrices larger.
         free = range(len(self.space.template), len(self._atoms))
         self._optimizer = OPTIMIZERS[self.optimizer](Filter(self._atoms, indices=free), logfile=None)
         self.forces = np.zeros((self.space.size, 3))
@@ -82,9 +82,9 @@ class Descent:
         free += offset(self.space, evaluation.point, self.point)
         self.energy, self.forces = evaluation.value, np.asarray(evaluation.response, dtype=np.float64)
         forces = np.zeros((len(self._atoms), 3))
-        forces[-self.space.size :] = evaluation.response
-        held = self._held(forces[-self.space.size :])
-        forces[-self.space.size :, 2][held] = 0.0
+        left = self._sliding(self.forces)
+        normal = self.forces - left
+        forces[-self.space.size :] = left
         if float(np.linalg.norm(forces, axis=1).max()) <= self.fmax:
             self.ended = "converged"
             return
@@ -92,18 +92,21 @@ class Descent:
             self.ended = "given up"
             return
         self._atoms.calc = SinglePointCalculator(self._atoms, energy=self.energy, forces=forces)
-        height = free[:, 2].copy()
+        before = free.copy()
         self._optimizer.step()
-        # What leaves the confinement is put back onto its wall; what is held there stays on it.
-        z = self._atoms.positions[-self.space.size :, 2].clip(self.space.z_low, self.space.z_high)
-        self._atoms.positions[-self.space.size :, 2] = np.where(held, height, z)
-        reason = self.space.refusals(self.point)[0]
-        if reason:
-            self.ended = reason
+        self.ended = self.space.astray(self.point)[0]
+        if self.ended:
+            return
+        # What is held by a wall stays on it; what leaves the confinement is put back onto its wall.
+        normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-300)
+        step = self._atoms.positions[-self.space.size :] - before
+        step -= (step * normal).sum(axis=1, keepdims=True) * normal
+        self._atoms.positions[-self.space.size :] = self.space.confine((before + step).reshape(1, -1)).reshape(-1, 3)
+        self.ended = self.space.refusals(self.point)[0]
 
-    def _held(self, forces: FloatArray) -> npt.NDArray[np.bool_]:
-        """Atoms on a wall of the confinement whose forces ``(n, 3)`` point out of it, shape ``(n,)``."""
-        return np.asarray(self.space.walls(self.point, reach=_ON_A_WALL)[0] * forces[:, 2] > 0)
+    def _sliding(self, forces: FloatArray) -> FloatArray:
+        """Forces ``(n, 3)`` without what points out of a wall on which its atom lies: no wall yields."""
+        return self.space.slide(self.point, forces.reshape(1, -1), _ON_A_WALL).reshape(-1, 3)
 
     def event(self) -> Event:
         """What the record tells of it."""

@@ -104,12 +104,14 @@ class _Member:
     """A relaxed structure.
 
     Args:
-        atoms: The free atoms, with their energy, in the template's cell.
+        point: The structure, shape ``(3 n,)``.
+        atoms: Its free atoms, with their energy, in the template's cell.
         energy: In eV.
         alike: Structures found so far that are the same.
         parent_of: Offspring so far.
     """
 
+    point: FloatArray
     atoms: Atoms
     energy: float
     alike: int
@@ -134,17 +136,19 @@ class _Population:
         from ase_ga.standard_comparators import InteratomicDistanceComparator
         from ase_ga.utilities import closest_distances_generator
 
-        self._same = InteratomicDistanceComparator(n_top=self.space.size, mic=True).looks_like
-        numbers = sorted(set(self.space.numbers.tolist()))
+        self._alone = self.space.placements
+        self._same = InteratomicDistanceComparator(n_top=self._alone.size, mic=True).looks_like
+        numbers = sorted(set(self._alone.numbers.tolist()))
         self._least = closest_distances_generator(numbers, self.space.least_distance)
         # Operators see the free atoms alone: overlaps with the template are the space's to refuse.
         self._nothing = Atoms(cell=self.space.template.cell, pbc=(True, True, False))
 
     def add(self, ended: Descent) -> None:
         """Take a relaxed structure in, if it is among the best and no better one is the same."""
-        atoms = Atoms(self.space.numbers, ended.point.reshape(-1, 3), cell=self._nothing.cell, pbc=self._nothing.pbc)
+        free = self.space.free_of(ended.point).reshape(-1, 3)
+        atoms = Atoms(self._alone.numbers, free, cell=self._nothing.cell, pbc=self._nothing.pbc)
         atoms.calc = SinglePointCalculator(atoms, energy=ended.energy)
-        member = _Member(atoms, ended.energy, sum(bool(self._same(atoms, other)) for other in self.seen))
+        member = _Member(ended.point, atoms, ended.energy, sum(bool(self._same(atoms, other)) for other in self.seen))
         self.seen.append(atoms)
         for twin in [m for m in self.members if self._same(atoms, m.atoms)]:
             if twin.energy <= member.energy:
@@ -176,14 +180,16 @@ class _Population:
         if not self.members:
             return None
         for _ in range(_TRIES):
-            crossed = len(self.members) > 1 and self.space.size > 1 and rng.random() >= mutation
+            crossed = len(self.members) > 1 and self._alone.size > 1 and rng.random() >= mutation
             chances = self.fitness()
             chosen = rng.choice(len(self.members), size=2 if crossed else 1, replace=False, p=chances)
             parents = [self.members[int(i)] for i in chosen]
             made = self._operator(crossed, rng)(*(p.atoms.copy() for p in parents))
             if made is None:
                 continue
-            point = confined(self.space, np.asarray(made.positions, dtype=np.float64))
+            free = confined(self._alone, np.asarray(made.positions, dtype=np.float64))
+            # Moving atoms of the template are those of the first parent.
+            point = np.asarray(self.space.with_free(parents[0].point, free)[0])
             if not self.space.refusals(point)[0]:
                 for parent in parents:
                     parent.parent_of += 1
@@ -195,11 +201,11 @@ class _Population:
         from ase_ga.cutandsplicepairing import CutAndSplicePairing
         from ase_ga.standardmutations import MirrorMutation, PermutationMutation, RattleMutation
 
-        n, own = self.space.size, np.random.RandomState(int(rng.integers(2**32)))  # what ase-ga draws from
+        n, own = self._alone.size, np.random.RandomState(int(rng.integers(2**32)))  # what ase-ga draws from
         kinds: list[Callable[..., Atoms | None]] = [RattleMutation(self._least, n, rng=own).mutate]
         if n > 1:
             kinds.append(MirrorMutation(self._least, n, rng=own).mutate)
-        if len(set(self.space.numbers.tolist())) > 1:
+        if len(set(self._alone.numbers.tolist())) > 1:
             kinds.append(PermutationMutation(n, rng=own).mutate)
         crossover: Callable[..., Atoms | None] = CutAndSplicePairing(self._nothing, n, self._least, rng=own).cross
         return crossover if crossed else kinds[int(rng.integers(len(kinds)))]

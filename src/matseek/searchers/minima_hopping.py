@@ -16,7 +16,6 @@ from matseek.checks import check, optional, real, whole
 from matseek.core.records import Evaluation
 from matseek.core.space import StructureSpace
 from matseek.core.surrogate import Look
-from matseek.searchers.basin_hopping import confined
 from matseek.searchers.descent import Chain, Descent, offset
 from matseek.searchers.relaxing import Relaxer, RelaxingSearcher, starts
 
@@ -146,9 +145,13 @@ class MinimaHopping(RelaxingSearcher):
         while len(escape.evaluations) < self.most_steps:
             velocities = velocities + step / 2 * forces / masses
             positions = positions + step * velocities
-            outside = (positions[:, 2] < space.z_low) | (positions[:, 2] > space.z_high)
-            velocities[outside, 2] *= -1
-            positions = confined(space, positions).reshape(-1, 3)
+            escape.ended = space.astray(positions.reshape(1, -1))[0]
+            if escape.ended:
+                return escape
+            positions = space.confine(positions.reshape(1, -1)).reshape(-1, 3)
+            # Twice what slides along a wall, less the whole, is what bounces off it.
+            left = space.slide(positions.reshape(1, -1), velocities.reshape(1, -1)).reshape(-1, 3)
+            velocities = np.where(left != velocities, 2 * left - velocities, velocities)
             point = np.asarray(space.wrap(positions.reshape(1, -1))[0])
             escape.ended = space.refusals(point)[0]
             if escape.ended:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -16,11 +16,12 @@ from ase.data import chemical_symbols, covalent_radii
 from ase.formula import Formula
 from ase.symbols import symbols2numbers
 
-from matseek.checks import optional, real, several, text, whole
+from matseek.checks import of, optional, real, several, text, whole
 from matseek.core.space import BoxView, StructureSpace
 from matseek.errors import InfeasibleSpaceError
 from matseek.geometry.cells import shortest_basis
 from matseek.spaces.chart import AtomChart
+from matseek.spaces.regions import TOLERANCE, Layer, Periodic, Region
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -39,8 +40,8 @@ _TRIES = 300
 _RESTARTS = 30
 """Times that a structure is begun anew before placement is given up."""
 
-_TOLERANCE = 1e-9
-"""Slack of the confinement, in angstrom."""
+_ASTRAY = 1.5
+"""How far an atom of the template may move from its place where nothing else is said, in angstrom."""
 
 _SEAM = 4.0
 """Parts of a template that are farther apart than this along z, in angstrom, are not bonded."""
@@ -59,24 +60,33 @@ _UNKNOWN_RADIUS = 0.2
 
 @dataclass(frozen=True, eq=False)
 class Adlayer(StructureSpace):
-    """Free atoms above a fixed template that is periodic in plane.
+    """Free atoms on a template that is periodic in plane, and that may move in part.
 
-    A point is the flat float64 array ``(3n,)`` of the free atoms' Cartesian positions in angstrom, ``x1, y1, z1, x2,
-    ...``. In plane positions may lie in any image of the cell; in z they are confined.
+    A point is the flat float64 array ``(3n,)`` of Cartesian positions in angstrom, ``x1, y1, z1, x2, ...``: first those
+    of the template's atoms that move, if there are any, then the free atoms'. In plane positions may lie in any image
+    of the cell. Free atoms are confined to a range of heights or a region; atoms of the template stay near
+    their places.
 
     Args:
-        template: The atoms that never move; periodic along its first two cell vectors, which lie in the xy plane,
-            while the third is along z. A copy is kept: elements, positions, cell, periodicity, masses, tags and
-            ``info``; no constraints, calculator or other arrays. If it is periodic along z too and its slab is cut by
-            the cell's face, the upper part is moved below the lower one, which is the same crystal.
+        template: The surface; periodic along its first two cell vectors, which lie in the xy plane, while the third is
+            along z. A copy is kept: elements, positions, cell, periodicity, masses, tags and ``info``; no calculator
+            or other arrays. Its ``FixAtoms`` constraints are honoured: the atoms that they do not hold move. Without a
+            constraint none moves. If it is periodic along z too and its slab is cut by the cell's face, the upper part
+            is moved below the lower one, which is the same crystal.
         free: Formula of the free atoms, for example ``Pt7`` or ``Pt3Cu4``.
-        z: Lower and upper end of the confinement, in angstrom above the highest template atom.
+        z: Lower and upper end of the confinement, in angstrom above the highest template atom; negative below it, as
+            for steps, pits and places under the surface.
         least_distance: Below this fraction of the sum of their covalent radii (ASE's, from Cordero et al., 2008) two
             atoms overlap, and the structure is not evaluated; above 0 and at most 1. None for 0.6.
+        region: Where free atoms may be, in the place of z, see :mod:`matseek.spaces.regions`; one with an end in plane
+            is repeated with the cell.
+        moving: Atoms of the template that are less deep than this below its highest one move, in angstrom; in the
+            place of a constraint.
+        astray: How far they may move from their places, in angstrom: beyond, a structure is refused.
 
     Raises:
-        ValueError: If the template, the formula, the confinement or the least distance is not as described, or the cell
-            is so thin that a free atom would overlap with its own image.
+        ValueError: If the template, the formula, the confinement or the least distance is not as described, the cell
+            is so thin that a free atom would overlap with its own image, or no atom of the template would be at rest.
         InfeasibleSpaceError: If the free atoms do not fit: either their hard cores (spheres of ``least_distance`` times
             their covalent radii) fill more than the room there is, or they cannot be placed at random without overlap.
     """
@@ -85,13 +95,41 @@ class Adlayer(StructureSpace):
     free: str
     z: tuple[float, float]
     least_distance: float
+    region: Region
+    astray_beyond: float
+    _whole: Atoms = field(repr=False)
+    _moves: npt.NDArray[np.bool_] = field(repr=False)
+    _free_numbers: npt.NDArray[np.int64] = field(repr=False)
+    _numbers: npt.NDArray[np.int64] = field(repr=False)
 
-    def __init__(self, template: Atoms, free: str, z: tuple[float, float], least_distance: float | None = None) -> None:
-        object.__setattr__(self, "least_distance", _checked_distance(least_distance))
-        object.__setattr__(self, "template", _checked_template(template))
-        object.__setattr__(self, "free", free)
-        object.__setattr__(self, "z", _checked_confinement(z))
-        object.__setattr__(self, "_numbers", _free_numbers(free))
+    def __init__(
+        self,
+        template: Atoms,
+        free: str,
+        z: tuple[float, float] | None = None,
+        least_distance: float | None = None,
+        *,
+        region: Region | None = None,
+        moving: float | None = None,
+        astray: float = _ASTRAY,
+    ) -> None:
+        def keep(name: str, value: object) -> None:
+            object.__setattr__(self, name, value)
+
+        keep("least_distance", _checked_distance(least_distance))
+        whole_template = _checked_template(template)
+        keep("_moves", _moving_atoms(template, whole_template, moving))
+        keep("_whole", whole_template)
+        keep("template", _part(whole_template, ~self._moves))
+        keep("free", free)
+        keep("astray_beyond", real(above=0, high=100, unit="angstrom")("astray", astray))
+        top = float(whole_template.positions[:, 2].max())
+        keep("region", _checked_confinement(z, region, whole_template))
+        low, high = self.region.bounds[:, 2].tolist()
+        keep("z", (low - top, high - top) if z is None else tuple(float(end) for end in z))
+        keep("_free_numbers", _free_numbers(free))
+        keep("_numbers", np.concatenate([whole_template.numbers[self._moves], self._free_numbers]))
+        self._numbers.setflags(write=False)
         self._require_wide_cell()
         self._require_open_above()
         self._require_room()
@@ -111,8 +149,8 @@ class Adlayer(StructureSpace):
         """Where the template repeats along z too, its next image must not reach into the confinement."""
         if not self.template.pbc[2]:
             return
-        next_image = float(self.template.positions[:, 2].min() + self.template.cell[2, 2])
-        reach = self.least_distance * float(self._radii.max() + covalent_radii[self.template.numbers].max())
+        next_image = float(self._whole.positions[:, 2].min() + self.template.cell[2, 2])
+        reach = self.least_distance * float(self._radii.max() + covalent_radii[self._whole.numbers].max())
         if self.z_high + reach > next_image:
             raise ValueError(
                 f"z={self.z} reaches to {self.z_high:.4g} angstrom, but the template is periodic along z and its next "
@@ -120,29 +158,55 @@ class Adlayer(StructureSpace):
             )
 
     def _require_room(self) -> None:
-        cores = self.least_distance * self._radii
-        area = float(abs(np.linalg.det(self.plane)))
+        cores = self.least_distance * self._radii[self.moving :]
         # Cores may stick out of the confinement by their radius; no packing fills more than all of it.
-        room = area * (self.z_high - self.z_low + 2 * float(cores.max()))
+        room = self.region.volume(float(cores.max()))
         needed = float((4 / 3 * np.pi * cores**3).sum())
         if needed > room:
             raise InfeasibleSpaceError(
                 f"free={self.free!r}: the atoms' hard cores take {needed:.4g} cubic angstrom, but the confinement "
-                f"z={self.z} has {room:.4g}; take fewer atoms, a larger cell, a wider confinement or a "
+                f"{self._confinement} has {room:.4g}; take fewer atoms, a larger cell, a wider confinement or a "
                 "shorter least_distance"
             )
         self.sample_uniform(1, np.random.default_rng(0))
 
     @property
     def numbers(self) -> npt.NDArray[np.int64]:
-        """Atomic numbers of the free atoms, shape ``(n,)``, in the formula's order."""
-        numbers: npt.NDArray[np.int64] = self.__dict__["_numbers"]
-        return numbers
+        """Atomic numbers, shape ``(n,)``: the template's moving atoms in its order, the free ones in the formula's."""
+        return self._numbers
+
+    @property
+    def moving(self) -> int:
+        """How many atoms of the template move."""
+        return int(self._moves.sum())
+
+    @cached_property
+    def homes(self) -> FloatArray:
+        """Places of the template's moving atoms in the template, shape ``(k, 3)``."""
+        return np.asarray(self._whole.positions[self._moves], dtype=np.float64)
+
+    @cached_property
+    def placements(self) -> Adlayer:
+        """The same without moving atoms: the whole template at rest."""
+        if not self.moving:
+            return self
+        region = self.region.region if isinstance(self.region, Periodic) else self.region
+        return Adlayer(self._whole, self.free, least_distance=self.least_distance, region=region)
+
+    @cached_property
+    def _confinement(self) -> str:
+        return f"region={self.region.describe()}" if self._has_region else f"z={self.z}"
+
+    @property
+    def _has_region(self) -> bool:
+        return not isinstance(self.region, Layer)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """Names of the coordinates: ``x1, y1, z1, x2, ...``."""
-        return tuple(f"{axis}{atom}" for atom in range(1, self.size + 1) for axis in "xyz")
+        """Names of the coordinates: ``x1, y1, z1, x2, ...``; before them ``x_m1, ...`` of atoms of the template."""
+        atoms = [f"_m{k}" for k in range(1, self.moving + 1)]
+        atoms += [f"{k}" for k in range(1, self.size - self.moving + 1)]
+        return tuple(f"{axis}{atom}" for atom in atoms for axis in "xyz")
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
@@ -152,12 +216,20 @@ class Adlayer(StructureSpace):
     @cached_property
     def z_low(self) -> float:
         """Lower end of the confinement, absolute, in angstrom."""
-        return float(self.template.positions[:, 2].max()) + self.z[0]
+        return float(self.region.bounds[0, 2])
 
     @cached_property
     def z_high(self) -> float:
         """Upper end of the confinement, absolute, in angstrom."""
-        return float(self.template.positions[:, 2].max()) + self.z[1]
+        return float(self.region.bounds[1, 2])
+
+    @cached_property
+    def heights(self) -> tuple[float, float]:
+        """Of free atoms and of moving ones."""
+        ends = [self.z_low, self.z_high]
+        if self.moving:
+            ends += [self.homes[:, 2].min() - self.astray_beyond, self.homes[:, 2].max() + self.astray_beyond]
+        return float(min(ends)), float(max(ends))
 
     @cached_property
     def _radii(self) -> FloatArray:
@@ -175,16 +247,24 @@ class Adlayer(StructureSpace):
 
     @cached_property
     def _near_template(self) -> tuple[FloatArray, FloatArray]:
-        """Positions ``(t, 3)`` and radii ``(t,)`` of the template atoms that a free atom could come close to."""
-        radii = np.asarray(covalent_radii[self.template.numbers], dtype=np.float64)
+        """Positions ``(t, 3)`` and radii ``(t,)`` of the atoms at rest that an atom of a point could come close to."""
+        return self._near(self.template, self.heights[0])
+
+    @cached_property
+    def _obstacles(self) -> tuple[FloatArray, FloatArray]:
+        """The same of what a free atom could come close to where it is placed: the whole template."""
+        return self._near(self._whole, self.z_low)
+
+    def _near(self, template: Atoms, low: float) -> tuple[FloatArray, FloatArray]:
+        radii = np.asarray(covalent_radii[template.numbers], dtype=np.float64)
         reach = CLOSE * self.least_distance * (radii + self._radii.max())
-        near = self.template.positions[:, 2] > self.z_low - reach - 0.1
-        return np.asarray(self.template.positions[near]), radii[near]
+        near = template.positions[:, 2] > low - reach - 0.1
+        return np.asarray(template.positions[near]), radii[near]
 
     @cached_property
     def _images(self) -> FloatArray:
         """In-plane shifts that can bring a wrapped displacement to where atoms are close, shape ``(k, 2)``."""
-        radii = np.concatenate([self._near_template[1], self._radii])
+        radii = np.concatenate([self._obstacles[1], self._near_template[1], self._radii])
         cutoff = CLOSE * self.least_distance * float(radii.max() + self._radii.max())
         heights = abs(np.linalg.det(self._reduced)) / np.linalg.norm(self._reduced[::-1], axis=1)
         # A wrapped displacement is at most half a height away, its n-th image hence at least n - 1/2 heights.
@@ -194,8 +274,12 @@ class Adlayer(StructureSpace):
 
     @cached_property
     def _joined(self) -> Atoms:
-        joined: Atoms = self.template + Atoms(self.numbers, positions=np.zeros((self.size, 3)))
+        free = Atoms(self._free_numbers, positions=np.zeros((len(self._free_numbers), 3)))
+        joined: Atoms = self.template + _part(self._whole, self._moves) + free
         joined.set_constraint(FixAtoms(range(len(self.template))))
+        if self.moving:
+            # Without it nobody could tell a free atom from one of the template that moves.
+            joined.set_array("free", np.arange(len(joined)) >= len(self._whole))
         return joined
 
     def describe(self) -> dict[str, Any]:
@@ -204,51 +288,109 @@ class Adlayer(StructureSpace):
         Lengths are rounded to a millionth of an angstrom: builders on another machine differ in the last digits.
         """
         # Ledgers that are older than the setting have the default, and say nothing of it.
-        usual = abs(self.least_distance - OVERLAP) < _TOLERANCE
-        return {
+        usual = abs(self.least_distance - OVERLAP) < TOLERANCE
+        told: dict[str, Any] = {
             "template": {
-                "numbers": self.template.numbers.tolist(),
-                "positions": np.round(self.template.positions, 6).tolist(),
-                "cell": np.round(np.array(self.template.cell), 6).tolist(),
-                "pbc": self.template.pbc.tolist(),
+                "numbers": self._whole.numbers.tolist(),
+                "positions": np.round(self._whole.positions, 6).tolist(),
+                "cell": np.round(np.array(self._whole.cell), 6).tolist(),
+                "pbc": self._whole.pbc.tolist(),
             },
-            "free": self.numbers.tolist(),
+            "free": self._free_numbers.tolist(),
             "z": list(self.z),
-        } | ({} if usual else {"least_distance": self.least_distance})
+        }
+        if not usual:
+            told["least_distance"] = self.least_distance
+        if self._has_region:
+            told |= {"z": np.round(self.z, 6).tolist(), "region": self.region.describe()}
+        if self.moving:
+            told |= {"moving": np.flatnonzero(self._moves).tolist(), "astray": self.astray_beyond}
+        return told
 
     def columns_of(self, other: Mapping[str, Any]) -> tuple[int, ...]:
-        """The same columns where template and free atoms are the same; confinement and least distance may differ.
+        """The same columns where template, its moving atoms and free atoms are the same; what confines may differ.
 
         Raises:
             ValueError: If they are not.
         """
         here = self.describe()
-        for key, told in (("template", "its template is another one"), ("free", "its free atoms are others")):
-            if other.get(key) != here[key]:
+        for key, told in (
+            ("template", "its template is another one"),
+            ("moving", "other atoms of its template move"),
+            ("free", "its free atoms are others"),
+        ):
+            if other.get(key) != here.get(key):
                 raise ValueError(told)
         return tuple(range(self.dim))
 
     def _shape_wanted(self) -> str:
+        moving = f"{self.moving} moving atoms of the template and the " if self.moving else ""
         return (
-            f"{self.size} free atoms {self.free!r} have {self.dim} coordinates; "
+            f"{moving}{self.size - self.moving} free atoms {self.free!r} have {self.dim} coordinates; "
             "give one row x1, y1, z1, x2, ... per structure"
         )
 
     def _positions(self, points: npt.ArrayLike) -> FloatArray:
-        """Positions of the free atoms, shape ``(m, n, 3)``."""
+        """Positions of the points' atoms, shape ``(m, n, 3)``."""
         array = self.as_points(points)
         return array.reshape(len(array), self.size, 3)
 
     def contains(self, points: npt.ArrayLike) -> npt.NDArray[np.bool_]:
         """Whether each structure is finite and within the confinement, shape ``(m,)``; overlaps are not looked at.
 
+        Moving atoms of the template must be near their places.
+
         Args:
             points: Structures, shape ``(m, 3n)``, in angstrom.
         """
         positions = self._positions(points)
-        height = positions[..., 2]
-        inside = (height >= self.z_low - _TOLERANCE) & (height <= self.z_high + _TOLERANCE)
-        return np.asarray((inside & np.isfinite(positions).all(axis=2)).all(axis=1))
+        finite = np.asarray(np.isfinite(positions).all(axis=(1, 2)))
+        positions = np.where(finite[:, None, None], positions, 0.0)
+        near = (self._displacements(positions) <= self.astray_beyond + TOLERANCE).all(axis=1)
+        return np.asarray(finite & near & self.region.contains(positions[:, self.moving :]).all(axis=1))
+
+    def _displacements(self, positions: FloatArray) -> FloatArray:
+        """How far the moving atoms of structures ``(m, n, 3)`` are from their places, shape ``(m, k)``."""
+        return np.asarray(np.linalg.norm(self._from_home(positions), axis=-1))
+
+    def _from_home(self, positions: FloatArray) -> FloatArray:
+        """From the places of the moving atoms to the nearest images of where they are, shape ``(m, k, 3)``."""
+        offset = positions[:, : self.moving] - self.homes
+        offset[..., :2] -= np.round(offset[..., :2] @ np.linalg.inv(self._reduced)) @ self._reduced
+        return offset
+
+    def astray(self, points: npt.ArrayLike) -> list[str]:
+        """Which atom of the template has left its place farthest, in words; empty where none is too far."""
+        positions = self._positions(points)
+        if not self.moving:
+            return [""] * len(positions)
+        moved = self._displacements(np.nan_to_num(positions))
+        worst = moved.argmax(axis=1)
+        limit = f"at most {self.astray_beyond:.3g} A allowed"
+        return [
+            f"atom {atom + 1} of the template's moving ones has left its place by {row[atom]:.3g} A, {limit}"
+            if row[atom] > self.astray_beyond + TOLERANCE
+            else ""
+            for row, atom in zip(moved, worst.tolist(), strict=True)
+        ]
+
+    def confine(self, points: npt.ArrayLike) -> FloatArray:
+        """Free atoms outside the confinement put onto its wall, moving ones brought back towards their places."""
+        positions = self._positions(points).copy()
+        positions[:, self.moving :] = self.region.clip(positions[:, self.moving :])
+        if self.moving:
+            away = self._from_home(positions)
+            length = np.linalg.norm(away, axis=-1, keepdims=True)
+            back = np.minimum(self.astray_beyond / np.maximum(length, 1e-12), 1.0) - 1.0
+            positions[:, : self.moving] += away * back
+        return positions.reshape(-1, self.dim)
+
+    def slide(self, points: npt.ArrayLike, push: npt.ArrayLike, reach: float = TOLERANCE) -> FloatArray:
+        """What is left of pushes, shape ``(m, 3n)``, when no wall yields to free atoms."""
+        positions, left = self._positions(points), self._positions(push).copy()
+        free = slice(self.moving, None)
+        left[:, free] = self.region.slide(positions[:, free], left[:, free], reach)
+        return left.reshape(-1, self.dim)
 
     def refusals(self, points: npt.ArrayLike) -> list[str]:
         """Why each structure should not be evaluated; an empty text where it may be.
@@ -260,12 +402,15 @@ class Adlayer(StructureSpace):
             points: Structures, shape ``(m, 3n)``, in angstrom.
 
         Returns:
-            One text per structure: ``not finite``, ``outside the confinement``, ``overlap ...`` or nothing.
+            One text per structure: ``not finite``, ``outside the confinement``, that an atom of the template has left
+            its place, ``overlap ...`` or nothing.
         """
         array = self.as_points(points)
         finite = np.isfinite(array).all(axis=1)
         inside = self.contains(array)
         result = np.where(finite, np.where(inside, "", "outside the confinement"), "not finite").astype(object)
+        for row in np.flatnonzero(finite & ~inside):
+            result[row] = self.astray(array[row])[0] or result[row]
         rows = np.flatnonzero(finite & inside)
         for start in range(0, len(rows), _CHUNK):
             part = rows[start : start + _CHUNK]
@@ -280,14 +425,20 @@ class Adlayer(StructureSpace):
         texts = []
         for row, pair in enumerate(worst):
             i, j = divmod(int(pair), least.shape[1])
-            other = f"free atom {j + 1}" if j < self.size else "the template"
+            one, other = self._called(i), self._called(j) if j < self.size else "the template"
             apart = distance[row, i, j]
             texts.append(
-                f"overlap of free atom {i + 1} with {other}: {apart:.3g} A, at least {least[i, j]:.3g} A needed"
+                f"overlap of {one} with {other}: {apart:.3g} A, at least {least[i, j]:.3g} A needed"
                 if ratio[row, pair] < 1
                 else ""
             )
         return texts
+
+    def _called(self, atom: int) -> str:
+        """An atom of a point in words."""
+        if atom >= self.moving:
+            return f"free atom {atom - self.moving + 1}"
+        return f"atom {atom + 1} of the template's moving ones"
 
     def closeness(self, points: npt.ArrayLike) -> FloatArray:
         """The shortest distance of each structure as a multiple of the least one, shape ``(m,)``; exact up to 1.15.
@@ -318,15 +469,19 @@ class Adlayer(StructureSpace):
     def walls(self, points: npt.ArrayLike, reach: float = 0.01) -> npt.NDArray[np.int64]:
         """On which wall of the confinement each free atom lies: -1 the lower, 1 the upper, 0 neither, shape ``(m, n)``.
 
+        Of a region's wall the lower half counts as the lower, the upper half as the upper one.
+
         Args:
             points: Structures, shape ``(m, 3n)``, in angstrom.
             reach: What counts as on a wall, in angstrom.
         """
-        height = self._positions(points)[..., 2]
-        upper, lower = height >= self.z_high - reach, height <= self.z_low + reach
-        # In a confinement thinner than the reach the nearer wall counts.
-        upper &= ~(lower & (height - self.z_low < self.z_high - height))
-        return np.where(upper, 1, np.where(lower, -1, 0))
+        positions = self._positions(points)
+        on_wall = self.region.depth(positions) <= reach
+        on_wall[:, : self.moving] = False
+        # Where a wall is: a step down leads out of the lower one, or nearer to it.
+        down = np.array([0.0, 0.0, min(reach, (self.z_high - self.z_low) / 2)])
+        lower = self.region.depth(positions - down) < self.region.depth(positions + down)
+        return np.where(on_wall, np.where(lower, -1, 1), 0)
 
     def _distances(self, displacement: FloatArray) -> FloatArray:
         """Distances ``(...)`` of displacements ``(..., 3)`` to the nearest image; exact wherever atoms are close."""
@@ -348,8 +503,8 @@ class Adlayer(StructureSpace):
             Absolute, in angstrom, shape ``(m,)``; of the largest free atom where they differ.
         """
         places = np.asarray(plane, dtype=np.float64).reshape(-1, 2)
-        below, radii = self._near_template
-        least = self.least_distance * (radii + self._radii.max()) * (1 + _TOLERANCE)
+        below, radii = self._obstacles
+        least = self.least_distance * (radii + self._radii.max()) * (1 + TOLERANCE)
         beside = np.zeros((len(places), len(below), 3))
         beside[..., :2] = places[:, None] - below[:, :2]
         room = least**2 - self._distances(beside) ** 2
@@ -358,8 +513,8 @@ class Adlayer(StructureSpace):
         return np.asarray(np.maximum(tops.max(axis=1, initial=-np.inf), self.z_low))
 
     def as_box(self) -> BoxView | None:
-        """One free atom's places as a box; None for several atoms, or where there is no room above the template."""
-        if self.size != 1:
+        """One free atom's places as a box; None for several atoms, a region, or no room above the template."""
+        if self.size != 1 or self._has_region:
             return None
         # Above an atom of the template there is the least room; in a thin confinement there may be none.
         highest = self.floor(self.template.positions[:, :2]).max()
@@ -374,6 +529,9 @@ class Adlayer(StructureSpace):
 
     def atoms(self, point: npt.ArrayLike) -> Atoms:
         """The structure of one point: the template, held by ``FixAtoms``, then the free atoms.
+
+        Where atoms of the template move, they stand between those at rest and the free ones, and the boolean array
+        ``free`` says which atoms are free.
 
         Args:
             point: Shape ``(3n,)`` or ``(1, 3n)``, in angstrom.
@@ -407,6 +565,8 @@ class Adlayer(StructureSpace):
 
     def sample_uniform(self, m: int, rng: np.random.Generator) -> FloatArray:
         """Structures whose atoms are placed one by one, each uniformly where it overlaps with nothing.
+
+        Moving atoms of the template are at their places.
 
         Args:
             m: Number of structures.
@@ -444,7 +604,7 @@ class Adlayer(StructureSpace):
 
     def _anywhere(self, m: int, rng: np.random.Generator) -> FloatArray:
         """Places anywhere in the cell and the confinement, shape ``(m, 3)``."""
-        return np.column_stack([rng.random((m, 2)) @ self.plane, rng.uniform(self.z_low, self.z_high, m)])
+        return self.region.sample(m, rng)
 
     def _placed(
         self,
@@ -458,14 +618,16 @@ class Adlayer(StructureSpace):
         ``step`` atoms are placed; ``radii`` are those of the atoms in the order of placement, both ``(k, n, ...)``.
         """
         m = whole(1)("m", m)
+        count = len(self._free_numbers)
         finished = np.empty((m, self.size, 3))
+        finished[:, : self.moving] = self.homes
         missing = np.arange(m)
         for _ in range(_RESTARTS):
-            order = rng.permuted(np.tile(np.arange(self.size), (len(missing), 1)), axis=1)
-            radii = self._radii[order]
-            placed = np.zeros((len(missing), self.size, 3))
+            order = rng.permuted(np.tile(np.arange(count), (len(missing), 1)), axis=1)
+            radii = self._radii[self.moving :][order]
+            placed = np.zeros((len(missing), count, 3))
             alive = np.ones(len(missing), dtype=bool)
-            for step in range(self.size):
+            for step in range(count):
                 waiting = np.flatnonzero(alive)
                 for _ in range(_TRIES):
                     place = propose(step, placed[waiting], radii[waiting])
@@ -476,12 +638,12 @@ class Adlayer(StructureSpace):
                         break
                 alive[waiting] = False
             done = np.flatnonzero(alive)
-            finished[missing[done][:, None], order[done]] = placed[done]
+            finished[missing[done][:, None], self.moving + order[done]] = placed[done]
             missing = missing[~alive]
             if not len(missing):
                 return finished.reshape(-1, self.dim)
         raise InfeasibleSpaceError(
-            f"free={self.free!r}: the atoms could not be placed without overlap in the confinement z={self.z} after "
+            f"free={self.free!r}: the atoms could not be placed without overlap in {self._confinement} after "
             f"{_RESTARTS} attempts of {_TRIES} tries per atom; take fewer atoms, a larger cell, a wider confinement or "
             "a shorter least_distance"
         )
@@ -490,12 +652,12 @@ class Adlayer(StructureSpace):
         self, place: FloatArray, radius: FloatArray, placed: FloatArray, radii: FloatArray
     ) -> npt.NDArray[np.bool_]:
         """Whether places ``(k, 3)`` are confined and overlap with neither template nor placed atoms ``(k, s, 3)``."""
-        below, below_radii = self._near_template
+        below, below_radii = self._obstacles
         others = np.concatenate([placed, np.broadcast_to(below, (len(place), *below.shape))], axis=1)
         other_radii = np.concatenate([radii, np.broadcast_to(below_radii, (len(place), len(below)))], axis=1)
         distance = self._distances(place[:, None] - others)
-        apart = (distance >= self.least_distance * (radius[:, None] + other_radii) * (1 + _TOLERANCE)).all(axis=1)
-        return np.asarray(apart & (place[:, 2] >= self.z_low) & (place[:, 2] <= self.z_high))
+        apart = (distance >= self.least_distance * (radius[:, None] + other_radii) * (1 + TOLERANCE)).all(axis=1)
+        return np.asarray(apart & (self.region.depth(place) >= 0))
 
 
 def _checked_template(template: object) -> Atoms:
@@ -570,16 +732,72 @@ def _checked_distance(least: object) -> float:
     return OVERLAP if given is None else given
 
 
-def _checked_confinement(z: object) -> tuple[float, float]:
+def _checked_confinement(z: object, region: Region | None, template: Atoms) -> Region:
+    """Where free atoms may be: a layer of heights, or a region that repeats with the cell."""
+    plane = np.array(template.cell, dtype=np.float64)[:2, :2]
+    if (z is None) == (region is None):
+        raise ValueError(f"z={z}, region={region}: give one of them, the heights of the free atoms or their region")
+    if region is not None:
+        given: Region = of(Region, "a region, such as matseek.spaces.Sphere")("region", region)
+        return Periodic(given, plane) if np.isfinite(given.bounds).all() else given
     low, high = several(real(-_FARTHEST, _FARTHEST, unit="angstrom above the template"), 2, 2)("z", z)
-    if low < 0:
-        raise ValueError(
-            f"z=({low:g}, {high:g}) begins below the highest template atom; z is counted in angstrom above it: "
-            "give low >= 0"
-        )
     if high <= low:
         raise ValueError(f"z=({low:g}, {high:g}): the upper end must be above the lower one; swap or widen them")
-    return low, high
+    bottom, top = template.positions[:, 2].min(), template.positions[:, 2].max()
+    if top + low < bottom - TOLERANCE:
+        raise ValueError(
+            f"z=({low:g}, {high:g}) begins below the lowest template atom; z is counted in angstrom above the highest "
+            f"one: give low >= {bottom - top:.4g}"
+        )
+    return Layer(top + low, top + high, ((plane[0, 0], plane[0, 1]), (plane[1, 0], plane[1, 1])))
+
+
+def _moving_atoms(given: Atoms, template: Atoms, depth: object) -> npt.NDArray[np.bool_]:
+    """Which atoms of a template move, shape ``(t,)``.
+
+    Args:
+        given: The template with its constraints.
+        template: The same as it is kept.
+        depth: Atoms less deep than this move; None leaves it to the constraints.
+
+    Raises:
+        ValueError: If there are other constraints than ``FixAtoms``, constraints and a depth, or nothing is at rest.
+    """
+    other = [type(c).__name__ for c in given.constraints if not isinstance(c, FixAtoms)]
+    if other:
+        raise ValueError(
+            f"template has the constraint {other[0]}, and only FixAtoms is understood; remove it, or hold these atoms "
+            "by ase.constraints.FixAtoms"
+        )
+    moves = np.zeros(len(template), dtype=np.bool_)
+    if depth is not None:
+        limit = real(0, _FARTHEST, unit="angstrom below the highest template atom")("moving", depth)
+        if given.constraints:
+            raise ValueError(
+                f"moving={limit:g}, but the template has constraints as well; leave one of them out, for example by "
+                "template.set_constraint()"
+            )
+        z = template.positions[:, 2]
+        moves = z > z.max() - limit
+    elif given.constraints:
+        moves[:] = True
+        for constraint in given.constraints:
+            moves[constraint.index] = False
+    if moves.all():
+        raise ValueError(
+            "template: all of its atoms would move, so that nothing holds the surface; hold the lower layers by "
+            "FixAtoms, or give a smaller moving"
+        )
+    return moves
+
+
+def _part(atoms: Atoms, which: npt.NDArray[np.bool_]) -> Atoms:
+    """Some atoms of a template, read-only."""
+    part = atoms[np.flatnonzero(which)]
+    part.info = deepcopy(atoms.info)
+    for array in part.arrays.values():
+        array.setflags(write=False)
+    return part
 
 
 def _free_numbers(free: object) -> npt.NDArray[np.int64]:
