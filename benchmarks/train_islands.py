@@ -184,6 +184,7 @@ def main() -> None:
     record = {
         "problem": "islands of 1 to 12 atoms",
         "calculator": "BatchedEMT",
+        "potential": "EMT",
         "metals": [*METALS],
         "faces": [*SIZES],
         "mixed_on_Pt111": [*MIXED],

@@ -1,9 +1,11 @@
 import json
+from functools import partial
 
 import pytest
 import torch
 from ase.build import fcc111
 from ase.calculators.emt import EMT
+from ase.calculators.lj import LennardJones
 from safetensors.torch import save_file
 
 from matseek import Campaign
@@ -14,6 +16,7 @@ from matseek.godiff.atomic_score import FullScore, TemplateScore
 from matseek.godiff.domains import NetworkSettings
 from matseek.godiff.searcher import GODiffSearcher
 from matseek.networks.graphs import AtomicSystem
+from matseek.potentials import BatchedEMT
 from matseek.problems import StructureProblem
 from matseek.spaces import Adlayer
 
@@ -131,6 +134,7 @@ def test_a_search_writes_its_model_and_another_starts_from_it(tmp_path):
     card = zoo.read_card(tmp_path / "one.safetensors")
     assert card.training["problem"] == "structure"
     assert card.training["evaluations"] == 16
+    assert card.potential == "EMT"
     assert card.training["lowest_energy"] == pytest.approx(first.best.value)
     assert card.training["steps"] == 10
     begun = Campaign(problem("Pt2"), searcher(start=str(card.path)), ledger=tmp_path / "two.db", seed=1).run(8)
@@ -145,3 +149,21 @@ def test_a_model_that_does_not_fit_is_refused_before_anything_is_paid_for(tmp_pa
     with pytest.raises(ModelFileError, match="blocks=1 where the model has 2"):
         campaign.run(8)
     assert len(campaign.ledger.evaluations()) == 0
+
+
+def test_a_model_of_another_potential_is_told_once_and_used(tmp_path, caplog):
+    spring = partial(LennardJones, sigma=2.3, epsilon=0.4, rc=6.0)
+    record = RECORD | {"calculator": "BatchedEMT", "potential": "EMT"}
+    path = str(zoo.save_model(tmp_path / "mine.safetensors", TemplateScore(**SMALL | {"blocks": 1}), record).path)
+
+    def events(calculator, name):
+        ledger = tmp_path / name
+        Campaign(problem("Pt", calculator), searcher(start=path), ledger=ledger, seed=1).run(8)
+        campaign = Campaign(problem("Pt", calculator), searcher(start=path), ledger=ledger, seed=1).run(16)
+        return [message for message in campaign.summary()["events"] if "learnt the energies" in message]
+
+    assert events(EMT, "same.db") == events(BatchedEMT, "compiled.db") == []
+    assert "learnt" not in caplog.text
+    (told,) = events(spring, "other.db")
+    assert "the model mine to start from learnt the energies of EMT, and this search evaluates LennardJones" in told
+    assert told in caplog.text

@@ -68,3 +68,12 @@ def test_a_slab_whose_next_image_is_near_is_refused():
         StructureProblem(Adlayer(slab, "Pt", z=(1.5, 3.0)), CHGNet).require_oracle()
     slab.center(vacuum=8, axis=2)
     StructureProblem(Adlayer(slab, "Pt", z=(1.5, 3.0)), CHGNet).require_oracle()
+
+
+def test_an_unknown_element_is_refused_by_name(chgnet):
+    with pytest.raises(ValueError, match=r"CHGNet does not know \['Po'\]"):
+        chgnet.get_potential_energy(bulk("Po", "sc", a=3.3))
+
+
+def test_one_at_a_time_on_a_cpu_unless_told_otherwise(chgnet):
+    assert (CHGNet().batch_size, chgnet.batch_size) == (1, 2)

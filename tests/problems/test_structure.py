@@ -247,3 +247,12 @@ def test_a_calculator_that_cannot_be_asked_is_let_through(caplog):
 
     StructureProblem(Adlayer(fcc111("Pt", (2, 2, 2), vacuum=4), "Pt", z=(1.5, 4.0)), Shy).require_oracle()
     assert "not this structure" in caplog.text
+
+
+@pytest.mark.parametrize(("template", "free"), [("Pt", "FePt"), ("Fe", "Pt")])
+def test_an_element_that_a_potential_does_not_know_is_refused_before_anything_is_paid_for(template, free):
+    slab = fcc111(template, (2, 2, 2), a=3.9, vacuum=6)
+    campaign = Campaign(StructureProblem(Adlayer(slab, free, z=(1.5, 4.0)), BatchedEMT), RandomSearcher(4))
+    with pytest.raises(ValueError, match=r"BatchedEMT does not know \['Fe'\]; take a potential"):
+        campaign.run(8)
+    assert len(campaign.to_frame()) == 0

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast, runtime_checkable
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, cast, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
+from ase.data import chemical_symbols
 
 from matseek.checks import text
 
@@ -47,6 +48,34 @@ def device_named(device: str) -> torch.device:
         ) from error
 
 
+_ON_AN_ACCELERATOR = 32
+"""Structures in one forward pass of a network, where overhead costs more than memory."""
+
+
+def in_one_pass(batch_size: int | None, device: torch.device) -> int:
+    """How many structures a network takes in one forward pass.
+
+    Args:
+        batch_size: What the user says; None for 32 on an accelerator and 1 on a CPU, which loses time by more: its
+            caches are too small for the features of many edges.
+        device: Where the network is.
+    """
+    return batch_size or (1 if device.type == "cpu" else _ON_AN_ACCELERATOR)
+
+
+@runtime_checkable
+class KnowsElements(Protocol):
+    """An ASE calculator that says which elements it has parameters for."""
+
+    def require_elements(self, numbers: Iterable[int]) -> None:
+        """Refuse elements, given by atomic number, that it does not know.
+
+        Raises:
+            ValueError: If there are any.
+        """
+        ...
+
+
 @runtime_checkable
 class BatchedCalculator(Protocol):
     """An ASE calculator that can do better than one structure after the other."""
@@ -60,6 +89,33 @@ class ManyAtOnce(Calculator, ABC):
     """ASE's face of a potential that computes many structures in one go: one structure is many of one."""
 
     implemented_properties: list[str] = ["energy", "free_energy", "forces"]  # noqa: RUF012 -- as ASE declares it
+
+    energies_of: ClassVar[str | None] = None
+    """The calculator whose energies these are, where it is another one's; None for its own."""
+
+    about_computing: ClassVar[frozenset[str]] = frozenset({"device", "dtype", "batch_size"})
+    """Settings that say how energies are computed, and change none by more than rounding."""
+
+    @property
+    def title(self) -> str:
+        """What errors call it."""
+        return type(self).__name__
+
+    @property
+    def elements(self) -> frozenset[int] | None:
+        """Atomic numbers of the elements that it knows; None where it cannot tell."""
+        return None
+
+    def require_elements(self, numbers: Iterable[int]) -> None:
+        """Refuse elements, given by atomic number, that it does not know.
+
+        Raises:
+            ValueError: If there are any.
+        """
+        missing = set() if self.elements is None else set(numbers) - self.elements
+        if missing:
+            names = [chemical_symbols[z] for z in sorted(missing)]
+            raise ValueError(f"{self.title} does not know {names}; take a potential that was made for them")
 
     @abstractmethod
     def compute_many(self, structures: Sequence[Atoms]) -> list[EnergyAndForces]:

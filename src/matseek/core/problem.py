@@ -6,9 +6,10 @@ import logging
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from functools import partial
+from inspect import signature
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -288,6 +289,26 @@ def callable_name(function: Callable[..., Any]) -> str:
     if is_dataclass(function):
         return _without_addresses(repr(function))
     return str(getattr(function, "__qualname__", type(function).__qualname__))
+
+
+def potential_name(calculator: Callable[..., Any]) -> str:
+    """Whose energies the calculators of a factory give: the same name for the same energies.
+
+    Settings with their defaults are left out, and those that the class calls ``about_computing``; a class whose
+    energies are another one's says so by ``energies_of`` (see :class:`matseek.core.potential.ManyAtOnce`).
+    """
+    if isinstance(calculator, partial):
+        usual = {**signature(calculator.func).parameters}
+        about: Collection[str] = getattr(calculator.func, "about_computing", ())
+        kept = {
+            name: value
+            for name, value in calculator.keywords.items()
+            if name not in about and not (name in usual and usual[name].default == value)
+        }
+        if calculator.args or kept:
+            return callable_name(partial(calculator.func, *calculator.args, **kept))
+        calculator = calculator.func
+    return str(getattr(calculator, "energies_of", None) or callable_name(calculator))
 
 
 def _without_addresses(text: str) -> str:

@@ -25,6 +25,7 @@ RECOGNISED = "recognised"
 HISTORY = "history"
 FEW_LEFT = "few_left"
 HELD = "held"
+OTHER_POTENTIAL = "other_potential"
 """Kinds of the events that more than one part knows."""
 
 _NUMBERS = frozenset({ITERATED, TRAINED, RELAXED, JUDGED, RECOGNISED})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -12,7 +13,8 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from matseek import __version__
 from matseek.checks import check, flag, of, optional, path, real, whole
-from matseek.core.problem import Problem
+from matseek.core.problem import Problem, potential_name
+from matseek.core.records import OTHER_POTENTIAL, Event
 from matseek.core.searcher import Evaluator, Searcher, require_box
 from matseek.core.space import Space
 from matseek.core.surrogate import Surrogate
@@ -26,9 +28,11 @@ from matseek.godiff.loop import Iterations
 from matseek.godiff.replay import ReplayBuffer, ReplayDataModule
 from matseek.godiff.score_matching import ScoreMatching
 from matseek.godiff.steering import Renoising, SurrogateRelaxation
-from matseek.godiff.zoo import SUFFIX, save_model
+from matseek.godiff.zoo import SUFFIX, find, read_card, save_model
 from matseek.surrogates.learning import ValueGP
 from matseek.training.trainer import TrainerSettings, quiet_lightning
+
+logger = logging.getLogger(__name__)
 
 _LOGGED = 10
 """Steps of an iteration whose losses are logged."""
@@ -215,9 +219,30 @@ class GODiffSearcher(Searcher):
                 logger=evaluator.training or False,
                 log_every_n_steps=max(self.steps // _LOGGED, 1),
             )
+            if trainer.is_global_zero:
+                self._tell_of_another_potential(evaluator)
             trainer.fit(module, datamodule=data, ckpt_path=known, weights_only=True)
         if checkpoint is not None and trainer.is_global_zero:
             self._keep_model(checkpoint.with_suffix(SUFFIX), module, evaluator, trainer.global_step)
+
+    def _tell_of_another_potential(self, evaluator: Evaluator) -> None:
+        """Say in the log and the record if the model to start from learnt the energies of another potential.
+
+        That is allowed: only its parameters are taken over, and energies of this search train them further.
+        """
+        structures = evaluator.problem.as_structures()
+        if self.start is None or structures is None:
+            return
+        card, here = read_card(find(self.start)), potential_name(structures.calculator)
+        if card.potential in (None, here):
+            return
+        message = (
+            f"the model {card.name} to start from learnt the energies of {card.potential}, and this search evaluates "
+            f"{here}: its first samples are low in energy there, which need not be low here"
+        )
+        logger.warning("%s", message)
+        data = {"run": 1, "model": str(card.path), "learnt": card.potential, "evaluated": here}
+        evaluator.note_once(Event(OTHER_POTENTIAL, message, data))
 
     def _keep_model(self, path: Path, module: ScoreMatching, evaluator: Evaluator, steps: int) -> None:
         """Write what samples come from, to start other searches; recipes' networks fit no other space."""
@@ -227,9 +252,11 @@ class GODiffSearcher(Searcher):
         described = evaluator.problem.describe()
         system = network.system
         energies = [e.value for e in evaluator.evaluations(status="done")]
+        structures = evaluator.problem.as_structures()
         training = {
             "problem": described["name"],
             "calculator": described["calculator"],
+            "potential": None if structures is None else potential_name(structures.calculator),
             "free_atoms": Symbols(system.free_numbers).get_chemical_formula(),
             "template": Symbols(system.numbers).get_chemical_formula(),
             "seed": evaluator.seed,

@@ -49,6 +49,12 @@ class ModelCard:
         """Name in the zoo: that of the file."""
         return self.path.stem
 
+    @property
+    def potential(self) -> str | None:
+        """Whose energies it learnt from, see :func:`matseek.core.problem.potential_name`; None where it is not told."""
+        told = self.training.get("potential", self.training.get("calculator"))
+        return None if told is None else str(told)
+
 
 def folders() -> tuple[Path, ...]:
     """Where models are looked for by name: the user's own first."""

@@ -187,6 +187,12 @@ class BatchedEMT(ManyAtOnce):
         "stress",
     ]
     nolabel = True
+    energies_of = "EMT"
+
+    @property
+    def elements(self) -> frozenset[int]:
+        """Atomic numbers of the elements that there are parameters for."""
+        return frozenset(int(atomic_numbers[symbol]) for symbol in ELEMENTS)
 
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 -- ASE's own settings
         super().__init__(**kwargs)  # type: ignore[no-untyped-call]

@@ -12,15 +12,11 @@ from typing import Any
 import numpy as np
 import torch
 from ase import Atoms
-from ase.data import chemical_symbols
 from vesin import NeighborList
 
 from matseek.checks import one_of, optional, path, text, whole
-from matseek.core.potential import EnergyAndForces, ManyAtOnce, device_named
+from matseek.core.potential import EnergyAndForces, ManyAtOnce, device_named, in_one_pass
 from matseek.potentials.mace_file import MACEFile, model_file
-
-_ON_AN_ACCELERATOR = 32
-"""Structures in one forward pass, where overhead costs more than memory."""
 
 
 class MACE(ManyAtOnce):
@@ -54,10 +50,9 @@ class MACE(ManyAtOnce):
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.dtype: torch.dtype = getattr(torch, one_of(("float32", "float64"))("dtype", dtype))
-        batch_size = optional(whole(1))("batch_size", batch_size)
         head = optional(text)("head", head)
         self.device = device_named(device)
-        self.batch_size = batch_size or (1 if self.device.type == "cpu" else _ON_AN_ACCELERATOR)
+        self.batch_size = in_one_pass(optional(whole(1))("batch_size", batch_size), self.device)
         self.file = MACEFile.read(model_file(path("model", model)))
         self._head = _place_of(head, self.file.heads)
         self._cutoff = float(self.file.settings["r_max"])
@@ -65,12 +60,19 @@ class MACE(ManyAtOnce):
         self._rows: dict[int, int] = {}
         self.file.model(self.file.elements[:1], self.dtype)  # a file that does not fit is refused here, not in use
 
+    @property
+    def title(self) -> str:
+        """Name of the file."""
+        return self.file.path.name
+
+    @property
+    def elements(self) -> frozenset[int]:
+        """Atomic numbers of the elements that the file knows."""
+        return frozenset(self.file.elements)
+
     def _know(self, numbers: set[int]) -> None:
         """Make the model anew if it lacks an element that occurs."""
-        missing = numbers - set(self.file.elements)
-        if missing:
-            names = sorted(chemical_symbols[z] for z in missing)
-            raise ValueError(f"{self.file.path.name} does not know {names}; take a model that was trained on them")
+        self.require_elements(numbers)
         if not numbers <= self._rows.keys():
             elements = sorted(numbers | self._rows.keys())
             self._model: Any = self.file.model(elements, self.dtype).to(self.device)

@@ -92,7 +92,10 @@ def mace_imported() -> Iterator[None]:
             importlib.import_module("mace.modules")
         yield
     except ModuleNotFoundError as error:
-        raise ImportError("calculator=mace needs the extra: pip install 'matseek[mace]'") from error
+        raise ImportError(
+            f"calculator=mace needs the extra: pip install 'matseek[mace]' ({error}). Install it into an environment "
+            "without matseek[sevenn]: mace-torch needs e3nn 0.4.4, and sevenn needs 0.5 or newer"
+        ) from error
     finally:
         if before is None:
             os.environ.pop(key, None)

@@ -19,7 +19,7 @@ from ase import Atoms
 from ase.calculators.calculator import BaseCalculator
 
 from matseek.checks import check, function, of, optional, takes, text
-from matseek.core.potential import BatchedCalculator, EnergyAndForces
+from matseek.core.potential import BatchedCalculator, EnergyAndForces, KnowsElements
 from matseek.core.problem import Answer, Measurement, Problem, answer_of, callable_name, fingerprinted
 from matseek.core.space import StructureSpace
 from matseek.errors import ConfigurationError, MatseekError, ResponseError, error_text
@@ -110,15 +110,17 @@ class StructureProblem(Problem):
         )
 
     def require_oracle(self) -> None:
-        """Make a calculator, so that a missing file or package is told before anything is evaluated.
+        """Make a calculator, so that a missing file, package or element is told before anything is evaluated.
 
         Where the next periodic image along z is near although the template is not periodic there, the calculator is
         asked whether it sees it: two calls, which are no evaluations.
 
         Raises:
-            ValueError: If it does.
+            ValueError: If it does, or says that it does not know an element of the structures.
         """
         with self._made() as calculator:
+            if isinstance(calculator, KnowsElements):
+                calculator.require_elements({*self.space.template.numbers.tolist(), *map(int, self.space.numbers)})
             self._require_no_image_above(calculator)
 
     def prepare(self) -> None:
