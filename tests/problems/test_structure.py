@@ -256,3 +256,14 @@ def test_an_element_that_a_potential_does_not_know_is_refused_before_anything_is
     with pytest.raises(ValueError, match=r"BatchedEMT does not know \['Fe'\]; take a potential"):
         campaign.run(8)
     assert len(campaign.to_frame()) == 0
+
+
+def test_a_calculator_without_forces_is_refused_before_anything_is_paid_for():
+    class Mute(EMT):
+        implemented_properties = ["energy"]  # noqa: RUF012 -- as ASE declares it
+
+    space = Adlayer(fcc111("Pt", (2, 2, 2), vacuum=6), "Pt", z=(1.5, 4.0))
+    campaign = Campaign(StructureProblem(space, Mute), RandomSearcher(4))
+    with pytest.raises(ValueError, match=r"Mute gives \['energy'\] and no forces"):
+        campaign.run(8)
+    assert len(campaign.to_frame()) == 0

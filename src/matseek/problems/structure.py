@@ -116,9 +116,15 @@ class StructureProblem(Problem):
         asked whether it sees it: two calls, which are no evaluations.
 
         Raises:
-            ValueError: If it does, or says that it does not know an element of the structures.
+            ValueError: If it does, or says that it gives no forces or does not know an element of the structures.
         """
         with self._made() as calculator:
+            given = getattr(calculator, "implemented_properties", ["forces"])
+            if "forces" not in given:
+                raise ValueError(
+                    f"calculator={callable_name(self.calculator)} gives {list(given)} and no forces, which are kept of "
+                    "every evaluation; take one that gives energies and forces"
+                )
             if isinstance(calculator, KnowsElements):
                 calculator.require_elements({*self.space.template.numbers.tolist(), *map(int, self.space.numbers)})
             self._require_no_image_above(calculator)
