@@ -23,7 +23,7 @@ FLOORS = [
     {"record"},
     {"tracking"},
     {"searchers", "report"},
-    {"godiff", "library", "standing"},
+    {"godiff", "library", "results", "standing"},
     {"evaluation", "insight", "surrogates"},
     {"candidates", "problems"},
     {"acquisition", "descriptors", "diffusion", "networks", "potentials", "spaces", "training"},

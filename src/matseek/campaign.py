@@ -16,9 +16,9 @@ from matseek.core.history import History
 from matseek.core.problem import Laboratory, Problem
 from matseek.core.records import HELD, JUDGED, OPENING, RECOGNISED, RELAXED, Evaluation, Event, Proposal
 from matseek.core.searcher import Searcher, open_with
-from matseek.errors import BudgetError, ConfigurationError, LedgerMismatchError
+from matseek.errors import BudgetError, ConfigurationError, LedgerMismatchError, ResponseError
 from matseek.evaluation import Evaluator, Ledger
-from matseek.evaluation.batch import Batch, read_results
+from matseek.evaluation.batch import Batch, measurements
 from matseek.evaluation.earlier import set_aside, sources_of, take_in
 from matseek.evaluation.evaluator import write_down
 from matseek.evaluation.executors import Executor, SerialExecutor
@@ -29,6 +29,7 @@ from matseek.insight.stopping import Figures, StopCriterion
 from matseek.record import Record, checked_criteria, plain
 from matseek.report.campaign_report import save_figures
 from matseek.report.figures import problem_figures
+from matseek.results import Taking, read_results
 from matseek.run_folder import RunFolder
 from matseek.searchers.descent import relaxations
 from matseek.secrets import masked_data
@@ -225,7 +226,7 @@ class Campaign(Record):
             InfeasibleSpaceError: If the held values leave no point.
             NoPointsLeftError: If every point that may be tried has been tried.
         """
-        laboratory = self._laboratory()
+        laboratory = self.laboratory
         searcher = self.searcher.as_batch_searcher()
         if searcher is None:
             raise ValueError(f"searcher {self.searcher.name!r} cannot be asked for batches; use run()")
@@ -252,21 +253,57 @@ class Campaign(Record):
         cut off.
 
         Args:
-            results: ``batch.with_responses(...)``, or a table, see :func:`matseek.evaluation.batch.read_results`. A
-                condition whose results are all NaN is recorded as failed.
+            results: ``batch.with_responses(...)``, of which a condition whose results are all NaN is recorded as
+                failed; or a table, see :func:`matseek.results.read_results`: what is empty or NaN there stays
+                pending, and a failure is a word, ``failed``. What is odd in a table is logged as a warning.
             resampling: Whether a table's spectra on other wavelengths are interpolated on the objective's.
 
         Raises:
             UnknownEvaluationError: If a result belongs to nothing that was asked.
             ResponseError: If a response has the wrong shape or wavelengths.
         """
-        laboratory = self._laboratory()
+        laboratory = self.laboratory
         with self.ledger.locked():
             evaluations = self.ledger.evaluations()
-            self.ledger.record(read_results(results, laboratory, evaluations, resampling=resampling))
+            if isinstance(results, pd.DataFrame):
+                taking = read_results(results, laboratory, evaluations, resampling=resampling)
+                results = taking.batch()
+                for finding in taking.odd:
+                    logger.warning("%s", finding)
+            elif not isinstance(results, Batch):
+                raise ResponseError(
+                    f"results came as a {type(results).__name__}; tell(batch.with_responses(...)) or a table"
+                )
+            self.ledger.record(measurements(results, laboratory, evaluations))
             self._conclude()
 
-    def _laboratory(self) -> Laboratory:
+    def preview(self, results: Path | pd.DataFrame, *, resampling: bool = False, sheet: str | None = None) -> Taking:
+        """What a table would add to the campaign; nothing is written down.
+
+        Args:
+            results: A file, a folder or a frame, see :func:`matseek.results.read_results`.
+            resampling: Whether spectra on other wavelengths are interpolated on the objective's.
+            sheet: Name of the sheet of a workbook; None where one sheet alone holds results.
+
+        Returns:
+            What is taken, odd and refused; ``tell(taking.batch())`` writes it down.
+        """
+        evaluations = self.ledger.evaluations()
+        return read_results(results, self.laboratory, evaluations, resampling=resampling, sheet=sheet)
+
+    def waiting(self) -> Batch:
+        """The points that wait for results, in the order in which they were asked.
+
+        Raises:
+            ValueError: If none does.
+        """
+        pending = self.ledger.evaluations(status="pending")
+        if not pending:
+            raise ValueError("no point waits for a result; ask for the next batch")
+        return Batch.of(self.laboratory.space, pending)
+
+    @property
+    def laboratory(self) -> Laboratory:
         """The problem as one whose results are told.
 
         Raises:

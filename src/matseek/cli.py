@@ -124,20 +124,41 @@ def ask(
         typer.Option("--fix", "-f", help="NAME=VALUE: a variable that is held for this batch; any number of them."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="CSV or XLSX; RUN_DIR/batch-N.csv if left out.")
+        Path | None, typer.Option("--output", "-o", help="XLSX or CSV; RUN_DIR/batch-N.xlsx if left out.")
     ] = None,
+    replicates: Annotated[
+        int, typer.Option("--replicates", "-r", min=1, max=100, help="Cells for results of each recipe, in XLSX.")
+    ] = 3,
+    again: Annotated[
+        bool, typer.Option("--again", help="Write the recipes that wait for results once more; nothing new is asked.")
+    ] = False,
     trust: Trust = False,
     debug: Debug = False,
 ) -> None:
     """Write the next recipes to measure into a table."""
     with told_plainly(debug=debug) as telling:
-        from matseek.desk import held_values, write_table
+        from matseek.desk import held_values, require_writable, write_recipes
 
+        if output is not None:
+            require_writable(output)
+        if again:
+            if overrides or count is not None or fixed:
+                raise ValueError("--again writes recipes that were asked; leave out -n, --fix and settings")
+            _require_campaign(run_dir)
+        held = held_values(fixed) if fixed else None
         campaign = _at_the_desk(run_dir, overrides or [], telling, trust=trust)
-        batch = campaign.ask(count, fixed=held_values(fixed) if fixed else None)
-        path = output or RunFolder(run_dir).batch(campaign.history().iteration - 1)
-        write_table(batch.to_frame(), path)
+        laboratory = campaign.laboratory
+        path = output or _free(RunFolder(run_dir), campaign.history().iteration - (1 if again else 0))
+        require_writable(path)
+        batch = campaign.waiting() if again else campaign.ask(count, fixed=held)
+        write_recipes(batch, laboratory, path, replicates)
         out.print(frame_table(batch.to_frame(), f"{len(batch)} recipes to measure"))
+        if overrides and laboratory.objective is None:
+            out.print(
+                f"the campaign takes a {laboratory.quantity} for each recipe; where spectra are measured, begin it "
+                "with data=TARGET.csv",
+                soft_wrap=True,
+            )
         out.print(
             f"written to {path}; fill in the results and give them to: matseek tell {run_dir} FILE", soft_wrap=True
         )
@@ -147,20 +168,32 @@ def ask(
 def tell(
     run_dir: Annotated[Path, typer.Argument(help="Folder of the campaign.")],
     results: Annotated[
-        Path, typer.Argument(help="CSV or XLSX: the asked table with a value, or a column per wavelength.")
+        Path,
+        typer.Argument(
+            help="The asked table with results (CSV, TSV, TXT, XLSX, XLS, ODS, Parquet), spectra, or a folder of them."
+        ),
     ],
     resample: Annotated[
         bool, typer.Option("--resample", help="Interpolate spectra on other wavelengths than the target's.")
     ] = False,
+    sheet: Annotated[
+        str | None, typer.Option("--sheet", help="Sheet of a workbook, where several hold results.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Take what is odd without asking.")] = False,
     trust: Trust = False,
     debug: Debug = False,
 ) -> None:
-    """Take in measured results, and bring the page up to date."""
+    """Take in measured results, and bring the page up to date; what is odd is asked about first."""
     with told_plainly(debug=debug) as telling:
-        from matseek.desk import read_table
-
+        if not results.exists():
+            raise FileNotFoundError(f"there is no file {results}; give the table with the results")
         campaign = _at_the_desk(run_dir, [], telling, trust=trust)
-        campaign.tell(read_table(results), resampling=resample)
+        taking = campaign.preview(results, resampling=resample, sheet=sheet).require()
+        _show_sentences([taking.summary], [str(finding) for finding in taking.odd])
+        if taking.odd and not yes and not typer.confirm("take it nevertheless?"):
+            out.print("nothing was taken")
+            raise typer.Exit(1)
+        campaign.tell(taking.batch())
         page = campaign.write(run_dir)
         _show_status(run_dir, campaign.problem)
         out.print(f"open {page.resolve()}", highlight=False, soft_wrap=True)
@@ -255,6 +288,15 @@ def models(
             record = (str(card.training.get(key, "-")) for key in message)
             table.add_row(card.name, *record, f"{card.path.stat().st_size / 1e6:.1f}")
         out.print(table)
+
+
+def _free(folder: RunFolder, number: int) -> Path:
+    """A path for a batch's table that no file has taken: it may hold somebody's measurements."""
+    path, copy = folder.batch(number), 1
+    while path.exists() and copy < 1000:
+        copy += 1
+        path = folder.batch(number).with_stem(f"batch-{number}-{copy}")
+    return path
 
 
 def _at_the_desk(run_dir: Path, overrides: Sequence[str], telling: Telling, *, trust: bool) -> Campaign:

@@ -61,7 +61,7 @@ class RunFolder:
 
     def batch(self, number: int) -> Path:
         """The table of a batch that is to be measured."""
-        return self.path / f"batch-{number}.csv"
+        return self.path / f"batch-{number}.xlsx"
 
 
 @dataclass(frozen=True)

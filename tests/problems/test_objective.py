@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matseek import Campaign
+from matseek.core.wavelengths import require_wavelengths, resample
 from matseek.errors import ResponseError
 from matseek.problems import RecipeProblem, SpectralMatch
-from matseek.problems.objective import require_wavelengths, resample
 from matseek.searchers import LatinHypercube
 
 AT = np.linspace(380, 800, 43)

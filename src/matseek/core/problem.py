@@ -225,6 +225,16 @@ class Laboratory(Protocol):
         """What the problem makes of a spectrum."""
         ...
 
+    @property
+    def quantity(self) -> str:
+        """What the told value is called in tables, where values are told."""
+        ...
+
+    @property
+    def value_unit(self) -> str:
+        """Unit of the told value; empty for a pure number."""
+        ...
+
     def reduce(self, response: npt.ArrayLike) -> Measurement:
         """The measurement that a told response amounts to."""
         ...

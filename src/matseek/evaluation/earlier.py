@@ -20,10 +20,10 @@ import numpy.typing as npt
 from matseek.checks import path as checked_path
 from matseek.core.problem import Problem
 from matseek.core.records import HISTORY, Evaluation, Event
+from matseek.core.wavelengths import resample
 from matseek.errors import ConfigurationError, LedgerMismatchError, ResponseError
 from matseek.evaluation.ledger import Ledger, LedgerReader, Origin, address_text, sqlite_path
 from matseek.identity import WAVELENGTHS, differing
-from matseek.problems.objective import resample
 from matseek.run_folder import RunFolder
 from matseek.secrets import masked_data
 

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from matseek.checks import numbers, real, shown
-from matseek.problems.objective import SpectralObjective, require_wavelengths, spread_out
+from matseek.core.wavelengths import require_wavelengths
+from matseek.problems.objective import SpectralObjective, spread_out
 
 FloatArray = npt.NDArray[np.float64]
 

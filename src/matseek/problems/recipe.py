@@ -12,15 +12,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from matseek.checks import check, flag, function, of, optional, real, several, takes, text
+from matseek.checks import check, flag, function, label, of, optional, real, several, takes, text
 from matseek.core.goals import FurtherObjective, Goals, OutcomeConstraint
 from matseek.core.objective import Objective
 from matseek.core.problem import Measurement, Problem, callable_name, fingerprinted
 from matseek.core.risk import Risk
 from matseek.core.space import BoxSpace
+from matseek.core.wavelengths import require_wavelengths, resample
 from matseek.errors import ResponseError
 from matseek.identity import WAVELENGTHS
-from matseek.problems.objective import require_wavelengths, resample
 from matseek.spaces.variables import RESERVED
 
 FloatArray = npt.NDArray[np.float64]
@@ -53,6 +53,9 @@ class RecipeProblem(Problem):
         outcome_constraints: Bounds of outcomes; what lies beyond them cannot be the best.
         maximize: Whether the oracle's values are to be maximised. A campaign minimises: the value in its record, and
             that of ``success_below``, is then the negative of the oracle's.
+        quantity: What the value is called, such as ``yield``: the column of tables of results, and axes. With an
+            objective on spectra it has no meaning.
+        unit: Unit of the value, such as ``%``.
 
     Raises:
         ValueError: If a setting is not as described.
@@ -69,6 +72,8 @@ class RecipeProblem(Problem):
     further_objectives: Sequence[FurtherObjective] = ()
     outcome_constraints: Sequence[OutcomeConstraint] = ()
     maximize: bool = False
+    quantity: str = "value"
+    unit: str = ""
 
     def __post_init__(self) -> None:
         check(
@@ -83,6 +88,8 @@ class RecipeProblem(Problem):
             further_objectives=several(of(FurtherObjective)),
             outcome_constraints=several(of(OutcomeConstraint)),
             maximize=flag,
+            quantity=text,
+            unit=label,
         )
         if self.axes is not None and (len(set(self.axes)) != 2 or not set(self.axes) <= set(self.space.names)):
             raise ValueError(f"axes={self.axes!r} must name two variables of the space, {list(self.space.names)}")
@@ -201,15 +208,23 @@ class RecipeProblem(Problem):
 
     @property
     def value_name(self) -> str:
-        """``loss`` of a spectrum; ``value`` without an objective, ``negative value`` of one that is maximised."""
+        """``loss`` of a spectrum; the quantity without an objective, ``negative`` of one that is maximised."""
         if self.objective is not None:
             return "loss"
-        return "negative value" if self.maximize else "value"
+        return f"negative {self.quantity}" if self.maximize else self.quantity
+
+    @property
+    def value_unit(self) -> str:
+        """Unit of the quantity; empty for a loss."""
+        return self.unit if self.objective is None else ""
 
     @property
     def value_label(self) -> str:
         """As the objective calls it, with the risk measure."""
-        name = self.value_name.capitalize() if self.objective is None else self.objective.label
+        if self.objective is not None:
+            name = self.objective.label
+        else:
+            name = self.value_name[:1].upper() + self.value_name[1:] + (f" ({self.unit})" if self.unit else "")
         return name if self.risk is None else f"{name}, {self.risk.label}"
 
     @property

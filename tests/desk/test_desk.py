@@ -4,28 +4,15 @@ import pytest
 from typer.testing import CliRunner
 
 from matseek.cli import app
-from matseek.desk import read_table, write_table
-
-FRAME = pd.DataFrame({"evaluation": [1, 2], "x (%)": [0.5, 1 / 3]})
 
 
-@pytest.mark.parametrize("name", ["t.csv", "t.xlsx", "T.XLSX", "deep/er/t.csv"])
-def test_tables_survive(tmp_path, name):
-    write_table(FRAME, tmp_path / name)
-    pd.testing.assert_frame_equal(read_table(tmp_path / name), FRAME)
+def read_table(path):
+    """The sheet of recipes."""
+    return pd.read_csv(path) if path.suffix == ".csv" else pd.read_excel(path, engine="openpyxl")
 
 
-def test_what_may_hold_measurements_is_not_overwritten(tmp_path):
-    write_table(FRAME, tmp_path / "t.csv")
-    with pytest.raises(FileExistsError, match="may hold measurements"):
-        write_table(FRAME, tmp_path / "t.csv")
-
-
-def test_other_files_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="read and written as .csv or .xlsx"):
-        write_table(FRAME, tmp_path / "t.ods")
-    with pytest.raises(FileNotFoundError, match="there is no file"):
-        read_table(tmp_path / "t.csv")
+def write_table(frame, path):
+    frame.to_csv(path, index=False) if path.suffix == ".csv" else frame.to_excel(path, index=False)
 
 
 @pytest.fixture
@@ -45,14 +32,14 @@ def test_a_campaign_at_the_desk(matseek, tmp_path, suffix):
     assert code == 0, output
     asked = read_table(tmp_path / f"first.{suffix}")
     assert list(asked["evaluation"]) == [1, 2, 3, 4]
-    write_table(asked.assign(value=[0.4, 0.1, None, 0.3]), tmp_path / f"results.{suffix}")
+    write_table(asked.assign(value=[0.4, 0.1, "failed", 0.3]), tmp_path / f"results.{suffix}")
     code, output = matseek("tell", "my lab", f"results.{suffix}")
     assert code == 0, output
     assert "4 measured (1 failed), 0 to be measured" in output
     assert (tmp_path / "my lab" / "report.html").is_file()
     code, output = matseek("ask", "my lab", "-n", "3")
     assert code == 0, output
-    assert list(read_table(tmp_path / "my lab" / "batch-2.csv")["evaluation"]) == [5, 6, 7]
+    assert list(read_table(tmp_path / "my lab" / "batch-2.xlsx")["evaluation"]) == [5, 6, 7]
     code, output = matseek("status", "my lab")
     assert "3 to be measured" in output
 
@@ -108,11 +95,12 @@ def test_candidates_at_the_desk(matseek, tmp_path):
     columns = "+problem.variables={QAgNO3: {unit: '%'}, solvent: {}}"
     code, output = matseek("ask", "lab", *start, "~problem.variables", columns, "-n", "3")
     assert code == 0, output
-    asked = read_table(tmp_path / "lab" / "batch-1.csv")
-    assert list(asked.columns) == ["evaluation", "QAgNO3 (%)", "solvent"]
+    asked = read_table(tmp_path / "lab" / "batch-1.xlsx")
+    assert list(asked.columns) == ["evaluation", "QAgNO3 (%)", "solvent", "value 1", "value 2", "value 3"]
+    assert asked[["value 1", "value 2", "value 3"]].isna().all(axis=None)
     code, output = matseek("ask", "lab", "-n", "3")
     assert code == 0, output
-    assert len(read_table(tmp_path / "lab" / "batch-2.csv")) == 1
+    assert len(read_table(tmp_path / "lab" / "batch-2.xlsx")) == 1
     code, output = matseek("ask", "lab")
     assert code == 2
     assert "every point that may be tried has been tried" in output
@@ -168,7 +156,7 @@ def test_status_puts_what_meets_the_constraints_first(matseek, tmp_path):
     )
     code, output = matseek("ask", "lab", "problem=laboratory", "searcher=lhs", "searcher.batch_size=4", bound)
     assert code == 0, output
-    asked = read_table(tmp_path / "lab" / "batch-1.csv")
+    asked = read_table(tmp_path / "lab" / "batch-1.xlsx")
     assert asked["QAgNO3 (%)"].min() < 15 < asked["QAgNO3 (%)"].max()
     # The more silver, the lower the value: the only one that surely meets the constraint has the highest.
     write_table(asked.assign(value=-7 - asked["QAgNO3 (%)"].rank() / 10), tmp_path / "told.csv")
@@ -176,3 +164,56 @@ def test_status_puts_what_meets_the_constraints_first(matseek, tmp_path):
     code, output = matseek("status", "lab")
     assert code == 0, output
     assert output.index("-7.1") < output.index("-7.4"), output
+
+
+def test_a_half_filled_table_leaves_the_rest_open_and_the_recipes_are_written_again(matseek, tmp_path):
+    assert matseek("ask", "lab", "problem=laboratory", "searcher.batch_size=4")[0] == 0
+    asked = read_table(tmp_path / "lab" / "batch-1.xlsx")
+    write_table(asked.assign(**{"value 1": [0.5, None, "failed", None]}), tmp_path / "half.csv")
+    code, output = matseek("tell", "lab", "half.csv")
+    assert code == 0, output
+    assert "half.csv: 2 rows, 2 conditions, 1 replicate each, 1 failure, 2 left open, no column dropped" in output
+    assert "2 measured (1 failed), 2 to be measured" in output
+    code, output = matseek("ask", "lab", "--again", "-o", "again.xlsx", "-r", "1")
+    assert code == 0, output
+    again = read_table(tmp_path / "again.xlsx")
+    assert again["evaluation"].tolist() == [2, 4]
+    assert again.columns[-1] == "value"
+    pd.testing.assert_frame_equal(again.iloc[:, :6], asked.iloc[[1, 3], :6].reset_index(drop=True))
+    assert matseek("ask", "lab", "--again", "-n", "3")[0] == 2
+
+
+def test_an_output_that_cannot_be_written_costs_no_recipes(matseek, tmp_path):
+    assert matseek("ask", "lab", "problem=laboratory", "searcher.batch_size=4", "-o", "first.csv")[0] == 0
+    (tmp_path / "file").write_text("in the way")
+    for path in ("first.csv", "first.docx", "file/deep.xlsx"):
+        code, output = matseek("ask", "lab", "-o", path)
+        assert code == 2, output
+    assert "4 to be measured" in matseek("status", "lab")[1]
+    assert not list(tmp_path.glob(".draft-*"))
+
+
+def test_what_is_odd_is_asked_about(matseek, tmp_path, monkeypatch):
+    assert matseek("ask", "lab", "problem=laboratory", "searcher.batch_size=4", "-o", "a.csv")[0] == 0
+    write_table(read_table(tmp_path / "a.csv").assign(value=["<0.01", 1, 2, 3]), tmp_path / "b.csv")
+    code, output = matseek("tell", "lab", "b.csv")
+    assert code == 1
+    assert "warning: b.csv, row 2, column G (value): '<0.01' is a limit of detection" in output
+    assert "4 to be measured" in matseek("status", "lab")[1]
+    code, output = matseek("tell", "lab", "b.csv", "--yes")
+    assert code == 0, output
+    assert "4 measured" in output
+
+
+def test_spectra_have_a_sheet_of_their_own(matseek, tmp_path):
+    pd.DataFrame({"wavelength": [400, 500, 600], "absorbance": [0.1, 0.9, 0.2]}).to_csv("target.csv", index=False)
+    code, output = matseek("ask", "lab", "problem=laboratory", "data=target.csv", "searcher.batch_size=2", "-r", "2")
+    assert code == 0, output
+    sheet = pd.read_excel(tmp_path / "lab" / "batch-1.xlsx", sheet_name="spectra", engine="openpyxl")
+    assert list(sheet.columns) == ["wavelength (nm)", "1_1", "1_2", "2_1", "2_2"]
+    filled = sheet.assign(**{"1_1": [0.1, 0.9, 0.2], "1_2": [0.1, 0.8, 0.2]})
+    filled.to_excel("filled.xlsx", sheet_name="spectra", index=False)
+    code, output = matseek("tell", "lab", "filled.xlsx")
+    assert code == 0, output
+    assert "2 rows, 1 condition, 2 replicates each" in output
+    assert "1 measured (0 failed), 1 to be measured" in output

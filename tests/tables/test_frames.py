@@ -8,29 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matseek.tables import csv_text, read_csv, read_xlsx, write_csv, write_xlsx
+from matseek.tables import csv_text, read_csv, read_grids, write_csv
 
-READ = {"csv": (write_csv, read_csv), "xlsx": (write_xlsx, read_xlsx)}
 RUN = ("=", "+", "-", "@", "\t", "\r")
 NAMES = ["=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(A1)", "'=quoted", "''=twice", "'plain", "x (%)", "\tTab"]
 
 
-@pytest.mark.parametrize("suffix", READ)
-def test_no_cell_is_a_formula_and_names_come_back(tmp_path, suffix):
-    write, read = READ[suffix]
+def test_no_cell_is_a_formula_and_names_come_back(tmp_path):
     frame = pd.DataFrame({name: [0.5, -1.5] for name in NAMES}).assign(error=["=1+1", "- lamp off"])
-    write(frame, tmp_path / f"t.{suffix}")
-    pd.testing.assert_frame_equal(read(tmp_path / f"t.{suffix}"), frame)
-    raw = pd.read_csv if suffix == "csv" else pd.read_excel
-    seen = raw(tmp_path / f"t.{suffix}")
+    write_csv(frame, tmp_path / "t.csv")
+    pd.testing.assert_frame_equal(read_csv(tmp_path / "t.csv"), frame)
+    seen = pd.read_csv(tmp_path / "t.csv")
     assert not [text for text in [*seen.columns, *seen["error"]] if text.startswith(RUN)]
-
-
-def test_no_cell_of_a_workbook_has_the_type_of_a_formula(tmp_path):
-    write_xlsx(pd.DataFrame({name: ["=1+1"] for name in NAMES}), tmp_path / "t.xlsx")
-    cells = [cell for row in openpyxl.load_workbook(tmp_path / "t.xlsx").active.iter_rows() for cell in row]
-    assert {cell.data_type for cell in cells} == {"s"}
-    assert not [cell.value for cell in cells if cell.value.startswith(RUN)]
 
 
 @given(st.lists(st.text("=+-@'ab \t", min_size=1).filter(str.strip), min_size=1, max_size=4, unique=True))
@@ -53,7 +42,7 @@ def test_a_far_cell_is_refused_at_once(tmp_path, far):
     workbook.save(tmp_path / "t.xlsx")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(ValueError, match=r"(100,000 rows|2,000,000 cells); a table of results is far smaller"):
-        read_xlsx(tmp_path / "t.xlsx")
+        read_grids(tmp_path / "t.xlsx")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300 * 1024, "kB"
 
 
@@ -61,7 +50,7 @@ def test_what_unpacks_to_too_much_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "t.xlsx", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("xl/worksheets/sheet1.xml", b" " * (65 * 2**20))
     with pytest.raises(ValueError, match="unpacks to more than 64 MiB"):
-        read_xlsx(tmp_path / "t.xlsx")
+        read_grids(tmp_path / "t.xlsx")
 
 
 @pytest.mark.parametrize(
@@ -82,8 +71,8 @@ def test_what_is_far_larger_than_a_laboratorys_table_is_refused(tmp_path, conten
 @pytest.mark.parametrize("content", [b"no workbook", b"PK\x05\x06" + b"\0" * 18, b""])
 def test_what_is_no_workbook_is_refused(tmp_path, content):
     (tmp_path / "t.xlsx").write_bytes(content)
-    with pytest.raises(ValueError, match="cannot be read as a workbook"):
-        read_xlsx(tmp_path / "t.xlsx")
+    with pytest.raises(ValueError, match="cannot be read as a workbook|the file is empty"):
+        read_grids(tmp_path / "t.xlsx")
 
 
 def _patched(content, part, old, new):
@@ -108,7 +97,6 @@ def sheet():
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        (b"<v>0.5</v>", b"<v>1e400</v>"),
         (b"<v>0.5</v>", b"<v>abc</v>"),
         (b'r="A1"', b'r="ZZZZ1"'),
         (b'<row r="2"', b'<row r="abc"'),
@@ -118,22 +106,24 @@ def test_a_workbook_with_a_broken_cell_is_refused_by_its_name(tmp_path, sheet, o
     broken = _patched(sheet, "sheet1", old, new)
     assert broken != sheet
     (tmp_path / "t.xlsx").write_bytes(broken)
-    with pytest.raises(ValueError, match=r"t\.xlsx cannot be read as a workbook"):
-        read_xlsx(tmp_path / "t.xlsx")
+    with pytest.raises(ValueError, match=r"t\.xlsx.*(cannot be read as a workbook|columns|not finite)"):
+        read_grids(tmp_path / "t.xlsx")
 
 
-def test_an_encrypted_workbook_and_one_that_begins_with_a_chart_are_refused_by_their_name(tmp_path, sheet):
+def test_an_encrypted_workbook_is_refused_and_a_chart_is_no_table(tmp_path, sheet):
     encrypted = bytearray(sheet)
     place = -1
     while (place := encrypted.find(b"PK\x01\x02", place + 1)) >= 0:
         encrypted[place + 8] |= 1
     (tmp_path / "t.xlsx").write_bytes(encrypted)
+    with pytest.raises(ValueError, match="t.xlsx: it cannot be read as a workbook"):
+        read_grids(tmp_path / "t.xlsx")
     workbook = openpyxl.Workbook()
     workbook.create_chartsheet(index=0)
+    workbook.active = 1
+    workbook.worksheets[0].append(["evaluation"])
     workbook.save(tmp_path / "chart.xlsx")
-    for name in ("t.xlsx", "chart.xlsx"):
-        with pytest.raises(ValueError, match=f"{name} cannot be read as a workbook"):
-            read_xlsx(tmp_path / name)
+    assert [grid.sheet for grid in read_grids(tmp_path / "chart.xlsx")] == ["Sheet"]
 
 
 def test_a_table_without_rows_or_columns_is_written():

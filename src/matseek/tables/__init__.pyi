@@ -1,0 +1,11 @@
+from .frames import csv_text as csv_text
+from .frames import read_csv as read_csv
+from .frames import write_csv as write_csv
+from .grid import Content as Content
+from .grid import Grid as Grid
+from .grid import Percent as Percent
+from .grid import Place as Place
+from .grid import TableError as TableError
+from .grid import Unusable as Unusable
+from .numerals import Numerals as Numerals
+from .opening import read_grids as read_grids
