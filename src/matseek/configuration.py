@@ -43,6 +43,9 @@ _GROUPS = {"problem": PROBLEMS, "searcher": SEARCHERS, "calculator": POTENTIALS}
 _NEEDED = ("problem", "searcher", "stop", "budget", "seed", "opening")
 """What reading a run folder needs."""
 
+_FILES = ("target", "candidates")
+"""Settings of a problem that name files."""
+
 _MOST_BYTES, _DEEPEST = 4 * 2**20, 50
 """Size and nesting of a stored config."""
 
@@ -70,6 +73,7 @@ class RunSettings:
         opening: First points that no searcher chooses.
         run_dir: Where results go.
         history: Ledgers of earlier campaigns to begin with.
+        files: Files that the problem was set up with, such as its target; the run folder gets copies.
         config: The composed config, for the record: without what was taken from the environment, and without passwords.
     """
 
@@ -83,6 +87,7 @@ class RunSettings:
     opening: int
     run_dir: Path
     history: tuple[str, ...]
+    files: tuple[Path, ...]
     config: DictConfig
 
 
@@ -117,7 +122,17 @@ def recorded_settings(run_dir: Path, *, trust: bool = False) -> RunSettings:
         else:
             _require_trust(path, foreign_targets(plain, config_dir()), "would run")
             _require_trust(path, unresolved(plain), "would read")
+        _use_copies(plain, RunFolder(run_dir))
         return _made_settings(OmegaConf.create(plain), SerialExecutor(), None, run_dir, config)
+
+
+def _use_copies(plain: dict[str, Any], folder: RunFolder) -> None:
+    """Have a stored problem read the run folder's copies of its files, wherever the command is given."""
+    problem = plain.get("problem")
+    if isinstance(problem, dict):
+        for key in _FILES:
+            if isinstance(file := problem.get(key), str) and folder.kept(file).is_file():
+                problem[key] = str(folder.kept(file))
 
 
 def _stored(path: Path) -> DictConfig:
@@ -285,8 +300,15 @@ def _made_settings(
         opening=0 if config.get("opening") is None else _whole(config, "opening", whole()),
         run_dir=run_dir,
         history=_history(config),
+        files=_files(config),
         config=record,
     )
+
+
+def _files(config: DictConfig) -> tuple[Path, ...]:
+    problem = config.get("problem")
+    named = [problem.get(key) for key in _FILES] if isinstance(problem, DictConfig) else []
+    return tuple(Path(file) for file in named if isinstance(file, str) and Path(file).is_file())
 
 
 def _history(config: DictConfig) -> tuple[str, ...]:

@@ -59,6 +59,10 @@ class RunFolder:
         """A fitted model, by its name."""
         return self.path / f"{name}{suffix}"
 
+    def kept(self, file: str | Path) -> Path:
+        """The folder's own copy of a file that the campaign was set up with."""
+        return self.path / Path(file).name
+
     def batch(self, number: int) -> Path:
         """The table of a batch that is to be measured."""
         return self.path / f"batch-{number}.xlsx"

@@ -6,7 +6,7 @@ from omegaconf import OmegaConf
 
 from matseek.campaign import Campaign
 from matseek.configuration import RunSettings
-from matseek.files import write_text
+from matseek.files import write_bytes, write_text
 from matseek.run_folder import RunFolder
 
 
@@ -39,7 +39,11 @@ def open_campaign(settings: RunSettings) -> Campaign:
 
 
 def keep_config(settings: RunSettings) -> None:
-    """Write down how a campaign is set up; a file that says the same is left as it is."""
-    config, path = OmegaConf.to_yaml(settings.config), RunFolder(settings.run_dir).config
+    """Write down how a campaign is set up, with copies of its files; a file that says the same is left as it is."""
+    folder = RunFolder(settings.run_dir)
+    config, path = OmegaConf.to_yaml(settings.config), folder.config
+    for file in settings.files:
+        if not folder.kept(file).exists():
+            write_bytes(folder.kept(file), file.read_bytes())
     if not (path.is_file() and path.read_bytes() == config.encode()):
         write_text(path, config)

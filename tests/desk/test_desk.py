@@ -217,3 +217,15 @@ def test_spectra_have_a_sheet_of_their_own(matseek, tmp_path):
     assert code == 0, output
     assert "2 rows, 1 condition, 2 replicates each" in output
     assert "1 measured (0 failed), 1 to be measured" in output
+
+
+def test_a_run_folder_keeps_its_target(matseek, tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    target = tmp_path / "data" / "target.csv"
+    pd.DataFrame({"wavelength": [400, 500, 600], "absorbance": [0.1, 0.9, 0.2]}).to_csv(target, index=False)
+    code, output = matseek("ask", "lab", "problem=laboratory", "data=data/target.csv", "searcher.batch_size=2")
+    assert code == 0, output
+    target.unlink()
+    monkeypatch.chdir("/")
+    code, output = matseek("ask", str(tmp_path / "lab"), "--again", "-o", str(tmp_path / "again.csv"))
+    assert code == 0, output

@@ -70,3 +70,22 @@ def test_a_target_without_its_columns(tmp_path):
     path.write_text("nm,A\n400,1\n")
     with pytest.raises(ValueError, match=r"lacks the columns \['wavelength', 'absorbance'\]"):
         laboratory("mine", VARIABLES, target=path)
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"ligand": {"values": [False, "PVP"]}}, "YAML reads NO, off, Y and yes as true or false; put quotes"),
+        ({True: {"low": 0, "high": 1}}, "YAML reads the name of a variable as True; put quotes"),
+        ({"x": {"low": "0,5", "high": 1}}, "low='0,5' is a text, not a number; write 0.5 with a decimal point"),
+        ({"x": {"low": 0, "high": 1, "hardware": [0, 5, 80]}}, "hardware=.* must be two numbers"),
+    ],
+)
+def test_what_yaml_makes_of_words_and_decimal_commas_is_explained(variables, message):
+    with pytest.raises(ValueError, match=message):
+        laboratory("lab", variables)
+
+
+def test_the_quantity_has_a_name_and_a_unit():
+    problem = laboratory("lab", {"x": {"low": 0, "high": 1}}, quantity="yield", unit="%", maximize=True)
+    assert (problem.quantity, problem.value_unit, problem.value_label) == ("yield", "%", "Negative yield (%)")

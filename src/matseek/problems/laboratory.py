@@ -27,6 +27,9 @@ def laboratory(
     outcome_constraints: Sequence[OutcomeConstraint] = (),
     maximize: bool = False,
     candidates: str | Path | None = None,
+    quantity: str = "value",
+    unit: str = "",
+    axes: Sequence[str] | None = None,
 ) -> RecipeProblem:
     """A recipe problem without an oracle.
 
@@ -46,6 +49,9 @@ def laboratory(
         maximize: Whether the values that are told are to be maximised; the record has their negatives.
         candidates: CSV with a row for each recipe that may be measured, see :class:`matseek.spaces.Pool`; None where
             every recipe within windows and constraints may.
+        quantity: What the value that is told is called, such as ``yield``: the column of tables, and axes.
+        unit: Unit of that value.
+        axes: The two variables over which maps are drawn; None for those that matter most.
 
     Raises:
         ValueError: If a variable, a constraint or the target is not as described.
@@ -69,6 +75,9 @@ def laboratory(
         further_objectives=further_objectives,
         outcome_constraints=outcome_constraints,
         maximize=maximize,
+        quantity=quantity,
+        unit=unit,
+        axes=None if axes is None else tuple(axes),  # type: ignore[arg-type]
     )
 
 
@@ -87,7 +96,36 @@ def _pool(file: Path, variables: Mapping[str, Mapping[str, Any]], constraints: S
     return Pool.read(file, list(variables) or None, units)
 
 
+def _require_no_traps(name: str, settings: Mapping[str, Any]) -> None:
+    """Refuse what YAML makes of a few words and of decimal commas.
+
+    Raises:
+        ValueError: If a category's value has become true or false, or a number has stayed a text.
+    """
+    values = settings.get("values")
+    words = [v for v in values if isinstance(v, bool)] if isinstance(values, Sequence) else []
+    if words:
+        raise ValueError(
+            f"category {name!r}: values={values!r}: YAML reads NO, off, Y and yes as true or false; put quotes around "
+            "them: 'NO'"
+        )
+    for key in ("low", "high", "step"):
+        value = settings.get(key)
+        if isinstance(value, str):
+            hint = f"write {value.replace(',', '.')} with a decimal point" if "," in value else "leave the quotes out"
+            raise ValueError(f"variable {name!r}: {key}={value!r} is a text, not a number; {hint}")
+    hardware = settings.get("hardware")
+    if isinstance(hardware, Sequence) and len(hardware) > 2:
+        raise ValueError(
+            f"variable {name!r}: hardware={hardware!r} must be two numbers, with decimal points: [0.5, 80]"
+        )
+
+
 def _variable(name: str, settings: Mapping[str, Any]) -> Variable | Category:
+    if isinstance(name, bool):
+        raise ValueError(f"variables: YAML reads the name of a variable as {name}; put quotes around it: 'NO', 'Y'")
+    if isinstance(settings, Mapping):
+        _require_no_traps(name, settings)
     if isinstance(settings, Mapping) and "values" in settings:
         if not set(settings) <= {"values", "descriptors"}:
             raise ValueError(
