@@ -43,7 +43,8 @@ def keep_config(settings: RunSettings) -> None:
     folder = RunFolder(settings.run_dir)
     config, path = OmegaConf.to_yaml(settings.config), folder.config
     for file in settings.files:
-        if not folder.kept(file).exists():
-            write_bytes(folder.kept(file), file.read_bytes())
+        content, copy = file.read_bytes(), folder.kept(file)
+        if not (copy.is_file() and copy.read_bytes() == content):
+            write_bytes(copy, content)
     if not (path.is_file() and path.read_bytes() == config.encode()):
         write_text(path, config)
