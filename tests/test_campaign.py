@@ -155,7 +155,7 @@ def test_told_spectra_by_wavelength_columns(box):
     campaign = Campaign(RecipeProblem(box, len, match), RandomSearcher(2), seed=0)
     batch = campaign.ask(2)
     frame = batch.to_frame().assign(**{"400 nm": [0.0, 0.0], "500 nm": [1.0, 0.35], "600": [0.0, 0.0]})
-    with pytest.raises(ResponseError, match=r"2 wavelength columns .400-500 nm., but the target has 3"):
+    with pytest.raises(ResponseError, match=r"2 wavelengths .400-500 nm., but the target has 3"):
         campaign.tell(frame.drop(columns="600"))
     campaign.tell(frame)
     np.testing.assert_allclose([e.value for e in campaign.history().evaluations], [0, 0.5], atol=1e-12)
@@ -197,7 +197,7 @@ def test_results_that_belong_to_nothing_are_refused_whole(problem, spoil, error,
 def test_text_in_a_table_is_a_mistake_not_a_failure(problem, cell):
     campaign = Campaign(problem, RandomSearcher(2), seed=0)
     frame = campaign.ask(2).to_frame()
-    with pytest.raises(ResponseError, match=f"column 'value', row 0: '{cell}' is not a number"):
+    with pytest.raises(ResponseError, match=f"row [23], column .*{cell}"):
         campaign.tell(frame.assign(value=[cell, "0.4"]))
     with pytest.raises(UnknownEvaluationError, match="give the numbers that ask"):
         campaign.tell(frame.assign(value=1.0, evaluation=[1.7, 2]))
@@ -246,7 +246,7 @@ def test_batches_with_wrong_results_are_refused(problem):
 def test_results_that_are_told_again_change_nothing(problem):
     campaign = Campaign(problem, RandomSearcher(3), seed=0)
     batch = campaign.ask(3)
-    table = batch.to_frame().assign(value=[1.0, 2.0, None])
+    table = batch.to_frame().assign(value=[1.0, 2.0, "failed"])
     campaign.tell(table)
     before = campaign.ledger.evaluations()
     campaign.tell(table)
