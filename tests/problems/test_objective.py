@@ -75,7 +75,8 @@ def test_an_oracle_on_other_wavelengths_is_resampled_only_when_asked(box):
 def test_a_told_table_on_other_wavelengths_is_resampled_only_when_asked(box):
     campaign = Campaign(RecipeProblem(box, None, SpectralMatch(AT, TARGET)), LatinHypercube(2))
     batch = campaign.ask(2)
-    told = pd.DataFrame(np.array([band(FINE, 500), band(FINE, 640)]), columns=[f"{w:g}" for w in FINE])
+    other = np.round(np.linspace(FINE[0], FINE[-1], 200), 3)
+    told = pd.DataFrame(np.array([band(other, 500), band(other, 640)]), columns=[f"{w:.3f}" for w in other])
     table = pd.concat([batch.to_frame(), told], axis=1)
     with pytest.raises(ResponseError, match=r"ask for resampling: matseek tell --resample"):
         campaign.tell(table)
