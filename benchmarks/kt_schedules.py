@@ -68,7 +68,7 @@ def run(cell: Cell) -> tuple[str, dict[str, Any]]:
     searcher = replace(settings.searcher, kt=SCHEDULES[schedule])
     campaign = Campaign(searched, searcher, seed=seed, stop=settings.stop).run(budget)
     summary = campaign.summary()
-    figures = [e.data["figures"] for e in campaign.events if e.kind == ITERATED]
+    figures = [e.data["figures"] for e in campaign.ledger.events() if e.kind == ITERATED]
     return key(cell), {
         "evaluations_to_success": summary["evaluations_to_success"],
         "budget": budget,

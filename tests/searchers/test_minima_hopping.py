@@ -154,7 +154,7 @@ def test_where_no_first_step_is_possible_it_begins_anew(monkeypatch):
         "matseek.searchers.minima_hopping.thermal_velocities",
         lambda masses, temperature, rng: np.tile([0.0, 0.0, -1e3], (len(masses), 1)),
     )
-    monkeypatch.setattr("matseek.searchers.minima_hopping.confined", lambda space, positions: positions.ravel())
+    monkeypatch.setattr(type(ATOM), "confine", lambda space, points: np.array(points))
     campaign = Campaign(StructureProblem(ATOM, Still), MinimaHopping(), seed=0).run(5)
     assert [r["evaluations"] for r in relaxations(campaign)] == [[1], [2], [3], [4], [5]]
 

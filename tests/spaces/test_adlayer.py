@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from matseek.core.space import Space
 from matseek.errors import InfeasibleSpaceError
 from matseek.spaces import Adlayer, Box, Sphere, Variable
-from matseek.spaces.adlayer import CLOSE
+from matseek.spaces.free_atoms import CLOSE
 
 
 @pytest.fixture(scope="module")

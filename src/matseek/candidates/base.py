@@ -78,19 +78,24 @@ def picked(parents: FloatArray, count: int, rng: np.random.Generator) -> FloatAr
 
 
 def confined(positions: FloatArray, space: StructureSpace) -> FloatArray:
-    """Structures ``(m, n, 3)`` as points ``(m, 3n)``: wrapped in plane, and put back onto the walls."""
-    return space.wrap(space.confine(positions.reshape(len(positions), -1)))
-
-
-def nearest_images(offsets: FloatArray, space: StructureSpace) -> FloatArray:
-    """Offsets ``(..., 3)`` with their in-plane part taken to the image nearest in fractions of the cell."""
-    fractions = offsets[..., :2] @ np.linalg.inv(space.plane)
-    result = offsets.copy()
-    result[..., :2] = (fractions - np.round(fractions)) @ space.plane
-    return result
+    """Structures ``(m, n, 3)`` as points ``(m, 3n)``: wrapped into the cell, and put back onto the walls."""
+    return space.wrap(space.confine(space.recentred(positions.reshape(len(positions), -1))))
 
 
 def island_of(positions: FloatArray, space: StructureSpace, rng: np.random.Generator) -> FloatArray:
     """A structure ``(n, 3)`` in one piece: every atom at the image that is nearest to one of them, which is drawn."""
     anchor = positions[rng.integers(len(positions))]
-    return np.asarray(anchor + nearest_images(positions - anchor, space))
+    return np.asarray(anchor + space.nearest_images(positions - anchor))
+
+
+def directions(count: int, rng: np.random.Generator) -> FloatArray:
+    """Uniform directions, shape ``(count, 3)``."""
+    result = rng.standard_normal((count, 3))
+    return np.asarray(result / np.linalg.norm(result, axis=1, keepdims=True))
+
+
+def turned(vectors: FloatArray, axis: FloatArray, angle: float) -> FloatArray:
+    """Vectors ``(k, 3)`` turned about an axis ``(3,)`` of length 1 by an angle in rad (Rodrigues' formula)."""
+    along = (vectors @ axis)[:, None] * axis
+    across = np.cross(axis, vectors)
+    return np.asarray(along + np.cos(angle) * (vectors - along) + np.sin(angle) * across)

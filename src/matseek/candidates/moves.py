@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from ase.data import covalent_radii
 
-from matseek.candidates.base import Generator, confined, island_of, nearest_images, picked
+from matseek.candidates.base import Generator, confined, directions, island_of, picked, turned
 from matseek.checks import check, real, whole
 from matseek.core.space import StructureSpace
 
@@ -65,6 +65,7 @@ class CentreMove(Generator):
     """Some atoms of a structure are placed anew in a disc around its centre of geometry.
 
     The disc reaches a little beyond the outermost atom; heights are uniform up to a little above the highest atom.
+    Where nothing holds the free atoms the disc is a ball.
 
     Args:
         weight: Its share of the candidates.
@@ -86,8 +87,14 @@ class CentreMove(Generator):
         for k in range(count):
             island = island_of(x[k], space, rng)
             centre = island.mean(axis=0)
-            radius = np.linalg.norm((island - centre)[:, :2], axis=1).max() + self.margin
             moved = rng.permutation(space.size)[: rng.integers(1, min(self.atoms, space.size) + 1)]
+            if space.floats:
+                reach = np.linalg.norm(island - centre, axis=1).max() + self.margin
+                away = reach * rng.random((len(moved), 1)) ** (1 / 3)
+                island[moved] = centre + away * directions(len(moved), rng)
+                x[k] = island
+                continue
+            radius = np.linalg.norm((island - centre)[:, :2], axis=1).max() + self.margin
             angle, away = rng.uniform(0, 2 * np.pi, len(moved)), radius * np.sqrt(rng.random(len(moved)))
             island[moved, 0] = centre[0] + away * np.cos(angle)
             island[moved, 1] = centre[1] + away * np.sin(angle)
@@ -121,20 +128,23 @@ class Hop(Generator):
 def _hop(x: FloatArray, space: StructureSpace, rng: np.random.Generator) -> None:
     """Move an atom of a structure ``(n, 3)``, in place; it stays where there is no place for it."""
     radii = np.asarray(covalent_radii[space.numbers], dtype=np.float64)
-    distances = np.linalg.norm(nearest_images(x[:, None] - x[None], space), axis=-1)
+    distances = np.linalg.norm(space.nearest_images(x[:, None] - x[None]), axis=-1)
     np.fill_diagonal(distances, np.inf)
     bonds = (distances < _BONDED * (radii[:, None] + radii[None])).sum(axis=1)
     moved = int(np.argmin(bonds + 1.5 * rng.random(len(x))))
     rest = np.delete(np.arange(len(x)), moved)
     anchors = rest[rng.integers(len(rest), size=_PLACES)]
-    angle = rng.uniform(0, 2 * np.pi, _PLACES)
-    direction = np.stack([np.cos(angle), np.sin(angle), _RISE * rng.standard_normal(_PLACES)], axis=1)
+    if space.floats:
+        direction = directions(_PLACES, rng)
+    else:
+        angle = rng.uniform(0, 2 * np.pi, _PLACES)
+        direction = np.stack([np.cos(angle), np.sin(angle), _RISE * rng.standard_normal(_PLACES)], axis=1)
     bond = (radii[anchors] + radii[moved]) * rng.uniform(1 - _JITTER, 1 + _JITTER, _PLACES)
     places = x[anchors] + bond[:, None] * direction
     others = np.repeat(x[None], _PLACES, axis=0)
     others[:, moved] = places
     places = space.confine(others.reshape(_PLACES, -1)).reshape(_PLACES, -1, 3)[:, moved]
-    away = np.linalg.norm(nearest_images(places[:, None] - x[rest][None], space), axis=-1)
+    away = np.linalg.norm(space.nearest_images(places[:, None] - x[rest][None]), axis=-1)
     sums = radii[moved] + radii[rest]
     free = (away > _APART * sums).all(axis=1)
     if free.any():
@@ -173,6 +183,7 @@ class SymmetryMove(Generator):
     """The whole island is turned about its centre or mirrored, and shifted within the cell.
 
     Angles are multiples of 30 degrees, so that an island comes onto the other kind of hollow or across a square face.
+    Where nothing holds the free atoms, one half of the cluster is turned against the other instead (:func:`twisted`).
 
     Args:
         weight: Its share of the candidates.
@@ -191,6 +202,9 @@ class SymmetryMove(Generator):
         x = picked(parents, count, rng)
         for k in range(count):
             island = island_of(x[k], space, rng)
+            if space.floats:
+                x[k] = twisted(island, rng)
+                continue
             centre = island[:, :2].mean(axis=0)
             angle = np.pi / 6 * rng.integers(12)
             c, s = np.cos(angle), np.sin(angle)
@@ -200,3 +214,16 @@ class SymmetryMove(Generator):
             island[:, :2] = centre + offset + (island[:, :2] - centre) @ turn.T
             x[k] = island
         return confined(x, space)
+
+
+def twisted(positions: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """A structure ``(n, 3)`` of which one half is turned about the axis through its centre that divides the halves.
+
+    The move of Rossi and Ferrando, J. Phys. Condens. Matter 21, 084208 (2009); axis and angle are uniform.
+    """
+    axis = directions(1, rng)[0]
+    centre = positions.mean(axis=0)
+    upper = (positions - centre) @ axis > 0
+    result = positions.copy()
+    result[upper] = centre + turned(positions[upper] - centre, axis, rng.uniform(0, 2 * np.pi))
+    return result

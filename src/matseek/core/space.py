@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -380,7 +380,7 @@ class _Itself:
 
 
 class StructureSpace(Space):
-    """Positions of free atoms beside atoms that never move; a point is ``x1, y1, z1, x2, ...`` in angstrom.
+    """Positions of free atoms, beside a template or by themselves; a point is ``x1, y1, z1, x2, ...`` in angstrom.
 
     The first atoms of a point may be atoms of the template that move (:attr:`moving`): they are relaxed with the free
     atoms, and are never placed anew. Where there are none, everything below about them has its default.
@@ -390,6 +390,9 @@ class StructureSpace(Space):
     free: str
     z: tuple[float, float]
     least_distance: float
+
+    floats: ClassVar[bool] = False
+    """Whether nothing holds the free atoms, so that shifting and turning all of them changes nothing."""
 
     @property
     @abstractmethod
@@ -459,6 +462,27 @@ class StructureSpace(Space):
         return np.concatenate([self.as_points(points)[:, : 3 * self.moving], self.placements.as_points(free)], axis=1)
 
     @property
+    def pbc(self) -> tuple[bool, bool, bool]:
+        """Along which cell vectors structures repeat; by default in plane, and along z where the template does."""
+        return (True, True, bool(self.template.pbc[2]))
+
+    @property
+    def vacuum(self) -> float:
+        """Room between the confinement and the next image along z, were there one, in angstrom."""
+        return float(self.template.positions[:, 2].min() + self.template.cell[2, 2]) - self.z_high
+
+    def nearest_images(self, offsets: FloatArray) -> FloatArray:
+        """Offsets ``(..., 3)`` taken to the images nearest in fractions of the cell; in plane by default."""
+        fractions = offsets[..., :2] @ np.linalg.inv(self.plane)
+        result = offsets.copy()
+        result[..., :2] = (fractions - np.round(fractions)) @ self.plane
+        return result
+
+    def recentred(self, points: npt.ArrayLike) -> FloatArray:
+        """The same structures where the space has them, shape ``(m, 3n)``: shifted if :attr:`floats`."""
+        return self.as_points(points)
+
+    @property
     def heights(self) -> tuple[float, float]:
         """The least and the largest height that an atom of a point can have, absolute, in angstrom."""
         return self.z_low, self.z_high
@@ -486,6 +510,15 @@ class StructureSpace(Space):
     def astray(self, points: npt.ArrayLike) -> list[str]:
         """Which atom of the template has left its place in each structure, in words; empty where none has."""
         return [""] * len(self.as_points(points))
+
+    def wall_told(self, wall: int) -> tuple[str, str]:
+        """Where a wall is, -1 the lower and 1 the upper, and what to do where the best lies on it, in words."""
+        low, high = self.z
+        side, end = ("upper", high) if wall > 0 else ("lower", low)
+        where = f"the {side} wall of the confinement, {end:g} angstrom above the template's highest atom"
+        if wall > 0:
+            return where, f"Widen z, for example z=[{low:g}, {high + 2:g}], in another run folder."
+        return where, f"Widen z, for example z=[{low - 1:g}, {high:g}], in another run folder."
 
     def as_structures(self) -> StructureSpace:
         """Itself."""

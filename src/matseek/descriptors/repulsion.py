@@ -56,7 +56,7 @@ class PreparedRepulsion:
     def __init__(self, ratio: float, space: StructureSpace) -> None:
         self.space = space
         radii = ratio * np.asarray(covalent_radii[space.numbers], dtype=np.float64)
-        largest = ratio * float(covalent_radii[space.template.numbers].max()) + float(radii.max())
+        largest = ratio * float(covalent_radii[space.template.numbers].max(initial=0.0)) + float(radii.max())
         around = Surroundings.of(space, _REACH * max(largest, 2 * float(radii.max())))
         below = ratio * np.asarray(covalent_radii[around.template_numbers], dtype=np.float64)
         self._fixed = (around.template, below, radii, around.shifts)

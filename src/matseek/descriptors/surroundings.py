@@ -42,13 +42,12 @@ class Surroundings:
         """
         template = space.template
         cell = np.asarray(template.cell, dtype=np.float64)
-        periodic = (True, True, bool(template.pbc[2]))
         # The distance between two faces of the cell is its volume over the area of the face.
         heights = 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0)
         # Two atoms inside the cell are less than one lattice vector apart.
         reach = [
             int(np.ceil(cutoff / h)) + (k < 2) if p else 0
-            for k, (h, p) in enumerate(zip(heights, periodic, strict=True))
+            for k, (h, p) in enumerate(zip(heights, space.pbc, strict=True))
         ]
         steps = np.array(list(product(*(range(-k, k + 1) for k in reach))))
         shifts = steps @ cell

@@ -188,6 +188,7 @@ class StructureDomain(Domain):
 
     def __init__(self, space: StructureSpace, settings: NetworkSettings, seed: int, start: str | None = None) -> None:
         require_rest("diffusion", space)
+        require_layer(space)
         (a, b), (c, d) = np.asarray(space.template.cell, dtype=np.float64)[:2, :2].tolist()
         manifold = PeriodicSlab(((a, b), (c, d)), space.z_low, space.z_high, len(space.numbers), settings.walls)
         kind = part(SCORE_NETWORKS, settings.representation)
@@ -224,3 +225,16 @@ class StructureDomain(Domain):
             unknown if e.response is None else np.asarray(e.response, np.float64).reshape(shape) for e in evaluations
         ]
         return np.array(found).reshape(len(found), *shape)
+
+
+def require_layer(space: StructureSpace) -> None:
+    """Refuse structures that are no layer: noise spreads in a cell that is periodic in plane, between two walls.
+
+    Raises:
+        ValueError: If nothing holds the free atoms.
+    """
+    if space.floats:
+        raise ValueError(
+            f"GO-Diff spreads atoms over a surface, and {space.free!r} is a cluster in the gas phase; take "
+            "searcher=basin_hopping, genetic, minima_hopping, bayesian or rss"
+        )

@@ -23,7 +23,7 @@ from matseek.errors import BudgetError, ConfigurationError
 from matseek.godiff.active import ActiveChoice
 from matseek.godiff.atomic_score import AtomicFields
 from matseek.godiff.checkpoints import require_fitting
-from matseek.godiff.domains import NetworkSettings, domain_of, require_rest
+from matseek.godiff.domains import NetworkSettings, domain_of, require_layer, require_rest
 from matseek.godiff.loop import Iterations
 from matseek.godiff.replay import ReplayBuffer, ReplayDataModule
 from matseek.godiff.score_matching import ScoreMatching
@@ -143,6 +143,7 @@ class GODiffSearcher(Searcher):
         structures = space.as_structures()
         if structures is not None:
             require_rest(f"searcher={self.name}", structures)
+            require_layer(structures)
             if self.active is not None:
                 self.active.structures.check(structures)
             return

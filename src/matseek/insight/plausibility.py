@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from matseek.core.records import Evaluation, best_of, ranked
 from matseek.core.space import Space, StructureSpace
-from matseek.spaces.adlayer import CLOSE
+from matseek.spaces.free_atoms import CLOSE
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -27,6 +27,10 @@ _LOWEST, _LEAST = 10, 20
 
 _SHORTEST_BOND, _EXACTLY = 0.75, 1.02
 """Of real bonds, as a fraction of the sum of the covalent radii; and what counts as the least distance beyond it."""
+
+
+_SIDES = {"lower": -1, "upper": 1}
+"""Walls as spaces number them."""
 
 
 @dataclass(frozen=True)
@@ -96,10 +100,9 @@ def on_walls(space: StructureSpace, evaluation: Evaluation) -> dict[str, list[in
     out, back = (sign * forces - space.slide(evaluation.point, sign * forces, _NEAR)[0] for sign in (1.0, -1.0))
     outwards = np.linalg.norm(out.reshape(-1, 3), axis=1) - np.linalg.norm(back.reshape(-1, 3), axis=1)
     held = ((at != 0) & (outwards >= -_PUSH)) | ((near != 0) & (outwards >= _PUSH))
-    sides = {"lower": -1, "upper": 1}
     held = held[space.moving :]
     near = near[space.moving :]
-    atoms = {name: (np.flatnonzero(held & (near == side)) + 1).tolist() for name, side in sides.items()}
+    atoms = {name: (np.flatnonzero(held & (near == side)) + 1).tolist() for name, side in _SIDES.items()}
     return {name: numbers for name, numbers in atoms.items() if numbers}
 
 
@@ -133,16 +136,10 @@ def _at_it(space: StructureSpace) -> float:
 
 
 def _wall(space: StructureSpace, best: Evaluation, wall: str, atoms: Sequence[int]) -> str:
-    low, high = space.z
-    end = low if wall == "lower" else high
+    where, remedy = space.wall_told(_SIDES[wall])
     which = f"free {'atom' if len(atoms) == 1 else 'atoms'} {', '.join(map(str, atoms))}"
-    message = (
-        f"The best structure, evaluation {best.number}, lies on the {wall} wall of the confinement, {end:g} angstrom "
-        f"above the template's highest atom: {which}. Lower energies may lie beyond. "
-    )
-    if wall == "upper":
-        return message + f"Widen z, for example z=[{low:g}, {high + 2:g}], in another run folder."
-    return message + f"Widen z, for example z=[{low - 1:g}, {high:g}], in another run folder."
+    lies = f"The best structure, evaluation {best.number}, lies on {where}: {which}."
+    return f"{lies} Lower energies may lie beyond. {remedy}"
 
 
 def _hole(space: StructureSpace, close: int) -> str:

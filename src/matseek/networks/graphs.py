@@ -88,7 +88,7 @@ class AtomicSystem:
             positions=np.asarray(template.positions, dtype=np.float64),
             numbers=template.numbers,
             cell=np.asarray(template.cell, dtype=np.float64),
-            pbc=(True, True, bool(template.pbc[2])),
+            pbc=space.pbc,
             free_numbers=space.numbers,
         )
 

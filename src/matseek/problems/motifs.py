@@ -297,6 +297,26 @@ class AsLowAs:
         return energy < self.energy + self.tolerance
 
 
+@dataclass(frozen=True)
+class ReachesEnergy:
+    """Whether a structure's energy is a known lowest one, or below; its atoms do not matter.
+
+    Args:
+        energy: The lowest energy known, in eV.
+        tolerance: By how much the energy may be above, in eV.
+    """
+
+    energy: float
+    tolerance: float = 0.01
+
+    def __post_init__(self) -> None:
+        check(self, energy=real(unit="eV"), tolerance=real(0, unit="eV"))
+
+    def __call__(self, atoms: Atoms, energy: float) -> bool:  # noqa: ARG002 -- the face of a test of success
+        """Whether the energy is that low."""
+        return energy <= self.energy + self.tolerance
+
+
 class AfterRelaxation:
     """Recognises a structure by what it relaxes to. Calls of the calculator are counted here: they are no evaluations.
 

@@ -75,7 +75,7 @@ _SEEN = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class StructureProblem(Problem):
-    """Minimise the total energy of free atoms above a template.
+    """Minimise the total energy of free atoms, above a template or by themselves.
 
     Args:
         space: The structures that may be tried.
@@ -102,7 +102,7 @@ class StructureProblem(Problem):
     def __post_init__(self) -> None:
         check(
             self,
-            space=of(StructureSpace, "an Adlayer; build one from a template"),
+            space=of(StructureSpace, "a space of structures, such as an Adlayer or a Cluster"),
             calculator=calculator_factory,
             success=optional(success_test),
             name=text,
@@ -155,7 +155,7 @@ class StructureProblem(Problem):
     def _require_no_image_above(self, calculator: BaseCalculator) -> None:
         """Refuse a calculator to which the third cell vector is a period although the template says that it is none."""
         template, space = self.space.template, self.space
-        room = float(template.positions[:, 2].min() + template.cell[2, 2]) - space.z_high
+        room = space.vacuum
         if template.pbc[2] or room >= _FARTHEST_BOND:
             return
         space = space.placements

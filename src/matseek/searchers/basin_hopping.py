@@ -12,9 +12,11 @@ import numpy.typing as npt
 from ase.data import covalent_radii
 from ase.geometry import get_distances
 
+from matseek.candidates.moves import twisted
 from matseek.checks import check, real, whole
 from matseek.core.space import StructureSpace
 from matseek.core.surrogate import Look
+from matseek.geometry.pockets import pockets
 from matseek.searchers.descent import Chain
 from matseek.searchers.relaxing import Relaxer, RelaxingSearcher, starts
 
@@ -30,6 +32,9 @@ _RISE = 0.5
 
 _RATTLE = 0.5
 """Standard deviation of a rattled coordinate, in angstrom."""
+
+_TAKEN = 0.3
+"""Probability that no further atom is taken away by :func:`refill`, after each."""
 
 _TRIES = 100
 """Moves drawn for one that the space does not refuse."""
@@ -113,7 +118,9 @@ def neighbour(
     """
     alone = space.placements
     free = space.free_of(point)[0]
-    moves: list[Move] = [hop, hop, rattle, swap] if len(set(alone.numbers.tolist())) > 1 else [hop, hop, rattle]
+    moves: list[Move] = [refill, refill, twist, rattle] if alone.floats else [hop, hop, rattle]
+    if len(set(alone.numbers.tolist())) > 1:
+        moves.append(swap)
     for _ in range(tries):
         moved = space.with_free(point, moves[rng.integers(len(moves))](alone, free, rng))
         if not space.refusals(moved)[0]:
@@ -142,6 +149,33 @@ def hop(space: StructureSpace, point: FloatArray, rng: np.random.Generator) -> F
     return confined(space, positions)
 
 
+def refill(space: StructureSpace, point: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Take some atoms of a cluster away and put each into the pocket where it touches most others.
+
+    The surface moves of Shao, Cheng and Cai, J. Comput. Chem. 25, 1693 (2004), by the number of neighbours in place of
+    the energy. Which atoms move is drawn as by :func:`hop`; how many, up to a third of them, by a geometric
+    distribution.
+    """
+    positions = point.reshape(-1, 3).copy()
+    radii = np.asarray(covalent_radii[space.numbers], dtype=np.float64)
+    apart = np.linalg.norm(positions[:, None] - positions, axis=-1)
+    weights = np.exp(-(apart < _BONDED * (radii[:, None] + radii)).sum(axis=1).astype(np.float64))
+    count = min(int(rng.geometric(_TAKEN)), max(space.size // 3, 1))
+    movers = rng.choice(space.size, size=count, replace=False, p=weights / weights.sum())
+    left = np.delete(np.arange(space.size), movers)
+    for mover in movers.tolist():
+        places, touched = pockets(positions[left], radii[left] + radii[mover])
+        if len(places):
+            positions[mover] = places[(touched + rng.random(len(places))).argmax()]
+        left = np.append(left, mover)
+    return confined(space, positions)
+
+
+def twist(space: StructureSpace, point: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Turn one half of a cluster against the other, see :func:`matseek.candidates.moves.twisted`."""
+    return confined(space, twisted(point.reshape(-1, 3), rng))
+
+
 def rattle(space: StructureSpace, point: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Displace all atoms by half an angstrom in each coordinate, normally distributed."""
     positions = point.reshape(-1, 3)
@@ -160,4 +194,4 @@ def swap(space: StructureSpace, point: FloatArray, rng: np.random.Generator) -> 
 
 def confined(space: StructureSpace, positions: FloatArray) -> FloatArray:
     """Positions ``(n, 3)`` as a point ``(3 n,)``, what leaves the confinement put onto its wall."""
-    return np.asarray(space.confine(positions.reshape(1, -1))[0])
+    return np.asarray(space.confine(space.recentred(positions.reshape(1, -1)))[0])

@@ -132,9 +132,7 @@ def offset(space: StructureSpace, a: FloatArray, b: FloatArray) -> FloatArray:
 
     Exact where it is shorter than half of the cell; longer ones remain longer than any tolerance.
     """
-    result = np.asarray((np.asarray(a) - np.asarray(b)).reshape(-1, 3))
-    result[:, :2] -= np.round(result[:, :2] @ np.linalg.inv(space.plane)) @ space.plane
-    return result
+    return space.nearest_images(np.asarray((np.asarray(a) - np.asarray(b)).reshape(-1, 3)))
 
 
 Chain = Generator[FloatArray, Evaluation, None]

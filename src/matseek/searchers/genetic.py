@@ -141,7 +141,7 @@ class _Population:
         numbers = sorted(set(self._alone.numbers.tolist()))
         self._least = closest_distances_generator(numbers, self.space.least_distance)
         # Operators see the free atoms alone: overlaps with the template are the space's to refuse.
-        self._nothing = Atoms(cell=self.space.template.cell, pbc=(True, True, False))
+        self._nothing = Atoms(cell=self.space.template.cell, pbc=self.space.pbc)
 
     def add(self, ended: Descent) -> None:
         """Take a relaxed structure in, if it is among the best and no better one is the same."""

@@ -139,6 +139,8 @@ class MinimaHopping(RelaxingSearcher):
         step = self.timestep if self.timestep is not None else math.sqrt(float(masses.min()))
         step *= units.fs
         velocities = thermal_velocities(masses, temperature, rng)
+        if space.floats:
+            velocities -= (masses * velocities).sum(axis=0) / masses.sum()
         positions, forces = here.point.reshape(-1, 3).copy(), here.forces
         escape, energies, passed = _Escape(), [], 0
         look_back = PassedMinimum()

@@ -4,6 +4,7 @@ from matseek.core.space import Space
 from matseek.spaces.adlayer import Adlayer
 from matseek.spaces.box import Box, CoordinateBox
 from matseek.spaces.chart import AtomChart
+from matseek.spaces.cluster import Cluster
 from matseek.spaces.pool import Pool
 from matseek.spaces.regions import Cuboid, HeightField, Layer, Periodic, Region, Sphere
 from matseek.spaces.variables import Category, LinearConstraint, Variable
@@ -13,6 +14,7 @@ __all__ = [
     "AtomChart",
     "Box",
     "Category",
+    "Cluster",
     "CoordinateBox",
     "Cuboid",
     "HeightField",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,32 +13,26 @@ import numpy.typing as npt
 from ase import Atoms
 from ase.constraints import FixAtoms
 from ase.data import chemical_symbols, covalent_radii
-from ase.formula import Formula
-from ase.symbols import symbols2numbers
 
-from matseek.checks import of, optional, real, several, text, whole
+from matseek.checks import of, real, several
 from matseek.core.space import BoxView, StructureSpace
 from matseek.errors import InfeasibleSpaceError
 from matseek.geometry.cells import shortest_basis
 from matseek.spaces.chart import AtomChart
+from matseek.spaces.free_atoms import (
+    CLOSE,
+    OVERLAP,
+    RESTARTS,
+    TRIES,
+    Propose,
+    beside,
+    checked_distance,
+    free_numbers,
+    one_by_one,
+)
 from matseek.spaces.regions import TOLERANCE, Layer, Periodic, Region
 
 FloatArray = npt.NDArray[np.float64]
-
-OVERLAP = 0.6
-"""Least distance of two atoms where none is given: this fraction of the sum of their covalent radii."""
-
-CLOSE = 1.15
-"""Distances are exact up to this multiple of the least one."""
-
-_JITTER = 0.1
-"""Bonding distances of contiguous placement lie within this fraction of the sum of the covalent radii."""
-
-_TRIES = 300
-"""Places tried for one atom before its structure is begun anew."""
-
-_RESTARTS = 30
-"""Times that a structure is begun anew before placement is given up."""
 
 _ASTRAY = 1.5
 """How far an atom of the template may move from its place where nothing else is said, in angstrom."""
@@ -48,14 +42,8 @@ _SEAM = 4.0
 _FARTHEST = 1e4
 """Most that the confinement may reach above the template, in angstrom."""
 
-_MOST_FREE = 1000
-"""Most free atoms: beyond, random placements take hours."""
-
 _CHUNK = 64
 """Structures whose distances are held in memory at once."""
-
-_UNKNOWN_RADIUS = 0.2
-"""What ASE's table holds for elements without a covalent radius, in angstrom."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +104,7 @@ class Adlayer(StructureSpace):
         def keep(name: str, value: object) -> None:
             object.__setattr__(self, name, value)
 
-        keep("least_distance", _checked_distance(least_distance))
+        keep("least_distance", checked_distance(least_distance))
         whole_template = _checked_template(template)
         keep("_moves", _moving_atoms(template, whole_template, moving))
         keep("_whole", whole_template)
@@ -127,7 +115,7 @@ class Adlayer(StructureSpace):
         keep("region", _checked_confinement(z, region, whole_template))
         low, high = self.region.bounds[:, 2].tolist()
         keep("z", (low - top, high - top) if z is None else tuple(float(end) for end in z))
-        keep("_free_numbers", _free_numbers(free))
+        keep("_free_numbers", free_numbers(free))
         keep("_numbers", np.concatenate([whole_template.numbers[self._moves], self._free_numbers]))
         self._numbers.setflags(write=False)
         self._require_wide_cell()
@@ -591,62 +579,26 @@ class Adlayer(StructureSpace):
             InfeasibleSpaceError: If the atoms cannot be placed.
         """
 
-        def beside(step: int, placed: FloatArray, radii: FloatArray) -> FloatArray:
-            if step == 0:
-                return self._anywhere(len(placed), rng)
-            rows, anchor = np.arange(len(placed)), rng.integers(step, size=len(placed))
-            direction = rng.standard_normal((len(placed), 3))
-            direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-            bond = (radii[:, step] + radii[rows, anchor]) * rng.uniform(1 - _JITTER, 1 + _JITTER, len(placed))
-            return np.asarray(placed[rows, anchor] + bond[:, None] * direction)
+        def next_to(step: int, placed: FloatArray, radii: FloatArray) -> FloatArray:
+            return beside(step, placed, radii, rng) if step else self._anywhere(len(placed), rng)
 
-        return self.wrap(self._placed(m, rng, beside))
+        return self.wrap(self._placed(m, rng, next_to))
 
     def _anywhere(self, m: int, rng: np.random.Generator) -> FloatArray:
         """Places anywhere in the cell and the confinement, shape ``(m, 3)``."""
         return self.region.sample(m, rng)
 
-    def _placed(
-        self,
-        m: int,
-        rng: np.random.Generator,
-        propose: Callable[[int, FloatArray, FloatArray], FloatArray],
-    ) -> FloatArray:
-        """Structures placed atom by atom, in random order.
-
-        ``propose(step, placed, radii)`` gives places ``(k, 3)`` for the next atom of k structures, whose first
-        ``step`` atoms are placed; ``radii`` are those of the atoms in the order of placement, both ``(k, n, ...)``.
-        """
-        m = whole(1)("m", m)
-        count = len(self._free_numbers)
-        finished = np.empty((m, self.size, 3))
-        finished[:, : self.moving] = self.homes
-        missing = np.arange(m)
-        for _ in range(_RESTARTS):
-            order = rng.permuted(np.tile(np.arange(count), (len(missing), 1)), axis=1)
-            radii = self._radii[self.moving :][order]
-            placed = np.zeros((len(missing), count, 3))
-            alive = np.ones(len(missing), dtype=bool)
-            for step in range(count):
-                waiting = np.flatnonzero(alive)
-                for _ in range(_TRIES):
-                    place = propose(step, placed[waiting], radii[waiting])
-                    free = self._is_free(place, radii[waiting, step], placed[waiting, :step], radii[waiting, :step])
-                    placed[waiting[free], step] = place[free]
-                    waiting = waiting[~free]
-                    if not len(waiting):
-                        break
-                alive[waiting] = False
-            done = np.flatnonzero(alive)
-            finished[missing[done][:, None], self.moving + order[done]] = placed[done]
-            missing = missing[~alive]
-            if not len(missing):
-                return finished.reshape(-1, self.dim)
-        raise InfeasibleSpaceError(
-            f"free={self.free!r}: the atoms could not be placed without overlap in {self._confinement} after "
-            f"{_RESTARTS} attempts of {_TRIES} tries per atom; take fewer atoms, a larger cell, a wider confinement or "
-            "a shorter least_distance"
-        )
+    def _placed(self, m: int, rng: np.random.Generator, propose: Propose) -> FloatArray:
+        """Structures whose free atoms are placed one by one, see :func:`matseek.spaces.free_atoms.one_by_one`."""
+        free = one_by_one(m, self._radii[self.moving :], rng, propose, self._is_free)
+        if free is None:
+            raise InfeasibleSpaceError(
+                f"free={self.free!r}: the atoms could not be placed without overlap in {self._confinement} after "
+                f"{RESTARTS} attempts of {TRIES} tries per atom; take fewer atoms, a larger cell, a wider confinement "
+                "or a shorter least_distance"
+            )
+        homes = np.broadcast_to(self.homes, (len(free), *self.homes.shape))
+        return np.concatenate([homes, free], axis=1).reshape(-1, self.dim)
 
     def _is_free(
         self, place: FloatArray, radius: FloatArray, placed: FloatArray, radii: FloatArray
@@ -726,12 +678,6 @@ def _whole_slab(template: Atoms) -> FloatArray:
     return positions
 
 
-def _checked_distance(least: object) -> float:
-    of_radii = real(above=0, high=1, unit="a fraction of the sum of two covalent radii")
-    given: float | None = optional(of_radii)("least_distance", least)
-    return OVERLAP if given is None else given
-
-
 def _checked_confinement(z: object, region: Region | None, template: Atoms) -> Region:
     """Where free atoms may be: a layer of heights, or a region that repeats with the cell."""
     plane = np.array(template.cell, dtype=np.float64)[:2, :2]
@@ -798,21 +744,3 @@ def _part(atoms: Atoms, which: npt.NDArray[np.bool_]) -> Atoms:
     for array in part.arrays.values():
         array.setflags(write=False)
     return part
-
-
-def _free_numbers(free: object) -> npt.NDArray[np.int64]:
-    formula = text("free", free)
-    try:
-        count = sum(Formula(formula).count().values())
-        numbers = np.array(symbols2numbers(formula) if count <= _MOST_FREE else (), dtype=np.int64)
-    except Exception as error:  # ASE's parser raises whatever it trips over
-        raise ValueError(f"free={free!r} is no chemical formula; write for example 'Pt7' or 'Pt3Cu4'") from error
-    if count > _MOST_FREE:
-        raise ValueError(f"free={free!r} has {count} atoms; at most {_MOST_FREE} can be free")
-    if not len(numbers):
-        raise ValueError(f"free={free!r} names no atoms; write for example 'Pt7'")
-    unknown = sorted({chemical_symbols[k] for k in numbers if k == 0 or covalent_radii[k] <= _UNKNOWN_RADIUS})
-    if unknown:
-        raise ValueError(f"free={free!r}: no covalent radius is known for {unknown}; take other elements")
-    numbers.setflags(write=False)
-    return numbers

@@ -285,7 +285,7 @@ def _check_structures(rules: Rules, space: StructureSpace, samples: FloatArray, 
         rules.require_close(
             atoms.positions[:fixed], space.template.positions, "atoms that never move do not", "copy the template"
         )
-    shifts = np.random.default_rng([seed, 2]).integers(-2, 3, (len(samples), n, 2)) @ space.plane
+    shifts = np.random.default_rng([seed, 2]).integers(-2, 3, (len(samples), n, 2)) * space.pbc[:2] @ space.plane
     moved = samples.reshape(len(samples), n, 3).copy()
     moved[..., :2] += shifts
     images = moved.reshape(len(samples), -1)

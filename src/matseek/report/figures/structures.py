@@ -187,7 +187,7 @@ def _draw_surface(ax: Axes, problem: Structures) -> None:
     space = problem.space
     cell = space.plane
     positions = space.template.positions
-    depth = positions[:, 2].max() - positions[:, 2]
+    depth = positions[:, 2].max(initial=-np.inf) - positions[:, 2]
     corners = _corners(cell)
     images = np.array([[i, j] for i in (-1, 0, 1, 2) for j in (-1, 0, 1, 2)]) @ cell
     for k in np.flatnonzero(depth < _DEPTH)[np.argsort(-depth[depth < _DEPTH])]:
@@ -221,9 +221,12 @@ def _whole_in_view(atoms: Atoms) -> Atoms:
     """Without the vacuum around them, which would make the atoms small."""
     shown: Atoms = atoms.copy()
     cell = np.array(shown.cell)
-    z = shown.positions[:, 2]
-    shown.positions[:, 2] -= z.min() - 1.0
-    cell[2] = [0.0, 0.0, float(np.ptp(z)) + 2.0]
+    # What repeats in plane is shown with its cell; of a cluster the cell says nothing.
+    for axis in (2,) if shown.pbc.any() else (0, 1, 2):
+        along = shown.positions[:, axis]
+        extent = float(np.ptp(along))
+        shown.positions[:, axis] -= along.min() - 1.0
+        cell[axis] = np.eye(3)[axis] * (extent + 2.0)
     shown.cell = cell
     return shown
 
