@@ -296,6 +296,25 @@ def structure_scaling(report: dict[str, Any]) -> str:
     return markdown(["free atoms", "evaluations known", "fitting, CPU s", "searching, CPU s", "together"], rows)
 
 
+def clusters(report: dict[str, Any]) -> str:
+    """Clusters in the gas phase."""
+    rows = [
+        [
+            f"`{row['problem']}`",
+            row["searcher"],
+            f"{row['budget']:,}",
+            f"{row['successes']} of {row['seeds']} ({row['success_low']:.0%} to {row['success_high']:.0%})",
+            row["mean_evaluations_to_success"] or "-",
+            row["most_evaluations_to_success"] or "-",
+            row["lowest"],
+            row["median_cpu_seconds"],
+        ]
+        for row in report["rows"]
+    ]
+    head = ["problem", "method", "budget", "succeed (95 %)", "mean evaluations", "most", "lowest, eV", "median CPU s"]
+    return markdown(head, rows)
+
+
 def large_island(report: dict[str, Any]) -> str:
     """Thirty atoms."""
     by_method: dict[str, list[dict[str, Any]]] = {}
@@ -638,7 +657,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
         *(comparison, heptamer, islands, minima, adatom, sensitivity, scaling),
         *(emt_speed, mace_batch, painn_speed, painn_fidelity),
         *(pools, spectra, coverage),
-        *(structures, structure_scaling, large_island, amortisation),
+        *(structures, structure_scaling, large_island, clusters, amortisation),
         *(best_possible, harder),
         *(universal,),
     )
