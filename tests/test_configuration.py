@@ -115,8 +115,9 @@ def test_bad_overrides_are_explained(overrides, message):
 
 def test_stop_criteria_come_from_their_group():
     watched = run_settings([]).stop
-    assert [c.name for c in watched] == ["loss_level", "gp_stability", "network_stability", "accuracy"]
-    assert [c.level for c in watched] == [""] * 4, "by default nothing but the budget ends a campaign"
+    names = ["loss_level", "spectra_stability", "gp_stability", "network_stability", "accuracy"]
+    assert [c.name for c in watched] == names
+    assert [c.level for c in watched] == [""] * 5, "by default nothing but the budget ends a campaign"
     assert run_settings(["stop=none"]).stop == ()
     levels = {c.name: c.level for c in run_settings(["stop=paper", "stop.loss_level.below=0.2"]).stop}
     assert levels["loss_level"] == "best value below 0.2"

@@ -11,7 +11,7 @@ from matseek.searchers import BayesianSearcher, LatinHypercube
 from matseek.surrogates.learning import Network
 from tests.conftest import QUICK
 
-ALL = (LossLevel(), MapStability("gp"), MapStability("network"), Accuracy())
+ALL = (LossLevel(), MapStability("spectra"), MapStability("network"), Accuracy())
 
 
 def test_every_run_is_measured_by_every_criterion(spectral_problem, quick_two_step):
@@ -23,7 +23,7 @@ def test_every_run_is_measured_by_every_criterion(spectral_problem, quick_two_st
     for run in (1, 2, 3):
         assert found["loss_level"][run]["best"] == frame[frame["iteration"] <= run]["value"].min()
         assert found["loss_level"][run]["best_of_run"] == frame[frame["iteration"] == run]["value"].min()
-    for model in ("gp", "network"):
+    for model in ("spectra", "network"):
         assert math.isnan(found[f"{model}_stability"][1]["similarity"]), "the first run has no map before it"
         maps = [campaign.models(run).map(model) for run in (2, 3)]
         assert found[f"{model}_stability"][3]["similarity"] == pytest.approx(map_similarity(*maps), abs=1e-6)
@@ -54,7 +54,7 @@ def test_accuracy_is_that_of_a_network_that_was_not_taught_the_run(spectral_prob
     ("criterion", "name"),
     [
         (LossLevel(below=0.9), "loss_level"),
-        (MapStability("gp", at_least=0.1, batches=1), "gp_stability"),
+        (MapStability("spectra", at_least=0.1, batches=1), "spectra_stability"),
         (MapStability("network", at_least=0.1, batches=1), "network_stability"),
         (Accuracy(cosine=0.05), "accuracy"),
         (Accuracy(mse=100.0), "accuracy"),
@@ -73,8 +73,8 @@ def test_the_criterion_that_is_met_ends_the_campaign_and_is_named(spectral_probl
 def test_a_campaign_goes_on_without_the_level_and_measures_nothing_twice(spectral_problem, tmp_path):
     path = tmp_path / "c.db"
     searcher = BayesianSearcher(6)
-    Campaign(spectral_problem, searcher, path, stop=[LossLevel(below=0.99), MapStability("gp")]).run(60)
-    campaign = Campaign(spectral_problem, searcher, path, stop=[LossLevel(), MapStability("gp")]).run(12)
+    Campaign(spectral_problem, searcher, path, stop=[LossLevel(below=0.99), MapStability("spectra")]).run(60)
+    campaign = Campaign(spectral_problem, searcher, path, stop=[LossLevel(), MapStability("spectra")]).run(12)
     assert campaign.stopped_by == "budget"
     assert campaign.summary()["evaluations"] == 12
     judged = [e for e in campaign.ledger.events() if e.kind == "judged"]
@@ -116,8 +116,9 @@ def test_a_level_that_can_never_be_reached_is_refused_before_anything_is_paid(pr
             Campaign(problem, BayesianSearcher(5), stop=[criterion])
     with pytest.raises(ValueError, match="needs a model"):
         Campaign(problem, LatinHypercube(5), stop=[MapStability("gp", at_least=0.9)])
-    with pytest.raises(ValueError, match="needs a model"):
-        Campaign(spectral_problem, BayesianSearcher(5), stop=[Accuracy(cosine=0.9, model="network")])
+    for criterion in (Accuracy(cosine=0.9, model="network"), MapStability("gp", at_least=0.9)):
+        with pytest.raises(ValueError, match=r"needs a model .*\['spectra'\]"):
+            Campaign(spectral_problem, BayesianSearcher(5), stop=[criterion])
     with pytest.raises(ValueError, match="give each at most once"):
         Campaign(problem, LatinHypercube(5), stop=[LossLevel(), LossLevel(0.3)])
     assert problem.oracle.points == []
@@ -151,7 +152,8 @@ def test_bad_settings_name_field_value_and_remedy(make, message):
 def test_a_failed_run_has_nothing_to_measure(box):
     from matseek.problems import RecipeProblem
 
-    campaign = Campaign(RecipeProblem(box, lambda X: np.full(len(X), np.nan)), BayesianSearcher(3), stop=ALL).run(6)
+    watch = (LossLevel(), MapStability("gp"))
+    campaign = Campaign(RecipeProblem(box, lambda X: np.full(len(X), np.nan)), BayesianSearcher(3), stop=watch).run(6)
     found = campaign.judgements()
     assert math.isnan(found["loss_level"][2]["best"])
     assert math.isnan(found["gp_stability"][2]["similarity"])

@@ -132,6 +132,26 @@ def test_spectra_are_not_modelled_where_there_are_none(problem):
     assert problem.oracle.points == []
 
 
+def test_only_the_models_that_choose_on_a_problem_are_listed(problem, spectral_problem, quick_two_step):
+    listed = {
+        name: [s.name for s in searcher.surrogates_on(on)]
+        for name, searcher, on in (
+            ("spectra", BayesianSearcher(), spectral_problem),
+            ("named", BayesianSearcher(model="loss"), spectral_problem),
+            ("values", BayesianSearcher(), problem),
+            ("side by side", quick_two_step, spectral_problem),
+            ("values side by side", quick_two_step, problem),
+        )
+    }
+    assert listed == {
+        "spectra": ["spectra"],
+        "named": ["gp"],
+        "values": ["gp"],
+        "side by side": ["spectra", "network"],
+        "values side by side": ["gp", "network"],
+    }
+
+
 def test_a_batch_that_is_asked_is_as_large_as_the_one_that_is_run(problem):
     """Without a number, a laboratory is asked for what a run would evaluate: each proposer's whole batch."""
     campaign = Campaign(problem, two_step(batch_size=4, side_by_side="full", schedule=(Stage(1, ("lhs", "bayesian")),)))

@@ -122,7 +122,7 @@ class Searcher(ABC):
         return ()
 
     def surrogates_on(self, problem: Problem) -> tuple[Surrogate, ...]:
-        """Those of its models that can learn from a problem."""
+        """Those of its models that it chooses with on a problem; by default all that can learn from it."""
         return tuple(s for s in self.surrogates if problem.objective is not None or not s.needs_spectra)
 
     def as_batch_searcher(self) -> BatchSearcher | None:

@@ -85,7 +85,7 @@ class StopCriterion(ABC):
         if self.level and not self.applies(surrogates):
             raise ValueError(
                 f"stop criterion {self.name!r} ({self.level}) needs a model that this searcher does not have (it has "
-                f"{[s.name for s in surrogates]}); take searcher=two_step, or leave its level out"
+                f"{[s.name for s in surrogates]}); judge one of these, take searcher=two_step, or leave its level out"
             )
 
 
@@ -161,7 +161,7 @@ class MapStability(StopCriterion):
     """A model's loss map hardly changes any more from batch to batch.
 
     Args:
-        model: Name of one of the searcher's surrogates, such as ``gp`` or ``network``.
+        model: Name of one of the searcher's surrogates, such as ``spectra``, ``gp`` or ``network``.
         at_least: Least cosine similarity of successive maps; None only records the similarities.
         batches: Batches in a row that must reach it.
     """
@@ -176,7 +176,7 @@ class MapStability(StopCriterion):
 
     @property
     def name(self) -> str:
-        """``gp_stability``, ``network_stability``, or that of another model."""
+        """``spectra_stability``, ``gp_stability``, ``network_stability``, or that of another model."""
         return f"{self.model}_stability"
 
     @property

@@ -156,31 +156,40 @@ class BayesianSearcher(BatchSearcher):
         return ValueGP(self.kernel, self.log)
 
     @property
+    def _by_name(self) -> Mapping[ModelName, Surrogate]:
+        return {"spectra": SpectraGP(), "loss": self.gp}
+
+    @property
     def surrogates(self) -> tuple[Surrogate, ...]:
         """Gaussian processes of spectra, of the value, or both where the problem decides."""
-        by_name: Mapping[str, Surrogate] = {"spectra": SpectraGP(), "loss": self.gp}
-        return tuple(by_name[name] for name in MODELS if self.model in (name, None))
+        return tuple(self._by_name[name] for name in MODELS if self.model in (name, None))
 
-    def modelled(self, history: History) -> ModelName:
-        """What is modelled in a history."""
+    def surrogates_on(self, problem: Problem) -> tuple[Surrogate, ...]:
+        """The one that chooses batches on a problem."""
+        return (self._by_name[self.modelled(problem)],)
+
+    def modelled(self, problem: Problem | History) -> ModelName:
+        """What is modelled of a problem, or of a history of it."""
         if self.model is not None:
             return self.model
-        return "loss" if history.goals or SpectraGP().reason_to_wait(history) else "spectra"
+        return "loss" if problem.goals or problem.objective is None else "spectra"
 
     def ask(self, n: int, history: History) -> Proposal:
         """Choose n points: a hypercube as long as nothing can be learnt, then the acquisition's batch."""
-        if self._explores(history):
+        model = self.modelled(history)
+        if self._explores(history, model):
             points = history.hypercube(n)
             return Proposal(points, ("lhs",) * len(points))
         events = () if self.widening is None else self.widening.events(history, self.name)
-        model = self.modelled(history)
         most = MOST_SPECTRA if model == "spectra" else MOST_OBSERVATIONS
         events += _subset_begins(history, most)
         widened = history.after(events)
         return Proposal(self._batch(n, widened, model), (self.name,) * n, events)
 
-    def _explores(self, history: History) -> bool:
-        return len(history.tried) < self.batch_on(history.space) or not informative(history.values)
+    def _explores(self, history: History, model: ModelName) -> bool:
+        if len(history.tried) < self.batch_on(history.space) or not informative(history.values):
+            return True
+        return self._by_name[model].reason_to_wait(history) is not None
 
     def _usual(self, history: History, model: ModelName) -> str:
         """The acquisition that is taken where none is named."""

@@ -103,6 +103,10 @@ class TwoStepSearcher(BatchSearcher):
         """Those of Bayesian optimisation, and the network."""
         return (*self.bayesian.surrogates, *self.network.surrogates)
 
+    def surrogates_on(self, problem: Problem) -> tuple[Surrogate, ...]:
+        """The one with which Bayesian optimisation chooses on a problem, and the network."""
+        return (*self.bayesian.surrogates_on(problem), *self.network.surrogates_on(problem))
+
     def size(self, history: History) -> int:
         """A batch, or one for each proposer."""
         return self.batch_on(history.space) * (len(self.stage(history).proposers) if self.side_by_side == "full" else 1)

@@ -19,11 +19,13 @@ from matseek.acquisition.state import ValuePaths
 from matseek.core.history import History
 from matseek.core.objective import Objective
 from matseek.core.records import Evaluation
+from matseek.core.risk import Risk
 from matseek.core.space import BoxSpace
 from matseek.core.surrogate import FittedSurrogate, Look, Surrogate
 from matseek.errors import ResponseError
 from matseek.surrogates.gp import matern, maximize_likelihood, quiet_numerics, representative
 from matseek.surrogates.pathwise import GPPaths, known
+from matseek.surrogates.resampling import resampled, variance
 from matseek.surrogates.spectral_basis import SpectralBasis
 
 FloatArray = npt.NDArray[np.float64]
@@ -107,14 +109,13 @@ class SpectraGP(Surrogate):
         points = np.array([e.point for e, _ in pairs])
         values = np.array([e.value for e, _ in pairs])
         kept = representative(history.window.normalize(points), values, MOST_SPECTRA)
-        by_number = {e.number: v for e, v in zip(history.done, history.variances, strict=True)}
         return SpectralGP.fit(
             history.window,
             points[kept],
             [pairs[i][1] for i in kept],
             values[kept],
-            np.array([by_number[pairs[i][0].number] for i in kept]),
             history.objective,
+            history.risk,
             rng=history.rng(),
         )
 
@@ -153,7 +154,6 @@ class SpectralGP(FittedSurrogate):
         space: The window; the model works in its unit coordinates.
         basis: The components, on the thinned wavelengths.
         gp: BoTorch's model of the scores and, as last outcome, of the offset of the value where there is one.
-        noise: Typical variance of each outcome of ``gp`` between repeated conditions, shape ``(k,)``.
         offset_scale: Unit of the offset; 0 where the value is that of the median spectrum.
         objective: The objective on the thinned wavelengths.
         whole: The problem's own objective.
@@ -163,7 +163,6 @@ class SpectralGP(FittedSurrogate):
     space: BoxSpace
     basis: SpectralBasis
     gp: SingleTaskGP
-    noise: Tensor
     offset_scale: float
     objective: Objective
     whole: Objective
@@ -176,8 +175,8 @@ class SpectralGP(FittedSurrogate):
         points: FloatArray,
         spectra: Sequence[FloatArray],
         values: FloatArray,
-        variances: FloatArray,
         objective: Objective,
+        risk: Risk | None,
         rng: np.random.Generator,
     ) -> SpectralGP:
         """Maximise the posterior density of the hyperparameters, then calibrate the variances by leave-one-out.
@@ -187,8 +186,8 @@ class SpectralGP(FittedSurrogate):
             points: Conditions, shape ``(n, d)``, in the variables' units, n >= 2.
             spectra: Replicate spectra of each condition, shape ``(r, m)`` each.
             values: Value of each condition, shape ``(n,)``.
-            variances: Their variances, shape ``(n,)``; NaN without replicates.
             objective: What the problem makes of a spectrum.
+            risk: By which statistic the values of replicates become that of the condition; None for their median.
             rng: Source of all randomness.
         """
         thinned = objective.thinned(_WAVELENGTHS)
@@ -197,19 +196,20 @@ class SpectralGP(FittedSurrogate):
         medians = np.array([np.median(s, axis=0) for s in rows])
         basis = SpectralBasis.fit(medians, rng)
         targets = basis.scores(medians)
-        noise = np.array([_score_noise(basis, s) for s in rows])
+        again = [resampled(s, thinned, risk, rng) for s in rows]
+        noise = np.array([variance(basis.scores(r.medians), len(s)) for r, s in zip(again, rows, strict=True)])
         offsets = values - thinned(medians)
         offset_scale = float(np.std(offsets))
         if not offset_scale > _LEAST_OFFSET:
             offset_scale = 0.0
         else:
+            of_offsets = [variance(r.offsets, len(s)) for r, s in zip(again, rows, strict=True)]
             targets = np.column_stack([targets, offsets / offset_scale])
-            noise = np.column_stack([noise, variances / offset_scale**2])
+            noise = np.column_stack([noise, np.array(of_offsets) / offset_scale**2])
         X = torch.as_tensor(space.normalize(points))
         model = _fitted(X, targets, noise, torch.as_tensor(space.periodic), seed=int(rng.integers(2**31)))
         _calibrate(model, basis.principal, len(basis.sizes))
-        typical = known(model)[2].median(dim=-1).values
-        return cls(space, basis, model, typical, offset_scale, thinned, objective, int(rng.integers(2**31)))
+        return cls(space, basis, model, offset_scale, thinned, objective, int(rng.integers(2**31)))
 
     def paths(self, count: int, rng: np.random.Generator) -> ValuePaths:
         """Joint samples of the value as functions of unit coordinates."""
@@ -262,9 +262,20 @@ class SpectralGP(FittedSurrogate):
                 outcomes = paths(x)
                 if noisy:
                     errors = torch.randn(outcomes.shape, generator=generator, dtype=outcomes.dtype)
-                    outcomes = outcomes + errors * self.noise.sqrt()
+                    outcomes = outcomes + errors * self._noise(x).sqrt()
                 parts.append(read(outcomes))
         return torch.cat(parts, dim=1).numpy()
+
+    def _noise(self, x: Tensor) -> Tensor:
+        """Variance of the outcomes of a measurement at points ``(m, d)`` in unit coordinates, shape ``(m, k)``.
+
+        That of the measured conditions, averaged by the covariance with each; geometrically, so that a condition on
+        the edge of the gate does not stand for all.
+        """
+        X, _, noise = known(self.gp)
+        weights = self.gp.covar_module(x, X).to_dense()
+        typical: Tensor = ((weights @ noise.log().unsqueeze(-1)).squeeze(-1) / weights.sum(dim=-1)).exp().T
+        return typical
 
     def _parts(self, points: npt.ArrayLike) -> tuple[Tensor, ...]:
         """Points in unit coordinates, as many at once as the memory is to hold."""
@@ -377,14 +388,6 @@ class SampledValue(Model):
         covariance = away @ away.transpose(-1, -2) + _JITTER * torch.eye(X.shape[-2], dtype=X.dtype)
         posterior = GPyTorchPosterior(MultivariateNormal(mean, covariance))
         return posterior if posterior_transform is None else posterior_transform(posterior)
-
-
-def _score_noise(basis: SpectralBasis, replicates: FloatArray) -> FloatArray:
-    """Variance of the scores of a median spectrum, ``pi/2 s^2/r``, shape ``(k,)``; NaN without replicates."""
-    count = len(replicates)
-    if count < 2:
-        return np.full(len(basis.sizes), np.nan)
-    return np.asarray(np.pi / 2 * basis.scores(replicates).var(axis=0, ddof=1) / count)
 
 
 def _fitted(X: Tensor, targets: FloatArray, noise: FloatArray, periodic: Tensor, seed: int) -> SingleTaskGP:
