@@ -20,7 +20,7 @@ class Crossover(Generator):
 
     Deaven and Ho, Phys. Rev. Lett. 75, 288 (1995). For each element as many atoms are taken from the first as lie on
     its side of the plane, and the rest from the second, those that lie farthest on the other side. Where nothing holds
-    the free atoms, the plane has any direction, and so has the second parent.
+    the free atoms, the plane has any direction, and so has the second parent. Molecules lie where their centres do.
 
     Args:
         weight: Its share of the candidates.
@@ -32,19 +32,22 @@ class Crossover(Generator):
         """Children of two parents each."""
         mothers, fathers = picked(parents, count, rng), picked(parents, count, rng)
         children = np.empty_like(mothers)
+        bodies, kinds = space.bodies, space.bodies.kinds(space.numbers)
         for k in range(count):
             mother, father = island_of(mothers[k], space, rng), island_of(fathers[k], space, rng)
             father, centre, normal = _cut(mother, father, space, rng)
             children[k] = mother
-            for element in np.unique(space.numbers):
-                places = np.flatnonzero(space.numbers == element)
-                own = (mother[places] - centre) @ normal
-                other = (father[places] - centre) @ normal
+            her, his = bodies.centres(mother), bodies.centres(father)
+            for kind in np.unique(kinds):
+                places = np.flatnonzero(kinds == kind)
+                own = (her[places] - centre) @ normal
+                other = (his[places] - centre) @ normal
                 taken = int((own < 0).sum())
                 # The mother gives what lies on the negative side, the father what lies farthest on the positive one.
                 stays = places[np.argsort(own, kind="stable")[taken:]]
                 comes = places[np.argsort(-other, kind="stable")[: len(stays)]]
-                children[k, stays] = father[comes]
+                for to, of in zip(stays.tolist(), comes.tolist(), strict=True):
+                    children[k, list(bodies.members[to])] = father[list(bodies.members[of])]
         return confined(children, space)
 
 

@@ -62,7 +62,7 @@ class AcquisitionRelaxation:
             points: Where to begin, shape ``(m, 3n)``, inside the confinement.
             space: Free atoms and template.
         """
-        x = points.copy()
+        x = space.confine(points)
         value, gradient = function(x)
         gradient = -space.slide(x, -gradient)
         best, best_value = x.copy(), np.where(np.isfinite(value), value, np.inf)

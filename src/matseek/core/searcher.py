@@ -111,6 +111,9 @@ class Searcher(ABC):
     reads_earlier: ClassVar[bool] = True
     """Whether evaluations of earlier campaigns change what it proposes; a campaign that has some refuses it if not."""
 
+    serves_molecules: ClassVar[bool] = False
+    """Whether it keeps molecules of structures whole: it moves :attr:`matseek.core.space.StructureSpace.bodies`."""
+
     @property
     def title(self) -> str:
         """The label, and what tells these settings from the usual ones."""
@@ -152,6 +155,13 @@ class Searcher(ABC):
             ValueError: If it cannot.
         """
         self.check_space(problem.space)
+        structures = problem.space.as_structures()
+        if structures is not None and structures.bodies.molecules and not self.serves_molecules:
+            raise ValueError(
+                f"searcher={self.name} moves atoms one by one, and problem {problem.name!r} has rigid molecules, which "
+                "it would break; take searcher=rss, basin_hopping, genetic or bayesian, or give the atoms of the "
+                "molecules as free ones"
+            )
         if problem.goals and not self.serves_goals:
             wanted = ", ".join(map(str, (*problem.goals.objectives, *problem.goals.constraints)))
             raise ValueError(

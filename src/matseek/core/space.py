@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
+from matseek.geometry.rigid import RigidBodies
+
 if TYPE_CHECKING:
     import pandas as pd
     from ase import Atoms
@@ -519,6 +521,11 @@ class StructureSpace(Space):
         if wall > 0:
             return where, f"Widen z, for example z=[{low:g}, {high + 2:g}], in another run folder."
         return where, f"Widen z, for example z=[{low - 1:g}, {high:g}], in another run folder."
+
+    @property
+    def bodies(self) -> RigidBodies:
+        """Which free atoms keep their distances to one another; by default none, each is a body for itself."""
+        return RigidBodies.loose(self.size)
 
     def as_structures(self) -> StructureSpace:
         """Itself."""

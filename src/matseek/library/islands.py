@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import resources
 from io import StringIO
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from ase import Atoms
@@ -19,7 +19,7 @@ from ase.data import atomic_numbers, reference_states
 from ase.formula import Formula
 from ase.io import read
 
-from matseek.checks import one_of, text, whole
+from matseek.checks import one_of, several, text, whole
 from matseek.problems.calculators import CalculatorFactory
 from matseek.problems.motifs import AfterRelaxation, AsLowAs, Island, Relaxation
 from matseek.problems.structure import StructureProblem
@@ -39,7 +39,7 @@ _ROWS = 3
 """Columns of fcc211 that make one terrace."""
 
 
-def island_template(metal: str, face: str, atoms: int, layers: int = 2) -> Atoms:
+def island_template(metal: str, face: str | int, atoms: int, layers: int = 2) -> Atoms:
     """A surface that is wide enough for an island: a compact island and its image are 8 angstrom apart.
 
     Args:
@@ -55,27 +55,41 @@ def island_template(metal: str, face: str, atoms: int, layers: int = 2) -> Atoms
         >>> len(island_template("Pt", "111", atoms=7))
         72
     """
+    sides = np.linalg.norm(np.asarray(fcc_face(metal, face, (1, 1), layers).cell)[:2], axis=1)
+    atoms = whole(1, 1000)("atoms", atoms)
+    nearest = float(cast("dict[str, Any]", reference_states[atomic_numbers[metal]])["a"]) / np.sqrt(2)
+    # A close-packed disc of the island's atoms.
+    diameter = 2 * np.sqrt(atoms * nearest**2 * np.sqrt(3) / 2 / np.pi)
+    repeats = [max(int(np.ceil((diameter + _MARGIN) / side)), 2) for side in sides]
+    return fcc_face(metal, face, (repeats[0], repeats[1]), layers)
+
+
+def fcc_face(metal: str, face: str | int, size: tuple[int, int], layers: int) -> Atoms:
+    """A face of an fcc metal at its experimental lattice constant, with 8 angstrom of vacuum on either side.
+
+    Args:
+        metal: Symbol of an element that ASE knows as fcc.
+        face: ``111``, ``100``, ``110`` or ``211`` (a stepped face).
+        size: Repeats of its smallest cell; of ``211`` this is one terrace of three rows.
+        layers: Layers of the slab.
+
+    Raises:
+        ValueError: If the metal is none, or the face is another one.
+    """
     text("metal", metal)
     known: dict[str, Any] = reference_states[atomic_numbers.get(metal, 0)] or {}
     if known.get("symmetry") != "fcc":
         raise ValueError(f"metal={metal!r} is no fcc metal that is known; take for example 'Pt', 'Cu' or 'Al'")
-    build: Callable[..., Atoms] = FACES[one_of(FACES)("face", face)]
-    atoms, layers = whole(1, 1000)("atoms", atoms), whole(1, 20)("layers", layers)
-    one = build(metal, (_ROWS, 1, layers) if face == "211" else (1, 1, layers), vacuum=8)
-    columns = _ROWS if face == "211" else 1
-    sides = np.linalg.norm(np.asarray(one.cell)[:2], axis=1)
-    nearest = float(known["a"]) / np.sqrt(2)
-    # A close-packed disc of the island's atoms.
-    diameter = 2 * np.sqrt(atoms * nearest**2 * np.sqrt(3) / 2 / np.pi)
-    repeats = [max(int(np.ceil((diameter + _MARGIN) / side)), 2) for side in sides]
-    return build(metal, (columns * repeats[0], repeats[1], layers), vacuum=8)
+    build: Callable[..., Atoms] = FACES[one_of(FACES)("face", str(face))]
+    a, b = several(whole(1, 100), 2, 2)("size", size)
+    return build(metal, (a * (_ROWS if str(face) == "211" else 1), b, whole(1, 20)("layers", layers)), vacuum=8)
 
 
 def island(
     calculator: CalculatorFactory = EMT,
     free: str = "Pt7",
     metal: str = "Pt",
-    face: str = "111",
+    face: str | int = "111",
     layers: int = 2,
     z: tuple[float, float] | None = None,
     least_distance: float | None = None,

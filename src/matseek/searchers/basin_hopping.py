@@ -69,6 +69,7 @@ class BasinHopping(RelaxingSearcher):
     name: ClassVar[str] = "basin_hopping"
     label: ClassVar[str] = "basin hopping"
     look: ClassVar[Look | None] = ("#6a51a3", "P")
+    serves_molecules: ClassVar[bool] = True
     most_steps: int = 100
     kt: float = 0.15
     patience: int = 100
@@ -103,7 +104,10 @@ class BasinHopping(RelaxingSearcher):
 def neighbour(
     space: StructureSpace, point: FloatArray, rng: np.random.Generator, tries: int = _TRIES
 ) -> FloatArray | None:
-    """A structure beside another one, by :func:`hop` twice as often as by :func:`rattle` or :func:`swap`.
+    """A structure beside another one, by :func:`hop` twice as often as by any other move.
+
+    The others are :func:`rattle`, :func:`swap` where there are different elements or molecules, and :func:`turn` where
+    there are molecules.
 
     Only free atoms are displaced: moving atoms of the template stay where they are relaxed.
 
@@ -119,8 +123,10 @@ def neighbour(
     alone = space.placements
     free = space.free_of(point)[0]
     moves: list[Move] = [refill, refill, twist, rattle] if alone.floats else [hop, hop, rattle]
-    if len(set(alone.numbers.tolist())) > 1:
+    if len(set(alone.bodies.kinds(alone.numbers).tolist())) > 1:
         moves.append(swap)
+    if alone.bodies.molecules:
+        moves.append(turn)
     for _ in range(tries):
         moved = space.with_free(point, moves[rng.integers(len(moves))](alone, free, rng))
         if not space.refusals(moved)[0]:
@@ -129,23 +135,30 @@ def neighbour(
 
 
 def hop(space: StructureSpace, point: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Put one atom beside another, at a bond's length in plane and at most half an angstrom higher.
+    """Put one atom or molecule beside another, at a bond's length in plane and at most half an angstrom higher.
 
-    Which atom moves is drawn by its number of neighbours, ``exp(-number)``: those that have few had better be
-    elsewhere. A single atom is moved by a bond's length.
+    Which one moves is drawn by its number of neighbours, ``exp(-number)``: those that have few had better be
+    elsewhere. What is alone is moved by a bond's length. A molecule keeps its orientation; its length is that between
+    one of its atoms and one of the other's.
     """
-    positions = point.reshape(-1, 3).copy()
+    bodies = space.bodies
+    positions = bodies.gathered(point.reshape(-1, 3))
     radii = covalent_radii[space.numbers]
     _, apart = get_distances(positions, cell=space.template.cell, pbc=(True, True, False))
-    bonded = apart < _BONDED * (radii[:, None] + radii)
-    weights = np.exp(-bonded.sum(axis=1).astype(np.float64))
-    mover = int(rng.choice(space.size, p=weights / weights.sum()))
-    others = np.delete(np.arange(space.size), mover)
+    bonded = (apart < _BONDED * (radii[:, None] + radii)) & ~bodies.together
+    neighbours = np.bincount(bodies.owner, weights=bonded.sum(axis=1))
+    weights = np.exp(-1.0 - neighbours)
+    mover = int(rng.choice(len(bodies), p=weights / weights.sum()))
+    others = np.delete(np.arange(len(bodies)), mover)
     beside = int(rng.choice(others)) if len(others) else mover
+    own, other = (_one_of(bodies.members[k], rng) for k in (mover, beside))
     angle = rng.uniform(0, 2 * np.pi)
-    bond = radii[mover] + radii[beside]
-    positions[mover] = positions[beside] + bond * np.array([np.cos(angle), np.sin(angle), 0.0])
-    positions[mover, 2] += rng.uniform(0, _RISE)
+    bond = radii[own] + radii[other]
+    to = positions[other] + bond * np.array([np.cos(angle), np.sin(angle), 0.0])
+    to[2] += rng.uniform(0, _RISE)
+    rows = list(bodies.members[mover])
+    positions = positions.copy()
+    positions[rows] = to + (positions[rows] - positions[own])
     return confined(space, positions)
 
 
@@ -176,22 +189,38 @@ def twist(space: StructureSpace, point: FloatArray, rng: np.random.Generator) ->
     return confined(space, twisted(point.reshape(-1, 3), rng))
 
 
+def _one_of(members: Sequence[int], rng: np.random.Generator) -> int:
+    return members[0] if len(members) == 1 else int(rng.choice(members))
+
+
 def rattle(space: StructureSpace, point: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Displace all atoms by half an angstrom in each coordinate, normally distributed."""
-    positions = point.reshape(-1, 3)
+    """Displace all atoms by half an angstrom in each coordinate, normally distributed; molecules follow as a whole.
+
+    A molecule of k atoms is shifted by half an angstrom over the square root of k, and turned accordingly.
+    """
+    positions = space.bodies.gathered(point.reshape(-1, 3))
     return confined(space, positions + rng.normal(0.0, _RATTLE, positions.shape))
 
 
 def swap(space: StructureSpace, point: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Exchange two atoms of different elements; of one element nothing changes."""
-    positions = point.reshape(-1, 3).copy()
-    unlike = np.argwhere(np.triu(space.numbers[:, None] != space.numbers))
+    """Exchange two atoms or molecules of different elements; of one kind nothing changes. Orientations are kept."""
+    bodies = space.bodies
+    positions = bodies.gathered(point.reshape(-1, 3))
+    centres, kinds = bodies.centres(positions).copy(), bodies.kinds(space.numbers)
+    unlike = np.argwhere(np.triu(kinds[:, None] != kinds))
     if len(unlike):
         i, j = unlike[rng.integers(len(unlike))]
-        positions[[i, j]] = positions[[j, i]]
-    return confined(space, positions)
+        centres[[i, j]] = centres[[j, i]]
+    return confined(space, bodies.carried(positions, centres))
+
+
+def turn(space: StructureSpace, point: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Give one molecule a new orientation, uniform over all rotations, about its centre."""
+    bodies = space.bodies
+    chosen = [int(rng.choice(bodies.molecules))]
+    return confined(space, bodies.turned(bodies.gathered(point.reshape(-1, 3)), rng, chosen))
 
 
 def confined(space: StructureSpace, positions: FloatArray) -> FloatArray:
-    """Positions ``(n, 3)`` as a point ``(3 n,)``, what leaves the confinement put onto its wall."""
+    """Positions ``(n, 3)`` as a point ``(3 n,)``; what leaves the confinement is put onto its wall, molecules whole."""
     return np.asarray(space.confine(space.recentred(positions.reshape(1, -1)))[0])

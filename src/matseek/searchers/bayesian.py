@@ -77,6 +77,7 @@ class BayesianSearcher(BatchSearcher):
     name: ClassVar[str] = "bayesian"
     label: ClassVar[str] = "Bayesian"
     look: ClassVar[Look | None] = ("#0072B2", "s")
+    serves_molecules: ClassVar[bool] = True
     serves_goals: ClassVar[bool] = True
     model: ModelName | None = None
     acquisition: str | Acquisition | None = None

@@ -97,7 +97,9 @@ class Descent:
         self.ended = self.space.astray(self.point)[0]
         if self.ended:
             return
-        # What is held by a wall stays on it; what leaves the confinement is put back onto its wall.
+        # An atom that is held by a wall stays on it; what leaves the confinement is put back onto its wall. What
+        # molecules bear is not a wall of one atom.
+        normal[self.space.bodies.together.sum(axis=1) > 1] = 0.0
         normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-300)
         step = self._atoms.positions[-self.space.size :] - before
         step -= (step * normal).sum(axis=1, keepdims=True) * normal

@@ -33,10 +33,11 @@ class GeneticSearch(RelaxingSearcher):
 
     Vilhelmsen and Hammer, J. Chem. Phys. 141, 044711 (2014), with the operators and the comparator of the package
     ase-ga: crossover by a cutting plane (Deaven and Ho, Phys. Rev. Lett. 75, 288 (1995)), and as mutations rattling,
-    mirroring, and exchange of elements. The first structures are the campaign's opening, and random ones until there
-    are as many as the population has members. From then on each relaxation begins with one offspring and enters the
-    population as soon as it has ended, so that relaxations side by side wait for nothing. A relaxation that fails, or
-    runs into what the space refuses, has no offspring. Of structures that are the same one is kept.
+    mirroring, and exchange of elements; molecules are crossed, rattled and exchanged as a whole, and rotated instead of
+    mirrored (Zhu et al., Acta Cryst. B 68, 215 (2012)). The first structures are the campaign's opening, and random
+    ones until there are as many as the population has members. From then on each relaxation begins with one offspring
+    and enters the population as soon as it has ended, so that relaxations side by side wait for nothing. A relaxation
+    that fails, or runs into what the space refuses, has no offspring. Of structures that are the same one is kept.
 
     Args:
         concurrent: Relaxations side by side.
@@ -54,6 +55,7 @@ class GeneticSearch(RelaxingSearcher):
     name: ClassVar[str] = "genetic"
     label: ClassVar[str] = "genetic algorithm"
     look: ClassVar[Look | None] = ("#1b7837", "d")
+    serves_molecules: ClassVar[bool] = True
     most_steps: int = 100
     population: int = 10
     mutation: float = 0.3
@@ -142,11 +144,14 @@ class _Population:
         self._least = closest_distances_generator(numbers, self.space.least_distance)
         # Operators see the free atoms alone: overlaps with the template are the space's to refuse.
         self._nothing = Atoms(cell=self.space.template.cell, pbc=self.space.pbc)
+        # Operators keep together what has one tag.
+        bodies = self._alone.bodies
+        self._tags = bodies.owner if bodies.molecules else np.zeros(self._alone.size, dtype=int)
 
     def add(self, ended: Descent) -> None:
         """Take a relaxed structure in, if it is among the best and no better one is the same."""
         free = self.space.free_of(ended.point).reshape(-1, 3)
-        atoms = Atoms(self._alone.numbers, free, cell=self._nothing.cell, pbc=self._nothing.pbc)
+        atoms = Atoms(self._alone.numbers, free, tags=self._tags, cell=self._nothing.cell, pbc=self._nothing.pbc)
         atoms.calc = SinglePointCalculator(atoms, energy=ended.energy)
         member = _Member(ended.point, atoms, ended.energy, sum(bool(self._same(atoms, other)) for other in self.seen))
         self.seen.append(atoms)
@@ -180,7 +185,7 @@ class _Population:
         if not self.members:
             return None
         for _ in range(_TRIES):
-            crossed = len(self.members) > 1 and self._alone.size > 1 and rng.random() >= mutation
+            crossed = len(self.members) > 1 and len(self._alone.bodies) > 1 and rng.random() >= mutation
             chances = self.fitness()
             chosen = rng.choice(len(self.members), size=2 if crossed else 1, replace=False, p=chances)
             parents = [self.members[int(i)] for i in chosen]
@@ -199,13 +204,19 @@ class _Population:
     def _operator(self, crossed: bool, rng: np.random.Generator) -> Callable[..., Atoms | None]:
         """What makes one structure, or None, of parents."""
         from ase_ga.cutandsplicepairing import CutAndSplicePairing
-        from ase_ga.standardmutations import MirrorMutation, PermutationMutation, RattleMutation
+        from ase_ga.standardmutations import MirrorMutation, PermutationMutation, RattleMutation, RotationalMutation
 
         n, own = self._alone.size, np.random.RandomState(int(rng.integers(2**32)))  # what ase-ga draws from
-        kinds: list[Callable[..., Atoms | None]] = [RattleMutation(self._least, n, rng=own).mutate]
-        if n > 1:
-            kinds.append(MirrorMutation(self._least, n, rng=own).mutate)
-        if len(set(self._alone.numbers.tolist())) > 1:
-            kinds.append(PermutationMutation(n, rng=own).mutate)
-        crossover: Callable[..., Atoms | None] = CutAndSplicePairing(self._nothing, n, self._least, rng=own).cross
+        bodies, least = self._alone.bodies, self._least
+        molecules = bool(bodies.molecules)
+        kinds: list[Callable[..., Atoms | None]] = [RattleMutation(least, n, use_tags=molecules, rng=own).mutate]
+        if molecules:
+            kinds.append(RotationalMutation(least, n, rng=own).mutate)
+        elif n > 1:
+            kinds.append(MirrorMutation(least, n, rng=own).mutate)
+        if len(set(bodies.kinds(self._alone.numbers).tolist())) > 1:
+            kinds.append(PermutationMutation(n, use_tags=molecules, blmin=least if molecules else None, rng=own).mutate)
+        crossover: Callable[..., Atoms | None] = CutAndSplicePairing(
+            self._nothing, n, least, use_tags=molecules, rng=own
+        ).cross
         return crossover if crossed else kinds[int(rng.integers(len(kinds)))]

@@ -85,6 +85,7 @@ class NetworkSearcher(BatchSearcher):
     name: ClassVar[str] = "network"
     label: ClassVar[str] = "network"
     look: ClassVar[Look | None] = ("#D55E00", "^")
+    serves_molecules: ClassVar[bool] = True
     search_by: SearchName = "gradient"
     levels: int = 20
     chunk: int = 2048

@@ -24,6 +24,7 @@ class RandomSearcher(BatchSearcher):
     label: ClassVar[str] = "random"
     look: ClassVar[Look | None] = ("#b08d57", "X")
     serves_goals: ClassVar[bool] = True
+    serves_molecules: ClassVar[bool] = True
 
     def ask(self, n: int, history: History) -> Proposal:
         """Draw n points."""

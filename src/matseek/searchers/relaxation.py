@@ -38,6 +38,7 @@ class RandomStructureSearch(RelaxingSearcher):
 
     name: ClassVar[str] = "rss"
     label: ClassVar[str] = "random structure search"
+    serves_molecules: ClassVar[bool] = True
     concurrent: int = 8
     placement: Placement = "uniform"
 

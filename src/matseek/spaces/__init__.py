@@ -5,6 +5,7 @@ from matseek.spaces.adlayer import Adlayer
 from matseek.spaces.box import Box, CoordinateBox
 from matseek.spaces.chart import AtomChart
 from matseek.spaces.cluster import Cluster
+from matseek.spaces.molecules import MolecularAdlayer
 from matseek.spaces.pool import Pool
 from matseek.spaces.regions import Cuboid, HeightField, Layer, Periodic, Region, Sphere
 from matseek.spaces.variables import Category, LinearConstraint, Variable
@@ -20,6 +21,7 @@ __all__ = [
     "HeightField",
     "Layer",
     "LinearConstraint",
+    "MolecularAdlayer",
     "Periodic",
     "Pool",
     "Region",

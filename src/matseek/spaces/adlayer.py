@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -31,6 +32,9 @@ from matseek.spaces.free_atoms import (
     one_by_one,
 )
 from matseek.spaces.regions import TOLERANCE, Layer, Periodic, Region
+from matseek.spaces.species import is_molecule
+
+logger = logging.getLogger(__name__)
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -61,7 +65,8 @@ class Adlayer(StructureSpace):
             or other arrays. Its ``FixAtoms`` constraints are honoured: the atoms that they do not hold move. Without a
             constraint none moves. If it is periodic along z too and its slab is cut by the cell's face, the upper part
             is moved below the lower one, which is the same crystal.
-        free: Formula of the free atoms, for example ``Pt7`` or ``Pt3Cu4``.
+        free: Formula of the free atoms, for example ``Pt7`` or ``Pt3Cu4``. They may part: molecules that keep their
+            shape are :class:`matseek.spaces.MolecularAdlayer`'s.
         z: Lower and upper end of the confinement, in angstrom above the highest template atom; negative below it, as
             for steps, pits and places under the surface.
         least_distance: Below this fraction of the sum of their covalent radii (ASE's, from Cordero et al., 2008) two
@@ -121,6 +126,13 @@ class Adlayer(StructureSpace):
         self._require_wide_cell()
         self._require_open_above()
         self._require_room()
+        if not self.bodies.molecules and is_molecule(free):
+            logger.warning(
+                "free=%r are free atoms, which may part and react; for a molecule that keeps its shape take "
+                "MolecularAdlayer(template, %r, z)",
+                free,
+                free,
+            )
 
     def _require_wide_cell(self) -> None:
         shortest = float(np.linalg.norm(self._reduced[0]))

@@ -299,10 +299,11 @@ def _check_structures(rules: Rules, space: StructureSpace, samples: FloatArray, 
             "move each atom by whole cell vectors in plane",
             tolerance=1e-7,
         )
-    fractions = wrapped.reshape(-1, 3)[:, :2] @ np.linalg.inv(space.plane)
+    first = [members[0] for members in space.bodies.members]
+    fractions = wrapped.reshape(len(wrapped), n, 3)[:, first, :2] @ np.linalg.inv(space.plane)
     rules.require(
         (fractions > -_FIXED).all() and (fractions < 1 + _FIXED).all(),
-        "wrap(points) puts every atom into the cell",
+        "wrap(points) puts every atom into the cell (of a molecule, its first)",
         fractions,
         "take fractions modulo 1",
     )
