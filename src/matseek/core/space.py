@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from matseek.geometry.rigid import RigidBodies
-
 if TYPE_CHECKING:
     import pandas as pd
     from ase import Atoms
 
     from matseek.geometry.polytope import Polytope
+    from matseek.geometry.rigid import RigidBodies
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -525,6 +524,8 @@ class StructureSpace(Space):
     @property
     def bodies(self) -> RigidBodies:
         """Which free atoms keep their distances to one another; by default none, each is a body for itself."""
+        from matseek.geometry.rigid import RigidBodies  # loads ASE and SciPy, without which a standing is told
+
         return RigidBodies.loose(self.size)
 
     def as_structures(self) -> StructureSpace:
