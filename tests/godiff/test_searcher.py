@@ -122,7 +122,7 @@ def test_a_search_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path, checkp
 
 
 def test_what_is_refused_costs_nothing_and_is_counted():
-    crowded = StructureProblem(Adlayer(fcc111("Pt", (2, 2, 2), vacuum=6), "Pt3", z=(1.0, 3.0)), EMT)
+    crowded = StructureProblem(Adlayer(fcc111("Pt", (2, 2, 2), vacuum=6), "Pt2", z=(1.0, 3.0)), EMT)
     campaign = Campaign(crowded, GODiffSearcher(**QUICK), seed=0).run(16)
     refused = [e for e in campaign.ledger.events() if e.kind == "refused"]
     assert len(refused) == 2
@@ -133,6 +133,16 @@ def test_what_is_refused_costs_nothing_and_is_counted():
     iterated = [e for e in campaign.ledger.events() if e.kind == "iterated"]
     assert [e.data["figures"]["kt"] for e in iterated] == pytest.approx([0.3, 0.05])
     assert {"lowest", "effective_sample_size", "median_of_iteration"} <= set(iterated[0].data["figures"])
+
+
+def test_most_samples_of_many_atoms_are_evaluated():
+    many = StructureProblem(Adlayer(fcc111("Pt", (3, 3, 1), vacuum=6), "Pt12", z=(1.0, 6.0)), EMT)
+    campaign = Campaign(many, GODiffSearcher(**QUICK), seed=0).run(16)
+    refused = [e for e in campaign.ledger.events() if e.kind == "refused"]
+    assert len(refused) == 2
+    for event in refused:
+        assert event.data["accepted"] >= event.data["drawn"] / 2
+        assert "uniform" not in event.message
 
 
 class Flawed(EMT):

@@ -22,6 +22,7 @@ from matseek.diffusion import BoxManifold, Manifold, NoiseSchedule, PeriodicSlab
 from matseek.godiff.atomic_score import AtomicFields
 from matseek.godiff.recipe_score import MLPScore, RecipeScore
 from matseek.godiff.score_model import AtomicScoreModel
+from matseek.godiff.separation import separated
 from matseek.godiff.zoo import load_weights
 from matseek.networks.graphs import AtomicSystem
 from matseek.plugins import SCORE_NETWORKS, offered, part
@@ -93,6 +94,10 @@ class Domain(ABC):
         """Why each point may not be evaluated; empty where it may."""
 
     @abstractmethod
+    def repaired(self, points: FloatArray) -> FloatArray:
+        """Points ``(m, dim)`` that may not be evaluated, moved a little so that more of them may be."""
+
+    @abstractmethod
     def forces(self, evaluations: Sequence[Evaluation]) -> FloatArray | None:
         """Forces of evaluations in eV/A, shape ``(m, *shape)``, NaN where unknown; None in a space without forces."""
 
@@ -154,6 +159,10 @@ class RecipeDomain(Domain):
             "" if inside else "violate a constraint" for inside in self.view.box.contains(self.view.coordinates(points))
         ]
 
+    def repaired(self, points: FloatArray) -> FloatArray:
+        """As they are: samples beyond a constraint are drawn again."""
+        return points
+
     def forces(self, evaluations: Sequence[Evaluation]) -> None:  # noqa: ARG002 -- recipes have none
         """Recipes have no forces."""
         return
@@ -196,8 +205,8 @@ class StructureDomain(Domain):
         of(AtomicScoreModel, "what derives from AtomicScoreModel")("network.representation", model)
         if start is not None:
             load_weights(model, start)
-        super().__init__(manifold, AtomicFields(model, AtomicSystem.of(space)))
-        self.space = space
+        self.space, self.system = space, AtomicSystem.of(space)
+        super().__init__(manifold, AtomicFields(model, self.system))
 
     @property
     def dim(self) -> int:
@@ -216,6 +225,10 @@ class StructureDomain(Domain):
     def refusals(self, points: FloatArray) -> list[str]:
         """Overlaps, and what leaves the confinement."""
         return self.space.refusals(points)
+
+    def repaired(self, points: FloatArray) -> FloatArray:
+        """Overlapping atoms moved apart, see :func:`matseek.godiff.separation.separated`."""
+        return self.points(separated(self.tensor(points), self.system, self.space.least_distance, self.manifold))
 
     def forces(self, evaluations: Sequence[Evaluation]) -> FloatArray:
         """As the calculator gave them."""

@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 FloatArray = npt.NDArray[np.float64]
 
+_MOST_REFUSED = 0.75
+"""Part of a draw above which drawing again is given up for repair: among 36 atoms some pair nearly always overlaps."""
+
 _Found = tuple[FloatArray, FloatArray, npt.NDArray[np.int64], FloatArray | None]
 """Points, values, evaluation numbers and forces."""
 
@@ -231,11 +234,20 @@ class Iterations(pl.Callback):
         """Some draws, each by one process, gathered in their order."""
         own = [self._sample(module, iteration, k) for k in draws if k % trainer.world_size == trainer.global_rank]
         if trainer.world_size == 1:
-            return [self.domain.points(x) for x in own]
+            return [self._repaired(self.domain.points(x)) for x in own]
         gathered = module.all_gather(torch.stack(own))  # (processes, draws each, samples, *shape)
         assert isinstance(gathered, Tensor)
         order = [(k % trainer.world_size, i // trainer.world_size) for i, k in enumerate(draws)]
-        return [self.domain.points(gathered[process, place].cpu()) for process, place in order]
+        return [self._repaired(self.domain.points(gathered[process, place].cpu())) for process, place in order]
+
+    def _repaired(self, points: FloatArray) -> FloatArray:
+        """A draw as it is where enough of it may be evaluated; else with overlapping atoms moved apart."""
+        refused = np.array([bool(reason) for reason in self.domain.refusals(points)], dtype=bool)
+        if refused.mean() <= _MOST_REFUSED:
+            return points
+        repaired = points.copy()
+        repaired[refused] = self.domain.repaired(points[refused])
+        return repaired
 
     def _sample(self, module: ScoreMatching, iteration: int, draw: int) -> Tensor:
         """One draw of samples; it depends on the seed, the iteration and its own number alone."""
