@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.results_io import RESULTS, ROOT
+from matseek.insight.paired import median_interval
 
 PAGES = [
     ROOT / "README.md",
@@ -620,6 +621,22 @@ def coverage(report: dict[str, Any]) -> str:
     return markdown(["problem", "batch", "loss inside 50 / 80 / 95 %", "absorbances inside 50 / 80 / 95 %"], rows)
 
 
+def functions(report: dict[str, Any]) -> str:
+    """Median regret with its interval, and the worst seed's, by function and method."""
+    rows = []
+    for name, methods in report["cells"].items():
+        for method, cells in methods.items():
+            shown = []
+            for curve in zip(*(cell["regret"].items() for cell in cells.values()), strict=True):
+                values = np.array([regret for _, regret in curve])
+                low, high = median_interval(values)
+                shown.append(f"{curve[0][0]}: {np.median(values):.2g} [{low:.2g}, {high:.2g}], {values.max():.2g}")
+            seconds = median(cell["cpu_seconds_per_batch"] for cell in cells.values())
+            rows.append([name.replace("_", " "), f"`{method}`", str(len(cells)), *shown, f"{seconds:.2f}"])
+    heads = [f"evaluations: median regret [95 %], worst, {when}" for when in ("half way", "at the end")]
+    return markdown(["function", "method", "seeds", *heads, "CPU s a batch of 4"], rows)
+
+
 def universal(report: dict[str, Any]) -> str:
     """Adatom and heptamer on SevenNet-0 and CHGNet; rows that are not complete say how many seeds of how many."""
     names = {"sevenn": "SevenNet-0", "chgnet": "CHGNet"}
@@ -656,7 +673,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
         *(killing, killing_server, kernels, gp_scaling, resume, fuzz, ledger_speed, attack_executors, mutants),
         *(comparison, heptamer, islands, minima, adatom, sensitivity, scaling),
         *(emt_speed, mace_batch, painn_speed, painn_fidelity),
-        *(pools, spectra, coverage),
+        *(pools, functions, spectra, coverage),
         *(structures, structure_scaling, large_island, clusters, amortisation),
         *(best_possible, harder),
         *(universal,),

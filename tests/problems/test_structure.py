@@ -181,7 +181,7 @@ def test_description_names_the_factory(layer):
     [
         ({"calculator": EMT()}, r"give the class \(EMT, not EMT\(\)\)"),
         ({"calculator": None}, "calculator must be a callable"),
-        ({"space": Box([Variable("a", 0, 1)])}, "space=.* must be an Adlayer"),
+        ({"space": Box([Variable("a", 0, 1)])}, "space=.* must be a space of structures, such as an Adlayer"),
         ({"success": 0.2}, "success=0.2 must be callable"),
     ],
 )

@@ -80,7 +80,7 @@ def test_a_searcher_without_models_has_no_outlook(problem, tmp_path):
 
 
 def test_values_without_spectra_are_mapped_and_explained(problem, tmp_path):
-    campaign = Campaign(problem, BayesianSearcher(5), stop=WATCH[:2]).run(10)
+    campaign = Campaign(problem, BayesianSearcher(5), stop=(LossLevel(), MapStability("gp"))).run(10)
     assert set(campaign.outlook().figures()) == {"loss_maps", "loss_level", "stability", "attribution"}
 
 

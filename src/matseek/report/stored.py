@@ -17,7 +17,7 @@ def stored_result(name: str) -> dict[str, Any] | None:
     Returns:
         The file's content; None where that benchmark has not been run.
     """
-    shipped = Path(str(files("matseek"))) / "results"
+    shipped = Path(str(files("matseek"))) / "benchmark_results"
     folder = shipped if shipped.is_dir() else Path(__file__).resolve().parents[3] / "benchmarks" / "results"
     path = folder / f"{name}.json"
     if not path.is_file():
