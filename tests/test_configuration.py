@@ -54,8 +54,9 @@ def test_every_yaml_instantiates(group, name, request):
     settings = run_settings(overrides)
     settings.searcher.check(settings.budget)
     if isinstance(settings.problem, StructureProblem):
-        assert settings.problem.name.startswith(("platinum", "copper", "Pt7 on Pt(111)"))
-        assert settings.problem.has_success == (name != "island")
+        names = ("platinum", "copper", "Pt7 on Pt(111)", "CO + CO + O on Pt(211)", "lj", "pt13")
+        assert settings.problem.name.startswith(names)
+        assert settings.problem.has_success == (name not in {"island", "adsorbates"})
     else:
         assert settings.problem.space.dim == (6 if name == "gold_nanorods" else 5)
         assert (settings.problem.oracle is None) == (name == "laboratory")

@@ -1,6 +1,7 @@
 """README's code runs, as one script, in the order in which it stands."""
 
 import re
+import shlex
 import subprocess
 import sys
 
@@ -27,7 +28,9 @@ def test_the_python_examples_run(tmp_path):
 
 
 def test_the_commands_compose(droplets_csv):
-    lines = [line.split("#")[0].split() for block in blocks("sh") for line in block.splitlines()]
+    lines = [
+        shlex.split(line, comments=True) for block in blocks("sh") for line in block.replace("\\\n", " ").splitlines()
+    ]
     runs = [line[2:] for line in lines if line[:2] == ["matseek", "run"]]
     assert len(runs) >= 3
     for overrides in runs:

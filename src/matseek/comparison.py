@@ -50,6 +50,9 @@ _FREE = ("seed", "run_dir", "evaluator", "trainer", "logger", "published")
 """Settings that change where and how fast a cell runs, or what it is shown beside, but not what it is. A seed is its
 folder's."""
 
+_OF_WATCHING = {"_target_", "model", "batches"}
+"""Settings of a stop criterion that say how it judges, and not from where on it ends a campaign."""
+
 _OPENING = 15
 """First points that all searchers are given where neither the protocol nor the user says how many; those that begin
 with the same history begin alike without."""
@@ -129,7 +132,9 @@ class Cell:
         path = self.folder.config
         if not path.is_file():
             return
-        recorded, asked = (_flat(with_current_names(_plain(c))) for c in (OmegaConf.load(path), self.config))
+        recorded, asked = (
+            _that_count(_flat(with_current_names(_plain(c)))) for c in (OmegaConf.load(path), self.config)
+        )
         recorded["opening"] = recorded.get("opening") or 0  # earlier versions had none
         differ = sorted(key for key in {*recorded, *asked} if recorded.get(key) != asked.get(key))
         # A larger budget goes on with what is there.
@@ -517,6 +522,17 @@ def _own_settings(overrides: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
         else:
             others.append(text)
     return own, others
+
+
+def _that_count(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings without those of stop criteria that end nothing: versions differ in what they record."""
+
+    def ends(criterion: str) -> bool:
+        own = {key.rsplit(".", 1)[-1]: value for key, value in settings.items() if key.startswith(f"{criterion}.")}
+        return any(value is not None for name, value in own.items() if name not in _OF_WATCHING)
+
+    criteria = {key: ".".join(key.split(".")[:2]) for key in settings if key.startswith("stop.")}
+    return {key: value for key, value in settings.items() if key not in criteria or ends(criteria[key])}
 
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
