@@ -140,3 +140,29 @@ class ManyAtOnce(Calculator, ABC):
         """
         (result,) = self.compute_many([atoms])
         return {"energy": result.energy, "free_energy": result.energy, "forces": result.forces}
+
+
+class InPasses(ManyAtOnce):
+    """A network that computes ``batch_size`` structures in each forward pass."""
+
+    batch_size: int
+
+    def compute_many(self, structures: Sequence[Atoms]) -> list[EnergyAndForces]:
+        """Energies and forces of structures, ``batch_size`` in each forward pass.
+
+        Raises:
+            ValueError: If an element is none of the model's.
+        """
+        self._prepare({int(z) for atoms in structures for z in atoms.numbers})
+        result: list[EnergyAndForces] = []
+        for start in range(0, len(structures), self.batch_size):
+            result += self._forward(structures[start : start + self.batch_size])
+        return result
+
+    def _prepare(self, numbers: set[int]) -> None:
+        """Refuse elements that the model does not know, before the first pass."""
+        self.require_elements(numbers)
+
+    @abstractmethod
+    def _forward(self, structures: Sequence[Atoms]) -> list[EnergyAndForces]:
+        """Energies and forces of structures in one pass."""

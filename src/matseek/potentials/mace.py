@@ -15,11 +15,11 @@ from ase import Atoms
 from vesin import NeighborList
 
 from matseek.checks import one_of, optional, path, text, whole
-from matseek.core.potential import EnergyAndForces, ManyAtOnce, device_named, in_one_pass
+from matseek.core.potential import EnergyAndForces, InPasses, device_named, in_one_pass
 from matseek.potentials.mace_file import MACEFile, model_file
 
 
-class MACE(ManyAtOnce):
+class MACE(InPasses):
     """A MACE model as an ASE calculator.
 
     The model is made of those elements alone that occur in what it is given, see :meth:`MACEFile.model`; an element
@@ -70,25 +70,13 @@ class MACE(ManyAtOnce):
         """Atomic numbers of the elements that the file knows."""
         return frozenset(self.file.elements)
 
-    def _know(self, numbers: set[int]) -> None:
-        """Make the model anew if it lacks an element that occurs."""
-        self.require_elements(numbers)
+    def _prepare(self, numbers: set[int]) -> None:
+        """Also make the model anew if it lacks an element that occurs."""
+        super()._prepare(numbers)
         if not numbers <= self._rows.keys():
             elements = sorted(numbers | self._rows.keys())
             self._model: Any = self.file.model(elements, self.dtype).to(self.device)
             self._rows = {z: row for row, z in enumerate(elements)}
-
-    def compute_many(self, structures: Sequence[Atoms]) -> list[EnergyAndForces]:
-        """Energies and forces of structures, ``batch_size`` in each forward pass.
-
-        Raises:
-            ValueError: If an element is none of the model's.
-        """
-        self._know({int(z) for atoms in structures for z in atoms.numbers})
-        result: list[EnergyAndForces] = []
-        for start in range(0, len(structures), self.batch_size):
-            result += self._forward(structures[start : start + self.batch_size])
-        return result
 
     def _forward(self, structures: Sequence[Atoms]) -> list[EnergyAndForces]:
         sizes = [len(atoms) for atoms in structures]

@@ -15,11 +15,11 @@ from ase import Atoms
 from vesin import NeighborList
 
 from matseek.checks import optional, path, text, whole
-from matseek.core.potential import EnergyAndForces, ManyAtOnce, device_named, in_one_pass
+from matseek.core.potential import EnergyAndForces, InPasses, device_named, in_one_pass
 from matseek.potentials.sevenn_file import SevenNetFile, model_file
 
 
-class SevenNet(ManyAtOnce):
+class SevenNet(InPasses):
     """A SevenNet model as an ASE calculator.
 
     It computes in single precision, as sevenn does; the energies of atoms are added in double precision.
@@ -68,18 +68,6 @@ class SevenNet(ManyAtOnce):
     def elements(self) -> frozenset[int]:
         """Atomic numbers of the elements that the model was trained on."""
         return frozenset(self.file.rows)
-
-    def compute_many(self, structures: Sequence[Atoms]) -> list[EnergyAndForces]:
-        """Energies and forces of structures, ``batch_size`` in each forward pass.
-
-        Raises:
-            ValueError: If an element is none of the model's.
-        """
-        self.require_elements({int(z) for atoms in structures for z in atoms.numbers})
-        result: list[EnergyAndForces] = []
-        for start in range(0, len(structures), self.batch_size):
-            result += self._forward(structures[start : start + self.batch_size])
-        return result
 
     def _forward(self, structures: Sequence[Atoms]) -> list[EnergyAndForces]:
         sizes = [len(atoms) for atoms in structures]
