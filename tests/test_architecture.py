@@ -30,7 +30,7 @@ FLOORS = [
     {"core"},
     {"geometry", "tables", "plugins"},
     {"deprecation", "run_folder"},
-    {"checks", "errors", "files", "identity", "logs", "processes", "secrets"},
+    {"checks", "compilation", "errors", "files", "identity", "logs", "processes", "secrets"},
 ]
 HEIGHT = {room: -floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -42,7 +42,7 @@ def test_bad_settings_are_refused(settings, message):
 def test_the_trainer_group_reaches_the_network():
     assert run_settings(["searcher=two_step"]).searcher.network.training.trainer == TrainerSettings(accelerator="cpu")
     chosen = run_settings(["searcher=network", "trainer=gpu"]).searcher.training.trainer
-    assert chosen == TrainerSettings(accelerator="gpu", precision="bf16-mixed")
+    assert chosen == TrainerSettings(accelerator="gpu")
     many = run_settings(["searcher=network", "trainer=ddp_slurm"]).searcher.training.trainer
     assert (many.strategy, many.nodes, many.devices) == ("ddp", 2, 4)
-    assert many.single == TrainerSettings(accelerator="gpu", precision="bf16-mixed")
+    assert many.single == TrainerSettings(accelerator="gpu")

@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from matseek.compilation import compiled
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -72,7 +73,7 @@ class _Near(NamedTuple):
     slope: FloatArray
 
 
-@njit(nogil=True, error_model="numpy")
+@compiled
 def describe(x: FloatArray, layout: Layout, want: int, gradients: FloatArray, out: FloatArray) -> None:
     """Write fingerprints, their derivatives, or gradients that are pulled back, of structures ``(m, n, 3)``.
 
@@ -103,7 +104,7 @@ def describe(x: FloatArray, layout: Layout, want: int, gradients: FloatArray, ou
             _angles(i, count, layout, near, want, gradient, out[b])
 
 
-@njit(nogil=True, error_model="numpy")
+@compiled
 def _add(out: FloatArray, at: int, owner: int, vector: FloatArray, by: float) -> None:
     """Add the derivative of a function of one distance to out ``(n, 3)``."""
     for q in range(3):
@@ -113,7 +114,7 @@ def _add(out: FloatArray, at: int, owner: int, vector: FloatArray, by: float) ->
             out[owner, q] += step
 
 
-@njit(nogil=True, error_model="numpy")
+@compiled
 def _neighbours(x: FloatArray, i: int, layout: Layout, near: _Near) -> int:
     """Fill in what atom i has within the cutoff, and say how much it is."""
     count = 0
@@ -140,14 +141,14 @@ def _neighbours(x: FloatArray, i: int, layout: Layout, near: _Near) -> int:
     return count
 
 
-@njit(nogil=True, error_model="numpy")
+@compiled
 def _take(near: _Near, k: int, dx: float, dy: float, dz: float, squared: float, kind: int, owner: int) -> None:
     r = max(math.sqrt(squared), _CLOSEST)
     near.distances[k], near.kind[k], near.owner[k] = r, kind, owner
     near.vectors[k, 0], near.vectors[k, 1], near.vectors[k, 2] = dx / r, dy / r, dz / r
 
 
-@njit(nogil=True, error_model="numpy")
+@compiled
 def _within(count: int, cutoff: float, near: _Near) -> int:
     """Keep what is within a shorter cutoff, with the smooth cutoff of each distance and its derivative."""
     kept = 0
@@ -162,7 +163,7 @@ def _within(count: int, cutoff: float, near: _Near) -> int:
     return kept
 
 
-@njit(nogil=True, error_model="numpy")
+@compiled
 def _distances(
     i: int, count: int, layout: Layout, near: _Near, want: int, gradient: FloatArray, out: FloatArray
 ) -> None:
@@ -193,7 +194,7 @@ def _distances(
             _add(out[0], i, near.owner[k], near.vectors[k], total)
 
 
-@njit(nogil=True, error_model="numpy")
+@compiled
 def _angles(i: int, count: int, layout: Layout, near: _Near, want: int, gradient: FloatArray, out: FloatArray) -> None:
     first = (layout.pairs.max() + 1) * layout.radial
     for k in range(count):
@@ -217,7 +218,7 @@ def _angles(i: int, count: int, layout: Layout, near: _Near, want: int, gradient
                 _turn(out[0], near, i, k, l, cosine, along, across)
 
 
-@njit(nogil=True, error_model="numpy")
+@compiled
 def _turn(out: FloatArray, near: _Near, i: int, k: int, l: int, cosine: float, along: float, across: float) -> None:  # noqa: E741
     """Add the derivative of ``fade_k fade_l f(cosine)`` to out ``(n, 3)``; along is f, across its derivative."""
     weight = near.fade[k] * near.fade[l] * across

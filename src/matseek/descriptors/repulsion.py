@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from ase.data import covalent_radii
-from numba import njit
 
 from matseek.checks import check, real
+from matseek.compilation import compiled
 from matseek.core.space import StructureSpace
 from matseek.descriptors.surroundings import Surroundings
 
@@ -69,7 +69,7 @@ class PreparedRepulsion:
         return energies, gradients.reshape(len(positions), -1)
 
 
-@njit(nogil=True, error_model="numpy")
+@compiled
 def _pair(dx: float, dy: float, dz: float, contact: float) -> tuple[float, float]:
     """Energy of a pair, and its derivative over the distance; zero beyond the reach, continued as a line inside."""
     squared = (dx * dx + dy * dy + dz * dz) / (contact * contact)
@@ -83,7 +83,7 @@ def _pair(dx: float, dy: float, dz: float, contact: float) -> tuple[float, float
     return power - shift + by_squared * (squared - inside), 2.0 * by_squared / (contact * contact)
 
 
-@njit(nogil=True, error_model="numpy")
+@compiled
 def _repulsion(
     x: FloatArray,
     fixed: FloatArray,

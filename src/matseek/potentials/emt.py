@@ -23,8 +23,8 @@ from ase.calculators.emt import parameters
 from ase.data import atomic_numbers, chemical_symbols
 from ase.geometry import complete_cell
 from ase.units import Bohr
-from numba import njit
 
+from matseek.compilation import compiled
 from matseek.core.potential import EnergyAndForces, ManyAtOnce
 
 FloatArray = npt.NDArray[np.float64]
@@ -63,7 +63,7 @@ def _constants() -> tuple[FloatArray, IntArray]:
 _TABLE, _ROW_OF = _constants()
 
 
-@njit(nogil=True, error_model="numpy")
+@compiled
 def _find_pairs(
     positions: FloatArray,
     cell: FloatArray,
@@ -104,7 +104,7 @@ def _find_pairs(
     return count
 
 
-@njit(nogil=True, error_model="numpy")
+@compiled
 def _evaluate(
     table: FloatArray,
     rows: IntArray,

@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 from ase import Atoms
 from ase.data import covalent_radii
-from numba import njit
 
 from matseek.checks import optional, real
+from matseek.compilation import compiled
 from matseek.core.potential import EnergyAndForces, ManyAtOnce
 
 FloatArray = npt.NDArray[np.float64]
@@ -28,7 +28,7 @@ _MINIMUM = 2.0 ** (1 / 6)
 """Distance of least energy, in s."""
 
 
-@njit(nogil=True, error_model="numpy")
+@compiled
 def _pairs(positions: FloatArray, lengths: FloatArray, depth: float, forces: FloatArray) -> float:
     """Energy; adds to the forces ``(n, 3)``. A pair's s is the mean of its atoms' ``lengths`` ``(n,)``."""
     energy = 0.0

@@ -271,10 +271,17 @@ def _objective(name: str, value: Any) -> Any:  # noqa: ANN401 -- the objective i
     return function("one argument, spectra (..., m)", 1)(name, value)
 
 
+def _on_the_host(answer: Any) -> Any:  # noqa: ANN401 -- whatever the oracle gives
+    """Tensors as arrays, also those in lists: on a GPU, with gradients or in bfloat16 they refuse to become arrays."""
+    if isinstance(answer, torch.Tensor):
+        answer = answer.detach().cpu()
+        return (answer.float() if answer.dtype == torch.bfloat16 else answer).numpy()
+    return [_on_the_host(part) for part in answer] if isinstance(answer, (list, tuple)) else answer
+
+
 def _as_floats(answer: npt.ArrayLike) -> npt.NDArray[np.floating[Any]]:
     try:
-        # A tensor with gradients refuses to become an array.
-        array = np.asarray(answer.detach() if isinstance(answer, torch.Tensor) else answer)
+        array = np.asarray(_on_the_host(answer))
         if isinstance(answer, np.ma.MaskedArray):  # what is masked was not measured
             array = np.where(np.ma.getmaskarray(answer), np.nan, array)
         if np.iscomplexobj(array):

@@ -123,7 +123,7 @@ class NetworkSearcher(BatchSearcher):
             return Proposal(points, ("lhs",) * len(points), waiting(reason, history))
         events = () if self.widening is None else self.widening.events(history, self.name)
         widened = history.after(events)
-        net = self.model.fit(widened).net
+        net = self.model.fit(widened).net.to(self.training.trainer.device)
         return Proposal(self.propose(net, n, widened), (self.name,) * n, (*events, *_trained(net, history)))
 
     def _on_structures(self, space: Space) -> OnStructures | None:
@@ -249,13 +249,14 @@ def lower_confidence_bound(
         kappa: Weight of the spread.
 
     Returns:
-        A function from unit coordinates ``(n, d)`` to scores ``(n,)``, differentiable, in the input's precision.
+        A function from unit coordinates ``(n, d)`` to scores ``(n,)``, differentiable, in the input's precision and on
+        its device, wherever the network is.
     """
     low = torch.as_tensor(window.lower)
     extent = torch.as_tensor(window.upper - window.lower)
 
     def score(unit: Tensor) -> Tensor:
-        values = net.values(low + unit * extent, objective).to(unit.dtype)
+        values = net.values((low + unit * extent).to(net.device), objective).to(unit)
         mean = values.mean(dim=0)
         if kappa == 0 or net.members == 1:
             return mean

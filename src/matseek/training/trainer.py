@@ -69,6 +69,15 @@ class TrainerSettings:
         return max(torch.cuda.device_count(), 1) if self.accelerator in ("gpu", "cuda", "auto") else 1
 
     @property
+    def device(self) -> torch.device:
+        """Where a network of one process is; the CPU where ``auto`` finds no GPU."""
+        mps = self.accelerator == "mps" or (self.accelerator == "gpu" and torch.backends.mps.is_available())
+        if mps:
+            return torch.device("mps")
+        on_gpu = self.accelerator in ("gpu", "cuda") or (self.accelerator == "auto" and torch.cuda.is_available())
+        return torch.device("cuda" if on_gpu else "cpu")
+
+    @property
     def place(self) -> Place:
         """Which of these processes this one is."""
         return place_of(self.processes) if self.processes > 1 else ALONE
