@@ -14,7 +14,7 @@ FLOORS = [
     {"testing"},
     {"cli"},
     {"watching"},
-    {"terminal"},
+    {"terminal", "workbench"},
     {"comparison", "desk"},
     {"runs"},
     {"configuration"},

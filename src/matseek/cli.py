@@ -264,6 +264,30 @@ def watch(
 
 
 @app.command()
+def desk(
+    folder: Annotated[Path, typer.Argument(help="Folder with a run folder for each campaign.")] = Path(),
+    port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="0: any that is free.")] = 0,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Print the address only; by default the browser opens it.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Work with campaigns at a page in the browser, on this machine alone, until Ctrl-C."""
+    with told_plainly(debug=debug):
+        from matseek.workbench import serve
+
+        def ready(address: str) -> None:
+            out.print(f"the page is at {address}", highlight=False, soft_wrap=True)
+            out.print("the address lets its holder in: keep it to yourself. Ctrl-C ends the page; campaigns stay.")
+            if not no_browser:
+                typer.launch(address)
+
+        with out.status("loading torch and BoTorch"):
+            import matseek.record  # noqa: F401 -- or the first screen would wait for it
+        serve(folder, port, ready)
+
+
+@app.command()
 def models(
     name: Annotated[
         str | None, typer.Argument(help="Name or path of one, to be told all that it says of itself.")

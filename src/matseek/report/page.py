@@ -202,15 +202,15 @@ def write_page(
         problem=problem.name,
         things=f"{problem.point_name}s",
         origin=_origin(summary, ordered),
-        verdict=_verdict(problem, ordered),
+        verdict=verdict(problem, ordered),
         verdict_is_long=len(_variables(problem)) > 6,
         outcome=" ".join(outcome(problem, summary)),
         numbers=_key_numbers(problem, summary, ordered),
-        best=_best_table(problem, ordered),
+        best=best_table(problem, ordered),
         front=_front_table(problem, ordered),
         sections=_sections(figures, outlook),
         events=[str(event) for event in summary.get("events") or ()],
-        failures=_failures(ordered),
+        failures=failures(ordered),
         pending=_pending_table(problem, ordered),
         proposed=_NO_TABLE if outlook is None else outlook.next_recipes(),
         hints=_hints(problem, summary, ordered),
@@ -265,7 +265,7 @@ def _origin(summary: Mapping[str, Any], ordered: Sequence[Evaluation]) -> str:
     return " · ".join(pieces)
 
 
-def _verdict(problem: Problem, ordered: Sequence[Evaluation]) -> str:
+def verdict(problem: Problem, ordered: Sequence[Evaluation]) -> str:
     """The campaign in one sentence."""
     message = sum(e.status != "pending" for e in ordered)
     best = _best(problem, ordered)
@@ -274,9 +274,9 @@ def _verdict(problem: Problem, ordered: Sequence[Evaluation]) -> str:
     if best is None:
         waiting = _count(len(ordered), "condition") + (" waits" if len(ordered) == 1 else " wait")
         return "Nothing has been measured yet" + (f"; {waiting} for the laboratory." if ordered else ".")
-    value = _value_texts([best.value])[0]
+    value = value_texts([best.value])[0]
     recipe = ", ".join(
-        f"{v.name}\u00a0{_amount(v, x)}{_unit(v)}" for v, x in zip(_variables(problem), best.point, strict=False)
+        f"{v.name}\u00a0{amount(v, x)}{_unit(v)}" for v, x in zip(_variables(problem), best.point, strict=False)
     )
     if not recipe:
         unit = f"\u00a0{problem.value_unit}" if problem.value_unit else ""
@@ -305,7 +305,7 @@ def _earlier(problem: Problem, summary: Mapping[str, Any]) -> list[str]:
     before, own = earlier["best_value"], summary.get("best_value")
     if before is None:
         return [f"{message}, none of which has a {problem.value_name}; they are not counted as its own."]
-    best = f"the best of which has the {problem.value_name} {_value_texts([before])[0]}"
+    best = f"the best of which has the {problem.value_name} {value_texts([before])[0]}"
     better = "" if own is None else f": its own best is {'lower' if own < before else 'not lower'}"
     return [f"{message}, {best}{better}. They are not counted as its own."]
 
@@ -333,7 +333,7 @@ def _trust(problem: Problem, ordered: Sequence[Evaluation]) -> list[str]:
     best, lowest = _best(problem, ordered), lowest_of(ordered)
     if best is None or lowest is None or math.isnan(best.spread):
         return []
-    replicates, bound = len(best.finite_replicates), _value_texts([best.value, best.upper_bound()])[1]
+    replicates, bound = len(best.finite_replicates), value_texts([best.value, best.upper_bound()])[1]
     sentences = [
         f"The best {problem.point_name} is the one whose {replicates} replicates support the lowest bound: with "
         f"{100 * CONFIDENCE:g} % confidence its expected {problem.value_name} is at most {bound}."
@@ -343,7 +343,7 @@ def _trust(problem: Problem, ordered: Sequence[Evaluation]) -> list[str]:
     if found:
         sentences.append(f"Of its replicates {' and '.join(found)}.")
     if lowest.number != best.number:
-        value, spread = _value_texts([lowest.value], [lowest.spread])
+        value, spread = value_texts([lowest.value], [lowest.spread])
         sentences.append(
             f"Evaluation {lowest.number} has the lowest {problem.value_name}, {value}"
             + (f" ± {spread}" if spread else "")
@@ -454,11 +454,11 @@ def _key_numbers(problem: Problem, summary: Mapping[str, Any], ordered: Sequence
     pending = len(ordered) - len(message)
     best, lowest = _best(problem, ordered), lowest_of(ordered)
     asking = [float(s) for s in summary.get("seconds_asking") or ()]
-    spread = "" if best is None or math.isnan(best.spread) else f"± {_value_texts([best.value], [best.spread])[1]}"
+    spread = "" if best is None or math.isnan(best.spread) else f"± {value_texts([best.value], [best.spread])[1]}"
     return [
-        _number(f"Best {problem.value_name}", "none" if best is None else _value_texts([best.value])[0], spread),
+        _number(f"Best {problem.value_name}", "none" if best is None else value_texts([best.value])[0], spread),
         *(
-            [_number(f"Lowest {problem.value_name}", _value_texts([lowest.value])[0], f"evaluation {lowest.number}")]
+            [_number(f"Lowest {problem.value_name}", value_texts([lowest.value])[0], f"evaluation {lowest.number}")]
             if best is not None and lowest is not None and lowest.number != best.number
             else []
         ),
@@ -498,7 +498,7 @@ def _duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def _amount(variable: Coordinate, x: float) -> str:
+def amount(variable: Coordinate, x: float) -> str:
     """A value of a recipe: a category's name, or a number to half a percent of the variable's window or finer."""
     if variable.values:
         return variable.values[round(x)]
@@ -508,7 +508,7 @@ def _amount(variable: Coordinate, x: float) -> str:
     return f"{x:.{max(decimals, 0)}f}" if decimals <= 6 and abs(x) < 1e7 else f"{x:.4g}"
 
 
-def _value_texts(values: Sequence[float], spreads: Sequence[float] = ()) -> list[str]:
+def value_texts(values: Sequence[float], spreads: Sequence[float] = ()) -> list[str]:
     """Values, then their spreads, with as many decimals as tell the values apart."""
     numbers = np.array(values, dtype=np.float64)
     scale, extent = float(np.abs(numbers).max(initial=0.0)), float(np.ptp(numbers)) if len(numbers) else 0.0
@@ -522,11 +522,12 @@ def _decimals(scale: float, digits: int) -> int:
     return max(digits - 1 - math.floor(math.log10(scale)), 0) if scale > 0 and math.isfinite(scale) else 0
 
 
-def _best_table(problem: Problem, ordered: Sequence[Evaluation]) -> dict[str, Any]:
+def best_table(problem: Problem, ordered: Sequence[Evaluation]) -> dict[str, Any]:
+    """The best evaluations as a table of texts: ``heads`` and ``rows``, and ``sentences`` on how far to trust them."""
     frame = best_recipes(problem, ordered)
     values, spreads, bounds = (frame[column].tolist() for column in ("value", "spread", "upper_bound"))
-    texts = _value_texts(values, spreads + bounds)
-    value_texts, spread_texts, bound_texts = (texts[k * len(values) : (k + 1) * len(values)] for k in range(3))
+    texts = value_texts(values, spreads + bounds)
+    told_values, spread_texts, bound_texts = (texts[k * len(values) : (k + 1) * len(values)] for k in range(3))
     scattered = any(spread_texts)
     name = problem.value_name.capitalize()
     rows = []
@@ -535,7 +536,7 @@ def _best_table(problem: Problem, ordered: Sequence[Evaluation]) -> dict[str, An
         spread = f"\u00a0±\u00a0{spread_texts[k]}" if spread_texts[k] else ""
         bound = bound_texts[k : k + scattered]
         further = [*bound, *(f"{x:.4g}" for x in outcomes[k])]
-        rows.append([str(k + 1), *recipe[:1], value_texts[k] + spread, *further, *recipe[3:], *recipe[1:3]])
+        rows.append([str(k + 1), *recipe[:1], told_values[k] + spread, *further, *recipe[3:], *recipe[1:3]])
     bound_head = [f"{100 * CONFIDENCE:g} % bound"] * scattered
     heads = ["Rank", "Evaluation", name, *bound_head, *(o.label for o in problem.goals.outcomes)]
     heads += [*(v.label for v in _variables(problem)), "Batch", "Proposed by"]
@@ -547,7 +548,7 @@ def _front_table(problem: Problem, ordered: Sequence[Evaluation]) -> dict[str, A
     """The Pareto front by value, with all outcomes; no rows where there is a single objective."""
     front = problem.goals.front(ordered) if problem.goals.objectives else []
     frame = _recipes_of(problem, front)
-    values, outcomes = _value_texts([e.value for e in front]), problem.goals.table(front)
+    values, outcomes = value_texts([e.value for e in front]), problem.goals.table(front)
     rows = [
         [recipe[0], value, *(f"{x:.4g}" for x in numbers), *recipe[3:], *recipe[1:3]]
         for recipe, value, numbers in zip(_recipe_rows(problem, frame), values, outcomes, strict=True)
@@ -580,11 +581,11 @@ def _recipe_rows(problem: Problem, frame: pd.DataFrame) -> Iterator[list[str]]:
     known = space.from_frame(frame) if variables and len(frame) else np.zeros((len(frame), 0))
     heads = zip(frame["evaluation"].tolist(), frame["batch"].tolist(), frame["proposer"].tolist(), strict=True)
     for (number, batch, proposer), point in zip(heads, known, strict=True):
-        amounts = [_amount(v, float(x)) for v, x in zip(variables, point, strict=True)]
+        amounts = [amount(v, float(x)) for v, x in zip(variables, point, strict=True)]
         yield [str(number), str(batch), proposer_label(proposer), *amounts]
 
 
-def _failures(ordered: Sequence[Evaluation]) -> list[dict[str, str]]:
+def failures(ordered: Sequence[Evaluation]) -> list[dict[str, str]]:
     """Error messages, each with the evaluations that it befell; the most frequent first."""
     befallen: dict[str, list[int]] = {}
     for e in ordered:

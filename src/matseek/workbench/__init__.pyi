@@ -1,0 +1,2 @@
+from .folder import CampaignsFolder as CampaignsFolder
+from .server import serve as serve
