@@ -13,6 +13,7 @@ PACKAGE = Path(matseek.__file__).parent
 FLOORS = [
     {"testing"},
     {"cli"},
+    {"desk_verbs"},
     {"watching"},
     {"terminal", "workbench"},
     {"comparison", "desk"},

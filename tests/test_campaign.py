@@ -14,6 +14,7 @@ import pytest
 from matseek import Campaign
 from matseek.errors import LedgerBusyError, LedgerMismatchError, ResponseError, UnknownEvaluationError
 from matseek.evaluation.batch import Batch
+from matseek.insight.stopping import LossLevel
 from matseek.problems import RecipeProblem, SpectralMatch
 from matseek.searchers import BayesianSearcher, LatinHypercube, RandomSearcher
 from tests.conftest import ROOT, Counting, bowl
@@ -320,3 +321,21 @@ def test_import_is_light():
     seconds, has_torch = out.split()
     assert has_torch == "False"
     assert float(seconds) < 1
+
+
+def test_what_is_changed_by_hand_is_what_searchers_and_summaries_see(box):
+    campaign = Campaign(RecipeProblem(box), LatinHypercube(batch_size=4), stop=[LossLevel(below=0.05)])
+    batch = campaign.ask()
+    campaign.tell(batch.with_responses([0.01, 0.2, 0.3, 0.4]))
+    assert campaign.stopped_by == "loss_level"
+    campaign.tell(campaign.logbook.correction(1, response=[0.31], reason="typing error"))
+    assert campaign.stopped_by is None
+    assert campaign.best.number == 2
+    campaign.tell(campaign.logbook.withdrawal([2]))
+    history = campaign.history()
+    assert campaign.best.number == 3
+    assert [e.number for e in history.done] == [1, 3, 4]
+    assert len(history.tried) == 3
+    summary = campaign.summary()
+    assert (summary["evaluations"], summary["withdrawn"], summary["changes"]) == (3, 1, 2)
+    assert any("typing error" in sentence for sentence in summary["events"])

@@ -14,11 +14,17 @@ from matseek import checks
 from matseek.checks import function, of, optional, whole
 from matseek.core.history import History
 from matseek.core.problem import Laboratory, Problem
-from matseek.core.records import HELD, JUDGED, OPENING, RECOGNISED, RELAXED, Evaluation, Event, Proposal
+from matseek.core.records import CHANGES, HELD, JUDGED, OPENING, RECOGNISED, RELAXED, Evaluation, Event, Proposal
 from matseek.core.searcher import Searcher, open_with
-from matseek.errors import BudgetError, ConfigurationError, LedgerMismatchError, ResponseError
+from matseek.errors import (
+    BudgetError,
+    ConfigurationError,
+    LedgerMismatchError,
+    ResponseError,
+    UnknownEvaluationError,
+)
 from matseek.evaluation import Evaluator, Ledger
-from matseek.evaluation.batch import Batch, measurements
+from matseek.evaluation.batch import Batch
 from matseek.evaluation.earlier import set_aside, sources_of, take_in
 from matseek.evaluation.evaluator import write_down
 from matseek.evaluation.executors import Executor, SerialExecutor
@@ -29,7 +35,7 @@ from matseek.insight.stopping import Figures, StopCriterion
 from matseek.record import Record, checked_criteria, plain
 from matseek.report.campaign_report import save_figures
 from matseek.report.figures import problem_figures
-from matseek.results import Taking, read_results
+from matseek.results import Entry, Logbook, Taking
 from matseek.run_folder import RunFolder
 from matseek.searchers.descent import relaxations
 from matseek.secrets import masked_data
@@ -246,50 +252,67 @@ class Campaign(Record):
             asked = write_down(self.ledger, history, choose)
         return Batch.of(laboratory.space, asked)
 
-    def tell(self, results: Batch | pd.DataFrame, *, resampling: bool = False) -> None:
-        """Write down results of points that were asked; all of them or, if one is wrong, none.
+    def tell(self, results: Entry | Batch | pd.DataFrame, *, resampling: bool = False) -> None:
+        """Write down results, or a preview of results and changes; all of them or, if one is wrong, none.
 
         Results that the ledger holds already are passed over, so that the same command can be given again after it was
         cut off.
 
         Args:
-            results: ``batch.with_responses(...)``, of which a condition whose results are all NaN is recorded as
-                failed; or a table, see :func:`matseek.results.read_results`: what is empty or NaN there stays
-                pending, and a failure is a word, ``failed``. What is odd in a table is logged as a warning.
+            results: A preview, of :meth:`preview` or the :attr:`logbook`; ``batch.with_responses(...)``, of which a
+                condition whose results are all NaN is recorded as failed; or a table, see
+                :func:`matseek.results.read_results`: what is empty or NaN there stays pending, and a failure is a
+                word, ``failed``. What is odd in a table is logged as a warning; a recipe other than the asked one is
+                refused there, and taken from a preview.
             resampling: Whether a table's spectra on other wavelengths are interpolated on the objective's.
 
         Raises:
             UnknownEvaluationError: If a result belongs to nothing that was asked.
             ResponseError: If a response has the wrong shape or wavelengths.
         """
-        laboratory = self.laboratory
+        logbook = self.logbook
         with self.ledger.locked():
-            evaluations = self.ledger.evaluations()
             if isinstance(results, pd.DataFrame):
-                taking = read_results(results, laboratory, evaluations, resampling=resampling)
-                results = taking.batch()
+                taking = logbook.preview(results, resampling=resampling).require()
                 for finding in taking.odd:
+                    if finding.identity:
+                        raise UnknownEvaluationError(f"{finding}; preview() shows it, and tell() then takes it")
                     logger.warning("%s", finding)
-            elif not isinstance(results, Batch):
+                logbook.write(taking)
+            elif isinstance(results, Batch):
+                logbook.tell(results)
+            elif hasattr(results, "changes"):
+                logbook.write(results)
+            else:
                 raise ResponseError(
-                    f"results came as a {type(results).__name__}; tell(batch.with_responses(...)) or a table"
+                    f"results came as a {type(results).__name__}; tell(batch.with_responses(...)), a preview or a table"
                 )
-            self.ledger.record(measurements(results, laboratory, evaluations))
             self._conclude()
 
-    def preview(self, results: Path | pd.DataFrame, *, resampling: bool = False, sheet: str | None = None) -> Taking:
-        """What a table would add to the campaign; nothing is written down.
+    @property
+    def logbook(self) -> Logbook:
+        """Previews of what is told and changed by hand, which :meth:`tell` writes down.
 
-        Args:
-            results: A file, a folder or a frame, see :func:`matseek.results.read_results`.
-            resampling: Whether spectra on other wavelengths are interpolated on the objective's.
-            sheet: Name of the sheet of a workbook; None where one sheet alone holds results.
+        Raises:
+            ValueError: If the problem is measured by itself alone.
+        """
+        return Logbook(self.laboratory, self.ledger)
+
+    def preview(
+        self,
+        results: Path | pd.DataFrame,
+        *,
+        resampling: bool = False,
+        sheet: str | None = None,
+        adding: bool = False,
+        new: bool = False,
+    ) -> Taking:
+        """What a table would add to the campaign; nothing is written down, see :meth:`Logbook.preview`.
 
         Returns:
-            What is taken, odd and refused; ``tell(taking.batch())`` writes it down.
+            What is taken, odd and refused; ``tell(taking)`` writes it down.
         """
-        evaluations = self.ledger.evaluations()
-        return read_results(results, self.laboratory, evaluations, resampling=resampling, sheet=sheet)
+        return self.logbook.preview(results, resampling=resampling, sheet=sheet, adding=adding, new=new)
 
     def waiting(self) -> Batch:
         """The points that wait for results, in the order in which they were asked.
@@ -297,10 +320,7 @@ class Campaign(Record):
         Raises:
             ValueError: If none does.
         """
-        pending = self.ledger.evaluations(status="pending")
-        if not pending:
-            raise ValueError("no point waits for a result; ask for the next batch")
-        return Batch.of(self.laboratory.space, pending)
+        return self.logbook.waiting()
 
     @property
     def laboratory(self) -> Laboratory:
@@ -320,14 +340,25 @@ class Campaign(Record):
         if not self.stop or run < 1 or any(e.status == "pending" for e in history.evaluations):
             return None
         recorded, surrogates = self.judgements(), self.searcher.surrogates_on(self.problem)
+        judged = self._judged_since_changes(run)
         for criterion in self.stop:
-            if criterion.applies(surrogates) and run not in recorded.get(criterion.name, {}):
+            if criterion.applies(surrogates) and criterion.name not in judged:
                 before = self.models(run - 1) if run > 1 else None
                 figures = criterion.measure(self.models(run), before)
                 self.ledger.note(_judgement(criterion, run, figures))
                 recorded.setdefault(criterion.name, {})[run] = figures
         met = (c for c in self.stop if c.met([f for _, f in sorted(recorded.get(c.name, {}).items())]))
         return next(met, None)
+
+    def _judged_since_changes(self, run: int) -> set[str]:
+        """Names of the criteria that have judged a run by the results as they are now."""
+        judged: set[str] = set()
+        for event in self.ledger.events():
+            if event.kind in CHANGES:
+                judged.clear()
+            elif event.kind == JUDGED and event.data["run"] == run:
+                judged.add(event.data["criterion"])
+        return judged
 
     def _ends(self, history: History) -> bool:
         """Whether the last run ends the campaign; whoever follows it is told first what the run came to."""

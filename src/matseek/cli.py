@@ -19,14 +19,22 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from matseek.desk_verbs import (
+    Debug,
+    RunDir,
+    Trust,
+    at_the_desk,
+    desk_app,
+    has_constraints,
+    open_campaign_in,
+    require_campaign,
+    show_status,
+)
 from matseek.run_folder import RunFolder
-from matseek.secrets import masked
-from matseek.terminal import Telling, fail, frame_table, out, table, told_plainly
+from matseek.terminal import Telling, fail, frame_table, out, show_sentences, told_plainly
 
 if TYPE_CHECKING:
     from matseek.campaign import Campaign
-    from matseek.configuration import RunSettings
-    from matseek.core.problem import Problem
     from matseek.core.records import Evaluation
     from matseek.record import Record
 
@@ -35,21 +43,11 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.add_typer(desk_app)
 
-"""In a run folder: its campaign's ledger."""
-
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of what goes wrong.")]
-Trust = Annotated[
-    bool,
-    typer.Option(
-        "--trust",
-        help="Run whatever the folder's config.yaml names, and let it read the environment; you know its author.",
-    ),
-]
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="Folder for figures and page; RUN_DIR if left out.")
 ]
-RunDir = Annotated[Path, typer.Argument(help="Folder of the campaign.")]
 Overrides = Annotated[list[str] | None, typer.Argument(help="Hydra overrides: problem=silver budget=120 seed=0 ...")]
 
 
@@ -111,95 +109,6 @@ def demo(debug: Debug = False) -> None:
 
 
 @app.command()
-def ask(
-    run_dir: Annotated[Path, typer.Argument(help="Folder of the campaign; made by the first ask.")],
-    overrides: Annotated[
-        list[str] | None, typer.Argument(help="Hydra overrides that set the campaign up, at the first ask only.")
-    ] = None,
-    count: Annotated[
-        int | None, typer.Option("--count", "-n", help="Recipes; the searcher's next batch if left out.")
-    ] = None,
-    fixed: Annotated[
-        list[str] | None,
-        typer.Option("--fix", "-f", help="NAME=VALUE: a variable that is held for this batch; any number of them."),
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="XLSX or CSV; RUN_DIR/batch-N.xlsx if left out.")
-    ] = None,
-    replicates: Annotated[
-        int, typer.Option("--replicates", "-r", min=1, max=100, help="Cells for results of each recipe, in XLSX.")
-    ] = 3,
-    again: Annotated[
-        bool, typer.Option("--again", help="Write the recipes that wait for results once more; nothing new is asked.")
-    ] = False,
-    trust: Trust = False,
-    debug: Debug = False,
-) -> None:
-    """Write the next recipes to measure into a table."""
-    with told_plainly(debug=debug) as telling:
-        from matseek.desk import held_values, require_writable, write_recipes
-
-        if output is not None:
-            require_writable(output)
-        if again:
-            if overrides or count is not None or fixed:
-                raise ValueError("--again writes recipes that were asked; leave out -n, --fix and settings")
-            _require_campaign(run_dir)
-        held = held_values(fixed) if fixed else None
-        campaign = _at_the_desk(run_dir, overrides or [], telling, trust=trust)
-        laboratory = campaign.laboratory
-        path = output or _free(RunFolder(run_dir), campaign.history().iteration - (1 if again else 0))
-        require_writable(path)
-        batch = campaign.waiting() if again else campaign.ask(count, fixed=held)
-        write_recipes(batch, laboratory, path, replicates)
-        out.print(frame_table(batch.to_frame(), f"{len(batch)} recipes to measure"))
-        if overrides and laboratory.objective is None:
-            out.print(
-                f"the campaign takes a {laboratory.quantity} for each recipe; where spectra are measured, begin it "
-                "with data=TARGET.csv",
-                soft_wrap=True,
-            )
-        out.print(
-            f"written to {path}; fill in the results and give them to: matseek tell {run_dir} FILE", soft_wrap=True
-        )
-
-
-@app.command()
-def tell(
-    run_dir: Annotated[Path, typer.Argument(help="Folder of the campaign.")],
-    results: Annotated[
-        Path,
-        typer.Argument(
-            help="The asked table with results (CSV, TSV, TXT, XLSX, XLS, ODS, Parquet), spectra, or a folder of them."
-        ),
-    ],
-    resample: Annotated[
-        bool, typer.Option("--resample", help="Interpolate spectra on other wavelengths than the target's.")
-    ] = False,
-    sheet: Annotated[
-        str | None, typer.Option("--sheet", help="Sheet of a workbook, where several hold results.")
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Take what is odd without asking.")] = False,
-    trust: Trust = False,
-    debug: Debug = False,
-) -> None:
-    """Take in measured results, and bring the page up to date; what is odd is asked about first."""
-    with told_plainly(debug=debug) as telling:
-        if not results.exists():
-            raise FileNotFoundError(f"there is no file {results}; give the table with the results")
-        campaign = _at_the_desk(run_dir, [], telling, trust=trust)
-        taking = campaign.preview(results, resampling=resample, sheet=sheet).require()
-        _show_sentences([taking.summary], [str(finding) for finding in taking.odd])
-        if taking.odd and not yes and not typer.confirm("take it nevertheless?"):
-            out.print("nothing was taken")
-            raise typer.Exit(1)
-        campaign.tell(taking.batch())
-        page = campaign.write(run_dir)
-        _show_status(run_dir, campaign.problem)
-        out.print(f"open {page.resolve()}", highlight=False, soft_wrap=True)
-
-
-@app.command()
 def report(
     run_dir: RunDir,
     relaxed: Annotated[
@@ -215,7 +124,7 @@ def report(
     """Put everything about a campaign into one HTML page that opens from disk; it may be running meanwhile."""
     with told_plainly(debug=debug) as telling:
         if relaxed:
-            campaign = _at_the_desk(run_dir, [], telling, trust=trust)
+            campaign = at_the_desk(run_dir, [], telling, trust=trust)
             with out.status("relaxing"):
                 campaign.recognise()
             _show_outcome(campaign)
@@ -229,9 +138,13 @@ def report(
 def status(run_dir: RunDir, trust: Trust = False, debug: Debug = False) -> None:
     """Tell how a campaign stands; it may be running meanwhile."""
     with told_plainly(debug=debug) as telling:
-        _require_campaign(run_dir)
+        require_campaign(run_dir)
         telling.log_in(run_dir)
-        _show_status(run_dir, _recorded(run_dir, telling, trust=trust).problem if _has_constraints(run_dir) else None)
+        from matseek.core.records import ranked
+
+        show_status(
+            run_dir, _recorded(run_dir, telling, trust=trust).problem.ranked if has_constraints(run_dir) else ranked
+        )
 
 
 @app.command()
@@ -314,45 +227,9 @@ def models(
         out.print(table)
 
 
-def _free(folder: RunFolder, number: int) -> Path:
-    """A path for a batch's table that no file has taken: it may hold somebody's measurements."""
-    path, copy = folder.batch(number), 1
-    while path.exists() and copy < 1000:
-        copy += 1
-        path = folder.batch(number).with_stem(f"batch-{number}-{copy}")
-    return path
-
-
-def _at_the_desk(run_dir: Path, overrides: Sequence[str], telling: Telling, *, trust: bool) -> Campaign:
-    """The campaign of a folder; the first ask sets it up."""
-    with out.status("loading torch and BoTorch"):
-        from matseek.configuration import quoted, recorded_settings, run_settings
-        from matseek.errors import ConfigurationError
-        from matseek.evaluation.ledger import address_text
-        from matseek.runs import keep_config
-
-        if overrides:
-            settings = run_settings([*overrides, f"run_dir={quoted(run_dir)}"])
-            own = address_text(RunFolder(run_dir).ledger)
-            if RunFolder(run_dir).config.is_file() and own not in map(address_text, settings.history):
-                raise ConfigurationError(
-                    f"{run_dir} holds a campaign already, so {list(overrides)} would change it; leave them out, name "
-                    f"another folder, or add history={run_dir} to go on with another target: what is measured is then "
-                    "scored by it, and the ledger so far is set aside"
-                )
-        else:
-            _require_campaign(run_dir)
-            telling.log_in(run_dir)
-            settings = recorded_settings(run_dir, trust=trust)
-    campaign = _open(settings, telling)
-    if overrides:
-        keep_config(settings)
-    return campaign
-
-
 def _recorded(run_dir: Path, telling: Telling, *, trust: bool) -> Record:
     """What is known of a folder's campaign, which may be running."""
-    _require_campaign(run_dir)
+    require_campaign(run_dir)
     telling.log_in(run_dir)
     with out.status("loading torch and BoTorch"):
         from matseek.configuration import recorded_settings
@@ -360,15 +237,6 @@ def _recorded(run_dir: Path, telling: Telling, *, trust: bool) -> Record:
 
         settings = recorded_settings(run_dir, trust=trust)
         return Record.read(settings.problem, settings.searcher, RunFolder(run_dir).ledger, settings.seed, settings.stop)
-
-
-def _require_campaign(run_dir: Path) -> None:
-    """Refuse a folder that holds no campaign, before anything heavy is imported or written."""
-    if not RunFolder(run_dir).config.is_file():
-        raise FileNotFoundError(
-            f"{run_dir} holds no campaign (no config.yaml); name the folder of one, or start one: "
-            f"matseek ask {run_dir} problem=... searcher=..."
-        )
 
 
 @contextmanager
@@ -382,47 +250,10 @@ def _placed(folder: Path) -> Iterator[Path]:
         ) from error
 
 
-def _has_constraints(run_dir: Path) -> bool:
-    """Whether a folder's problem has constraints on outcomes, which only the problem can tell of an evaluation."""
-    from omegaconf import DictConfig, OmegaConf
-    from yaml import YAMLError
-
-    try:
-        config = OmegaConf.load(RunFolder(run_dir).config)
-    except (OSError, ValueError, YAMLError):  # it was damaged, and the ledger tells what there is to tell
-        return False
-    return isinstance(config, DictConfig) and bool(OmegaConf.select(config, "problem.outcome_constraints"))
-
-
-def _show_status(run_dir: Path, problem: Problem | None) -> None:
-    """How a campaign stands; without the problem, from its ledger alone."""
-    from matseek.core.records import ranked
-    from matseek.evaluation import LedgerReader
-    from matseek.standing import Standing
-
-    ranking = ranked if problem is None else problem.ranked
-    now = Standing.of(LedgerReader(RunFolder(run_dir).ledger), ranking=ranking)
-    if now is None:
-        out.print("the campaign has not begun")
-        return
-    counts = f"{now.settled} measured ({now.failed} failed), {now.pending} to be measured"
-    out.print(masked(f"{now.problem}, {now.searcher}: {counts}"), highlight=False, markup=False)
-    if now.best:
-        out.print(table(f"best evaluations of {now.problem}", now.columns, now.rows()))
-    _show_sentences(now.outcome(RunFolder(run_dir).summary), now.warnings)
-
-
 def _show_outcome(record: Record) -> None:
     """Whether the problem is solved, and what speaks against the best."""
     summary = record.summary()
-    _show_sentences(summary["outcome"], summary["warnings"])
-
-
-def _show_sentences(sentences: Sequence[str], warnings: Sequence[str]) -> None:
-    for sentence in sentences:
-        out.print(masked(sentence), highlight=False, markup=False, soft_wrap=True)
-    for warning in warnings:
-        out.print(masked(f"warning: {warning}"), style="yellow", highlight=False, markup=False, soft_wrap=True)
+    show_sentences(summary["outcome"], summary["warnings"])
 
 
 def _run(overrides: Sequence[str], telling: Telling) -> None:
@@ -436,7 +267,7 @@ def _run(overrides: Sequence[str], telling: Telling) -> None:
     if not folder.ledger.is_file():  # a run that has ended needs neither model nor oracle
         settings.searcher.check_problem(settings.problem)
         settings.problem.require_oracle()
-    campaign = _open(settings, telling)
+    campaign = open_campaign_in(settings, telling)
     if campaign.leads:
         keep_config(settings)
     done = campaign.leads and campaign.has_ended(settings.budget) and campaign.report.is_written(folder)
@@ -453,15 +284,6 @@ def _run(overrides: Sequence[str], telling: Telling) -> None:
     out.print(f"stopped by {(campaign.stopped_by or '').replace('_', ' ')}", highlight=False)
     out.print(f"ledger, trace, summary and figures: {settings.run_dir}", highlight=False)
     out.print(f"open {folder.page.resolve()}", highlight=False, soft_wrap=True)
-
-
-def _open(settings: RunSettings, telling: Telling) -> Campaign:
-    """The campaign of a run folder, with a log beside it."""
-    from matseek.runs import open_campaign
-
-    settings.run_dir.mkdir(parents=True, exist_ok=True)
-    telling.log_in(settings.run_dir)
-    return open_campaign(settings)
 
 
 class _Told:

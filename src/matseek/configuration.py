@@ -126,6 +126,11 @@ def recorded_settings(run_dir: Path, *, trust: bool = False) -> RunSettings:
         return _made_settings(OmegaConf.create(plain), SerialExecutor(), None, run_dir, config)
 
 
+def recorded_problem(run_dir: Path, *, trust: bool = False) -> Problem:
+    """The problem that a run folder's ``config.yaml`` names, see :func:`recorded_settings`."""
+    return recorded_settings(run_dir, trust=trust).problem
+
+
 def _use_copies(plain: dict[str, Any], folder: RunFolder) -> None:
     """Have a stored problem read the run folder's copies of its files, wherever the command is given."""
     problem = plain.get("problem")

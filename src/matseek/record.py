@@ -30,7 +30,7 @@ from matseek.report.outlook import Outlook
 from matseek.report.page import outcome
 from matseek.run_folder import RunFolder
 from matseek.secrets import masked_data
-from matseek.standing import STOPPED
+from matseek.standing import ended_by
 
 
 class Record:
@@ -52,7 +52,7 @@ class Record:
         self.ledger = ledger
         self.seed = seed
         self.stop = tuple(stop)
-        self._fitted: dict[int, FittedModels] = {}
+        self._fitted: dict[tuple[int, tuple[object, ...]], FittedModels] = {}
 
     @classmethod
     def read(
@@ -98,12 +98,15 @@ class Record:
         """
         history = self.history()
         batch = history.iteration - 1 if batch is None else batch
-        if batch not in self._fitted:
+        history = history.until(batch)
+        # What was measured may be told later, or corrected.
+        key = (batch, tuple((e.status, e.changes) for e in history.evaluations))
+        if key not in self._fitted:
             # Models are heavy: those of the last two batches are all that a verdict needs.
-            kept = {k: models for k, models in self._fitted.items() if k == batch - 1}
-            fitted = FittedModels(history.until(batch), self.searcher.surrogates_on(self.problem), self.problem)
-            self._fitted = {**kept, batch: fitted}
-        return self._fitted[batch]
+            kept = {k: models for k, models in self._fitted.items() if k[0] == batch - 1}
+            fitted = FittedModels(history, self.searcher.surrogates_on(self.problem), self.problem)
+            self._fitted = {**kept, key: fitted}
+        return self._fitted[key]
 
     def judgements(self) -> dict[str, dict[int, dict[str, float]]]:
         """What the stop criteria measured: by criterion and run, NaN where there was nothing to measure."""
@@ -135,10 +138,7 @@ class Record:
     @property
     def stopped_by(self) -> str | None:
         """What ended the campaign; None while it goes on."""
-        stops = [e for e in self.ledger.events() if e.kind == STOPPED]
-        if not stops or stops[-1].data["evaluations"] != len(self.ledger.evaluations()):
-            return None
-        return str(stops[-1].data["by"])
+        return ended_by(self.ledger.events(), len(self.ledger.evaluations()))
 
     def to_frame(self) -> pd.DataFrame:
         """A row per evaluation: its number, batch, proposer and status, the variables in units, and its value.
@@ -215,9 +215,11 @@ class Record:
             "problem": self.problem.name,
             "searcher": self.searcher.name,
             "seed": self.seed,
-            "evaluations": sum(e.status != "pending" for e in evaluations),
+            "evaluations": sum(e.settled for e in evaluations),
             "failed": sum(e.status == "failed" for e in evaluations),
             "pending": sum(e.status == "pending" for e in evaluations),
+            "withdrawn": sum(e.status == "withdrawn" for e in evaluations),
+            "changes": sum(e.changes for e in evaluations),
             "best_value": best.value if best else None,
             "best_evaluation": best.number if best else None,
             "best_point": self._point(best),

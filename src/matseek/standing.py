@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from matseek.core.records import Evaluation, ranked
+from matseek.core.records import CHANGES, Evaluation, Event, ranked
 from matseek.evaluation import LedgerReader
 
 STOPPED = "stopped"
 DOUBTED = "doubted"
 """Events: what ended the campaign, and what speaks against the best structure."""
+
+
+def ended_by(events: Sequence[Event], evaluations: int) -> str | None:
+    """What ended a campaign; None while it goes on: after more was asked, or results were changed.
+
+    Args:
+        events: All events, in order.
+        evaluations: How many evaluations there are.
+    """
+    for event in reversed(events):
+        if event.kind in CHANGES:
+            return None
+        if event.kind == STOPPED:
+            return str(event.data["by"]) if event.data["evaluations"] == evaluations else None
+    return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +45,9 @@ class Standing:
         settled: Evaluations with a result, failures among them.
         failed: Evaluations that failed.
         pending: Evaluations without a result.
+        withdrawn: Evaluations that were withdrawn or skipped.
+        changes: What was changed after it had been written down, in words.
+        changed: How often evaluations were changed.
         best: The best evaluations, best first.
         warnings: What speaks against the best structure.
         stopped_by: What ended the campaign; None while it goes on.
@@ -44,6 +62,9 @@ class Standing:
     settled: int
     failed: int
     pending: int
+    withdrawn: int
+    changes: tuple[str, ...]
+    changed: int
     best: tuple[Evaluation, ...]
     warnings: tuple[str, ...]
     stopped_by: str | None
@@ -69,8 +90,6 @@ class Standing:
         # All from one look: the campaign may write at any moment.
         batches = {e.iteration for e in evaluations}
         done = ranking(evaluations)
-        stops = [e.data for e in events if e.kind == STOPPED]
-        ended = bool(stops) and stops[-1]["evaluations"] == len(evaluations)
         return cls(
             problem=str(identity.problem.get("name", "")),
             searcher=identity.searcher,
@@ -78,12 +97,15 @@ class Standing:
             values=tuple(tuple(map(str, v.get("values", ()))) for v in _variables(identity.problem)),
             batches=len(batches),
             complete=len(batches - {e.iteration for e in evaluations if e.status == "pending"}),
-            settled=sum(e.status != "pending" for e in evaluations),
+            settled=sum(e.settled for e in evaluations),
             failed=sum(e.status == "failed" for e in evaluations),
             pending=sum(e.status == "pending" for e in evaluations),
+            withdrawn=sum(e.status == "withdrawn" for e in evaluations),
+            changes=tuple(e.message for e in events if e.kind in CHANGES),
+            changed=sum(e.changes for e in evaluations),
             best=tuple(done[:count]),
             warnings=tuple({e.data["about"]: e.message for e in events if e.kind == DOUBTED}.values()),
-            stopped_by=str(stops[-1]["by"]) if ended else None,
+            stopped_by=ended_by(events, len(evaluations)),
         )
 
     @property
@@ -101,7 +123,8 @@ class Standing:
     def outcome(self, summary: Path) -> tuple[str, ...]:
         """Whether the goal was reached, as a ``summary.json`` says that is about the same results; else nothing."""
         known = stored_summary(summary)
-        same = (known.get("evaluations"), known.get("pending")) == (self.settled, self.pending)
+        told = (known.get("evaluations"), known.get("pending"), known.get("changes", 0))
+        same = told == (self.settled, self.pending, self.changed)
         sentences = known.get("outcome")
         return tuple(map(str, sentences)) if same and isinstance(sentences, list) else ()
 

@@ -92,6 +92,14 @@ def fail(text: str) -> None:
     err.print(masked(text), style="bold red", markup=False, highlight=False, soft_wrap=True)
 
 
+def show_sentences(sentences: Sequence[str], warnings: Sequence[str] = ()) -> None:
+    """Sentences, and warnings below them."""
+    for sentence in sentences:
+        out.print(masked(sentence), highlight=False, markup=False, soft_wrap=True)
+    for warning in warnings:
+        out.print(masked(f"warning: {warning}"), style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+
 def frame_table(frame: pd.DataFrame, title: str) -> Table:
     """A frame for the terminal."""
     return table(title, [str(column) for column in frame.columns], frame.itertuples(index=False))

@@ -76,8 +76,8 @@ def test_variables_of_a_laboratory_at_the_desk(matseek, tmp_path):
     assert set(held["Qtot (uL/min)"]) == {800}
     write_table(held.assign(value=0.2, ligand="PVP"), tmp_path / "swapped.csv")
     code, output = matseek("tell", "lab", "swapped.csv")
-    assert code == 2
-    assert "ligand is PVP in the results, but PSS was asked" in output
+    assert code == 1
+    assert "was run otherwise than asked: ligand PVP instead of PSS" in output
     for wrong, message in (
         ("Qtot", "give NAME=VALUE"),
         ("Qtot=810", "in steps of 50; take 800"),

@@ -47,8 +47,9 @@ def told(results):
 
 def read_results(told, problem, evaluations, **how):
     """The measurements of a batch, or of a table."""
-    batch = told if isinstance(told, Batch) else read(told, problem, evaluations, **how).batch()
-    return measurements(batch, problem, evaluations)
+    if isinstance(told, Batch):
+        return measurements(told, problem, evaluations)
+    return read(told, problem, evaluations, **how).require().results
 
 
 def table(**columns):
@@ -128,7 +129,8 @@ def test_of_equal_points_the_one_that_waits_is_meant():
     [
         (pd.DataFrame({"evaluation": [7], "value": [1]}), VALUES, UnknownEvaluationError, "7 is not waiting .*4, 5, 6"),
         (pd.DataFrame({"evaluation": [4.5], "value": [1]}), VALUES, UnknownEvaluationError, "4.5 is no number of"),
-        (table(value=[1] * 3, a=[1.2, 2, 3], b=[0.5, -0.5, 0]), VALUES, UnknownEvaluationError, "1.2 in the results"),
+        (table(value=[1] * 3, a=[11, 2, 3], b=[0.5, -0.5, 0]), VALUES, UnknownEvaluationError, "beyond what the app"),
+        (table(value=[1] * 3, a=[2, 1, 3], b=[-0.5, 0.5, 0]), VALUES, UnknownEvaluationError, "that of evaluation 5"),
         (pd.DataFrame({"a": [9.0], "b": [0.0], "value": [1]}), VALUES, UnknownEvaluationError, "was never asked"),
         (pd.DataFrame({"value": [1]}), VALUES, UnknownEvaluationError, "names no conditions"),
         (table(loss=[1, 2, 3]), VALUES, ResponseError, "no column 'value'"),

@@ -92,7 +92,7 @@ def require_back(path, problem, wanted):
     filled = {n: given for n, given in wanted.items() if given}
     if not filled:
         with pytest.raises(ValueError, match="no result stands in the table"):
-            taking.batch()
+            taking.require()
         return
     assert taking.refused == ()
     assert taking.waiting == tuple(n for n in wanted if n not in filled)

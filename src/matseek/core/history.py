@@ -191,8 +191,8 @@ class History:
 
     @cached_property
     def tried(self) -> FloatArray:
-        """All points ever asked, whatever came of them, shape ``(n, d)``."""
-        return self._points(self._known)
+        """All points ever asked, whatever came of them, shape ``(n, d)``; those that were withdrawn left out."""
+        return self._points(tuple(e for e in self._known if e.status != "withdrawn"))
 
     @cached_property
     def values(self) -> FloatArray:
@@ -229,7 +229,7 @@ class History:
 
     def seen_through(self, view: BoxView) -> History:
         """The same history in the coordinates of a box."""
-        seen = view.coordinates(self.tried) if self._known else np.zeros((0, view.box.dim))
+        seen = view.coordinates(self._points(self._known)) if self._known else np.zeros((0, view.box.dim))
         known = tuple(replace(e, point=point) for e, point in zip(self._known, seen, strict=True))
         first = len(self.earlier)
         own, recorded = known[first:], self.recorded or self._known

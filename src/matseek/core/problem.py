@@ -235,8 +235,17 @@ class Laboratory(Protocol):
         """Unit of the told value; empty for a pure number."""
         ...
 
+    @property
+    def maximize(self) -> bool:
+        """Whether the told value is to be maximised, so that the record has its negative."""
+        ...
+
     def reduce(self, response: npt.ArrayLike) -> Measurement:
         """The measurement that a told response amounts to."""
+        ...
+
+    def ranked(self, evaluations: Iterable[Evaluation]) -> list[Evaluation]:
+        """Evaluations that gave a value, the best first."""
         ...
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
-Status = Literal["pending", "done", "failed"]
+Status = Literal["pending", "done", "failed", "withdrawn"]
 
 WINDOW_WIDENED = "window_widened"
 REFUSED = "refused"
@@ -26,12 +26,27 @@ HISTORY = "history"
 FEW_LEFT = "few_left"
 HELD = "held"
 OTHER_POTENTIAL = "other_potential"
+CORRECTED = "corrected"
+WITHDRAWN = "withdrawn"
+SKIPPED = "skipped"
+REPLICATED = "replicated"
+RUN_OTHERWISE = "run_otherwise"
+TOLD_NEW = "told_new"
+AMENDED = "amended"
+HANDING = "handing"
+HANDED = "handed"
 """Kinds of the events that more than one part knows."""
 
-_NUMBERS = frozenset({ITERATED, TRAINED, RELAXED, JUDGED, RECOGNISED})
+_NUMBERS = frozenset({ITERATED, TRAINED, RELAXED, JUDGED, RECOGNISED, HANDING, HANDED})
+
+CHANGES = frozenset({CORRECTED, WITHDRAWN, SKIPPED, REPLICATED, RUN_OTHERWISE, TOLD_NEW, AMENDED})
+"""Kinds of the events after which a campaign's results are others than before."""
 
 OPENING = "opening"
 """Who has chosen first points that no searcher chose."""
+
+OWN = "own"
+"""Who has chosen points that people told without having been asked."""
 
 CONFIDENCE = 0.9
 """Of the upper bound by which evaluations are ranked, one-sided."""
@@ -46,13 +61,15 @@ class Evaluation:
         iteration: 1 for the campaign's first batch; 0 for earlier campaigns.
         proposer: Who chose the point.
         point: Shape ``(d,)``, in the variables' units.
-        status: ``pending`` (asked, not told), ``done`` or ``failed``.
+        status: ``pending`` (asked, not told), ``done``, ``failed``, or ``withdrawn`` (nobody learns from it).
         value: The value to minimise; NaN unless done.
         replicates: Value of each replicate, shape ``(r,)``.
-        error: Why it failed; None unless failed.
+        error: Why it failed or was withdrawn; None unless it did.
         asked_at: When the point was written down.
         finished_at: When the result was written down; None while pending.
         load_response: Reads the raw response from the ledger.
+        asked: The point that was asked, shape ``(d,)``, where another was run; None where it was run as asked.
+        before: What it was before it was last changed; None where it never was.
     """
 
     number: int
@@ -66,6 +83,8 @@ class Evaluation:
     asked_at: datetime
     finished_at: datetime | None
     load_response: Callable[[], npt.NDArray[np.floating[Any]] | None] = field(repr=False)
+    asked: FloatArray | None = None
+    before: Evaluation | None = field(default=None, repr=False)
 
     @property
     def response(self) -> npt.NDArray[np.floating[Any]] | None:
@@ -74,6 +93,26 @@ class Evaluation:
         It is read from the ledger, which keeps a few of those that were looked at last.
         """
         return self.load_response()
+
+    @property
+    def settled(self) -> bool:
+        """Whether it has a result that counts; a failure is one."""
+        return self.status in ("done", "failed")
+
+    @property
+    def changes(self) -> int:
+        """How often it was changed after it had been written down."""
+        return len(self.earlier_states)
+
+    @cached_property
+    def earlier_states(self) -> tuple[Evaluation, ...]:
+        """What it was before each change, the last state first; empty where it never was changed."""
+        states: list[Evaluation] = []
+        state = self.before
+        while state is not None:
+            states.append(state)
+            state = state.before
+        return tuple(states)
 
     @cached_property
     def finite_replicates(self) -> FloatArray:

@@ -106,14 +106,29 @@ def is_recorded(evaluation: Evaluation, measurement: Measurement) -> bool:
     """
     if evaluation.status == "pending":
         return False
-    message, known = np.atleast_1d(measurement.replicates), evaluation.replicates
-    same_status = evaluation.status == ("done" if measurement.error is None else "failed")
-    if not same_status or message.shape != known.shape or not np.allclose(message, known, rtol=1e-9, equal_nan=True):
+    if not has_result(evaluation, measurement):
         raise UnknownEvaluationError(
-            f"evaluation {evaluation.number} is {evaluation.status} already, with other results than those told now; a "
-            "ledger's entries are never changed: leave it out, or ask for the point again"
+            f"evaluation {evaluation.number} is {evaluation.status} already, with other results than those told now: "
+            "leave it out, or correct it"
         )
     return True
+
+
+def has_result(evaluation: Evaluation, measurement: Measurement) -> bool:
+    """Whether an evaluation, as it is, has this very result; of spectra every absorbance counts."""
+    if evaluation.status != ("done" if measurement.error is None else "failed"):
+        return False
+    if not same(np.atleast_1d(measurement.replicates), evaluation.replicates):
+        return False
+    told, known = measurement.response, evaluation.response
+    if told is None or known is None or (np.isnan(told).all() and np.isnan(known).all()):
+        return True
+    return same(np.atleast_2d(told), np.atleast_2d(known))
+
+
+def same(a: npt.NDArray[np.floating[Any]], b: npt.NDArray[np.floating[Any]]) -> bool:
+    """Whether numbers are the same but for rounding."""
+    return a.shape == b.shape and bool(np.allclose(a, b, rtol=1e-9, atol=0, equal_nan=True))
 
 
 def _require_asked(

@@ -138,8 +138,13 @@ class CampaignReport:
         if not summary.is_file() or not page.is_file() or page.stat().st_mtime_ns < summary.stat().st_mtime_ns:
             return False
         known = stored_summary(summary)
-        finished = sum(e.status != "pending" for e in self._record.ledger.evaluations())
-        return known.get("evaluations") == finished and known.get("stopped_by") == self._record.stopped_by
+        evaluations = self._record.ledger.evaluations()
+        finished, changes = sum(e.settled for e in evaluations), sum(e.changes for e in evaluations)
+        return (known.get("evaluations"), known.get("changes", 0), known.get("stopped_by")) == (
+            finished,
+            changes,
+            self._record.stopped_by,
+        )
 
     def write_record(self, folder: RunFolder) -> dict[str, Any]:
         """Write ``trace.csv`` and ``summary.json``, which need no drawing.

@@ -267,7 +267,7 @@ def _origin(summary: Mapping[str, Any], ordered: Sequence[Evaluation]) -> str:
 
 def verdict(problem: Problem, ordered: Sequence[Evaluation]) -> str:
     """The campaign in one sentence."""
-    message = sum(e.status != "pending" for e in ordered)
+    message = sum(e.settled for e in ordered)
     best = _best(problem, ordered)
     if best is None and message:
         return f"None of the {_count(message, 'measured condition')} gave a {problem.value_name}."
@@ -410,7 +410,7 @@ def _hints(problem: Problem, summary: Mapping[str, Any], ordered: Sequence[Evalu
     if best is not None:
         hints += [_edge_hint(v, float(x)) for v, x in zip(_variables(problem), best.point, strict=False) if _edge(v, x)]
     failed = sum(e.status == "failed" for e in ordered)
-    measured = len(ordered) - pending
+    measured = sum(e.settled for e in ordered)
     if measured and failed >= 0.2 * measured:
         hints.append(
             f"{failed} of {_count(measured, 'condition')} failed. Look at the messages above before more are measured: "
@@ -449,9 +449,9 @@ def _unit(variable: Coordinate) -> str:
 
 
 def _key_numbers(problem: Problem, summary: Mapping[str, Any], ordered: Sequence[Evaluation]) -> list[dict[str, str]]:
-    message = [e for e in ordered if e.status != "pending"]
+    message = [e for e in ordered if e.settled]
     failed = sum(e.status == "failed" for e in message)
-    pending = len(ordered) - len(message)
+    pending = sum(e.status == "pending" for e in ordered)
     best, lowest = _best(problem, ordered), lowest_of(ordered)
     asking = [float(s) for s in summary.get("seconds_asking") or ()]
     spread = "" if best is None or math.isnan(best.spread) else f"± {value_texts([best.value], [best.spread])[1]}"

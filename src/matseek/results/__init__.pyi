@@ -1,6 +1,9 @@
+from .entry import Entry as Entry
 from .findings import Finding as Finding
 from .layouts import Asking as Asking
 from .layouts import Line as Line
+from .logbook import Changes as Changes
+from .logbook import Logbook as Logbook
 from .reading import read_results as read_results
-from .taking import Taken as Taken
+from .taken import Taken as Taken
 from .taking import Taking as Taking

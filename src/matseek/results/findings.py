@@ -31,3 +31,8 @@ class Refusal(Exception):  # noqa: N818 -- it ends the reading of a line, and be
     def __init__(self, place: Place | None, message: str, *, identity: bool = False) -> None:
         super().__init__(message)
         self.finding = Finding(place, message, identity)
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """A number of things in words: ``1 row``, ``2 rows``."""
+    return f"{count} {one if count == 1 else many or one + 's'}"

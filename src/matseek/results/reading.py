@@ -9,6 +9,7 @@ import pandas as pd
 
 from matseek.core.problem import Laboratory
 from matseek.core.records import Evaluation
+from matseek.results.assembling import Assembly, Manner
 from matseek.results.findings import Finding, Refusal
 from matseek.results.layouts import Asking, Sheet, is_results, read_sheet
 from matseek.results.taking import Taking
@@ -25,6 +26,7 @@ def read_results(
     *,
     resampling: bool = False,
     sheet: str | None = None,
+    manner: Manner | None = None,
 ) -> Taking:
     """What a table of results would add to a campaign; nothing is written down.
 
@@ -35,6 +37,8 @@ def read_results(
         evaluations: Evaluations of the campaign.
         resampling: Whether spectra on other wavelengths than the objective's are interpolated on these.
         sheet: Name of the sheet of a workbook; None where one sheet alone holds results.
+        manner: How the table is meant: as further replicates, as a correction, with recipes never asked; None where
+            results are told as usual.
 
     Raises:
         FileNotFoundError: If there is no such file or sheet.
@@ -43,7 +47,7 @@ def read_results(
     Example:
         >>> taking = read_results(Path("measured.xlsx"), problem, campaign.ledger.evaluations())
         >>> print(taking.summary)
-        >>> campaign.tell(taking.batch())
+        >>> campaign.tell(taking)
     """
     objective = laboratory.objective
     asking = Asking(
@@ -61,7 +65,7 @@ def read_results(
         sheets = [one for path in files for one in _of_file(path, asking, sheet)]
     else:
         source, sheets = results.name, _of_file(results, asking, sheet)
-    return Taking.of(source, sheets, laboratory, evaluations)
+    return Assembly(source, sheets, laboratory, evaluations, manner or Manner()).taking()
 
 
 def _files(folder: Path) -> list[Path]:

@@ -87,7 +87,7 @@ def take(folder: RunFolder, taking: Taking) -> None:
         MatseekError: If the campaign has changed so much that it no longer fits, or another process is at work on it.
     """
     campaign = _open(folder)
-    campaign.tell(taking.batch())
+    campaign.tell(taking)
     campaign.report.write_record(folder)
 
 

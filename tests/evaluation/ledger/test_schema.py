@@ -40,7 +40,7 @@ def test_an_older_ledger_is_brought_up_to_date_after_a_copy(old, caplog):
     before = raw(old, "SELECT * FROM evaluations")
     ledger = Ledger(old)
     copy = old.with_name("ledger.version-1.db")
-    assert f"had version 1 and now has version 3; {copy} is a copy of it as it was" in caplog.text
+    assert f"had version 1 and now has version 4; {copy} is a copy of it as it was" in caplog.text
     assert raw(copy, "SELECT * FROM evaluations") == before == raw(old, "SELECT * FROM evaluations")
     assert not raw(copy, "SELECT name FROM sqlite_master WHERE name = 'matseek_ledger'")
     ledger.claim(PROBLEM, "rss", 7)
@@ -71,7 +71,7 @@ def test_a_newer_ledger_is_refused_with_its_version(tmp_path, opened):
     path = tmp_path / "new.db"
     Ledger(path)
     script(path, "UPDATE matseek_ledger SET version = 9")
-    with pytest.raises(LedgerError, match=r"new\.db has version 9, and this matseek knows .* up to 3; update matseek"):
+    with pytest.raises(LedgerError, match=r"new\.db has version 9, and this matseek knows .* up to 4; update matseek"):
         opened(path)
 
 
@@ -87,7 +87,7 @@ def test_version_2_knew_no_earlier_campaigns(tmp_path):
     ledger = Ledger(path)
     ledger.claim(PROBLEM, "rss", 7)
     del ledger
-    script(path, "UPDATE matseek_ledger SET version = 2; DROP TABLE earlier; DROP TABLE origins")
+    script(path, "UPDATE matseek_ledger SET version = 2; DROP TABLE earlier; DROP TABLE origins; DROP TABLE revisions")
     assert LedgerReader(path).origins() == ()
     ledger = Ledger(path)
     assert raw(path, "SELECT version FROM matseek_ledger") == [(schema.VERSION,)]

@@ -7,12 +7,13 @@ from sqlalchemy import event
 from matseek.core.problem import Measurement
 from matseek.core.records import Event, Proposal
 from matseek.evaluation import Ledger, LedgerReader
-from matseek.evaluation.ledger import seen
+from matseek.evaluation.ledger import Change, seen
 
 
 def plain(reader):
     return [
         [(e.number, e.iteration, e.status, e.error, e.point.tolist(), repr(e.value)) for e in reader.evaluations()],
+        [(e.changes, [s.status for s in e.earlier_states], repr(e.response)) for e in reader.evaluations()],
         [(e.kind, dict(e.data)) for e in reader.events()],
         reader.count(),
         reader.iterations(),
@@ -24,8 +25,14 @@ def plain(reader):
     ]
 
 
+STATUS = {"withdraw": "withdrawn", "open": "pending", "correct": "done"}
+
 steps = st.lists(
-    st.tuples(st.sampled_from(["ask", "tell", "fail", "note", "look", "other"]), st.integers(0, 5)), max_size=12
+    st.tuples(
+        st.sampled_from(["ask", "tell", "fail", "note", "look", "other", "withdraw", "open", "correct"]),
+        st.integers(0, 5),
+    ),
+    max_size=12,
 )
 
 
@@ -45,6 +52,11 @@ def test_what_is_kept_is_what_the_file_holds(tmp_path_factory, monkeypatch, step
                 writer.write_down(Proposal(np.full((n, 2), float(n)), ("lhs",) * n), 0.0)
             elif step == "note":
                 writer.note(Event("noted", "", {"run": n}))
+            elif step in STATUS and (known := writer.evaluations()):
+                before = known[n % len(known)]
+                new = Measurement(7.0 + n, np.ones(1), np.full(3, float(n))) if step == "correct" else None
+                change = Change("changed", before, before.point + 1, before.point, STATUS[step], new, "")
+                writer.record([], [change])
             elif step != "look" and pending:
                 measurement = Measurement.failed("no") if step == "fail" else Measurement(float(n), np.ones(1))
                 writer.record([(pending[n % len(pending)].number, measurement)])

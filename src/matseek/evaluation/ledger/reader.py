@@ -19,7 +19,7 @@ from matseek.errors import LedgerMismatchError, UnknownEvaluationError
 from matseek.evaluation.ledger.address import Address
 from matseek.evaluation.ledger.origins import Identity, Origin, earlier_response, read_origins
 from matseek.evaluation.ledger.schema import require_readable, version_of
-from matseek.evaluation.ledger.seen import COLUMNS, Seen
+from matseek.evaluation.ledger.seen import Seen
 from matseek.evaluation.ledger.store import Store, store_for_reading
 from matseek.evaluation.ledger.tables import (
     CAMPAIGN,
@@ -27,6 +27,7 @@ from matseek.evaluation.ledger.tables import (
     ITERATIONS,
     ORIGINS,
     PROCESSOR,
+    REVISIONS,
     SESSIONS,
     THINKING,
 )
@@ -66,7 +67,9 @@ class LedgerReader:
         self._tables = store.read(lambda connection: frozenset(inspect(connection).get_table_names()), "opened")
         require_readable(store.read(version_of, "opened"), store.address)
         # Spectra are large: those that were looked at last are kept.
-        self._seen = Seen(lru_cache(maxsize=_RESPONSES)(self._response))
+        self._seen = Seen(
+            lru_cache(maxsize=_RESPONSES)(self._response), lru_cache(maxsize=_RESPONSES)(self._revised_response)
+        )
         self._earlier = lru_cache(maxsize=_RESPONSES)(self._earlier_response)
         self._reading = Lock()
 
@@ -129,13 +132,10 @@ class LedgerReader:
         Raises:
             UnknownEvaluationError: If there is none of this number.
         """
-        if (known := self._seen.settled(number)) is not None:
-            return known
-        wanted = select(*COLUMNS).where(EVALUATIONS.c.number == number)
-        row = self._store.read(lambda connection: connection.execute(wanted).first())
-        if row is None:
+        known = self._up_to_date().numbered(number)
+        if known is None:
             raise UnknownEvaluationError(f"the ledger {self} has no evaluation {number}")
-        return self._seen.evaluation(row)
+        return known
 
     def origins(self) -> tuple[Origin, ...]:
         """The earlier campaigns that this one has begun with, as they were then; none in most ledgers."""
@@ -148,7 +148,7 @@ class LedgerReader:
         row = self._store.read(lambda connection: connection.execute(select(CAMPAIGN)).first())
         if row is None:
             return None
-        settled = tuple(e for e in self.evaluations() if e.status != "pending")
+        settled = tuple(e for e in self.evaluations() if e.settled)
         return Origin(str(self), row.created_at, Identity(row.problem, row.searcher, row.seed), settled)
 
     def events(self) -> tuple[Event, ...]:
@@ -200,6 +200,11 @@ class LedgerReader:
 
     def _response(self, number: int) -> npt.NDArray[np.floating[Any]] | None:
         wanted = select(EVALUATIONS.c.response).where(EVALUATIONS.c.number == number)
+        packed = self._store.read(lambda connection: connection.scalar(wanted))
+        return None if packed is None else unpack(packed)
+
+    def _revised_response(self, revision: int) -> npt.NDArray[np.floating[Any]] | None:
+        wanted = select(REVISIONS.c.response).where(REVISIONS.c.id == revision)
         packed = self._store.read(lambda connection: connection.scalar(wanted))
         return None if packed is None else unpack(packed)
 

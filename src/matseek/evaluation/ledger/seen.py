@@ -1,21 +1,21 @@
-"""What has been read of a ledger already: what has its result never changes, so only the rest is read again."""
+"""What has been read of a ledger already: rows that have their result never change, so only what is new is read."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, Row, bindparam, func, select
+from sqlalchemy import Connection, Row, bindparam, func, inspect, select
 
 from matseek.core.records import Evaluation, Event, Status
-from matseek.evaluation.ledger.tables import EVALUATIONS, EVENTS, ITERATIONS
+from matseek.evaluation.ledger.tables import EVALUATIONS, EVENTS, ITERATIONS, REVISIONS
 
 _MANY = 500
-"""Pending evaluations that are asked for one by one; beyond, everything from the first of them on is read."""
+"""Evaluations without a result that are asked for one by one; beyond, everything from the first of them on is read."""
 
 COLUMNS = tuple(c for c in EVALUATIONS.c if c is not EVALUATIONS.c.response)
 """Of an evaluation, all but its response."""
@@ -26,10 +26,15 @@ _HOW_MANY = select(
 _SINCE = select(*COLUMNS).where(EVALUATIONS.c.number >= bindparam("first")).order_by(EVALUATIONS.c.number)
 _NEW = (
     select(*COLUMNS)
-    .where((EVALUATIONS.c.number > bindparam("last")) | EVALUATIONS.c.number.in_(bindparam("pending", expanding=True)))
+    .where((EVALUATIONS.c.number > bindparam("last")) | EVALUATIONS.c.number.in_(bindparam("open", expanding=True)))
     .order_by(EVALUATIONS.c.number)
 )
 _NEW_EVENTS = select(EVENTS).where(EVENTS.c.id > bindparam("last")).order_by(EVENTS.c.id)
+_NEW_REVISIONS = (
+    select(*(c for c in REVISIONS.c if c is not REVISIONS.c.response))
+    .where(REVISIONS.c.id > bindparam("last"))
+    .order_by(REVISIONS.c.id)
+)
 
 Response = npt.NDArray[np.floating[Any]] | None
 
@@ -40,12 +45,14 @@ class News:
 
     Args:
         iterations: How many batches there are.
-        evaluations: New evaluations, and those that were pending.
+        evaluations: New evaluations, and those that had no result.
+        revisions: New revisions of evaluations.
         events: New events.
     """
 
     iterations: int
     evaluations: Sequence[Row[Any]]
+    revisions: Sequence[Row[Any]]
     events: Sequence[Row[Any]]
 
 
@@ -53,20 +60,25 @@ class Seen:
     """Evaluations and events that have been read.
 
     Args:
-        respond: Reads the response of an evaluation.
+        respond: Reads the response of an evaluation as it was first told, by its number.
+        respond_revised: Reads the response that a revision gives, by the revision's identifier.
     """
 
-    def __init__(self, respond: Callable[[int], Response]) -> None:
-        self._respond = respond
+    def __init__(self, respond: Callable[[int], Response], respond_revised: Callable[[int], Response]) -> None:
+        self._respond, self._respond_revised = respond, respond_revised
+        self._has_revisions = False
         self._forget()
 
     def _forget(self) -> None:
         self._evaluations: dict[int, Evaluation] = {}
+        # Those whose row has no result may get one; once there is a revision, the row stays as it is.
+        self._open: set[int] = set()
         self._pending: set[int] = set()
         self._of_iteration: dict[int, list[int]] = {}
         self._events: list[Event] = []
         self._told: set[tuple[str, int]] = set()
         self._last_event = 0
+        self._last_revision = 0
         self._all: tuple[Evaluation, ...] | None = None
         self._all_events: tuple[Event, ...] | None = None
         self.iterations = 0
@@ -77,12 +89,18 @@ class Seen:
         if (evaluations or 0) < len(self._evaluations):
             # The file is another one than before.
             self._forget()
-        pending = sorted(self._pending)
-        if len(pending) > _MANY:
-            result = connection.execute(_SINCE, {"first": pending[0]}).all()
+        still = sorted(self._open)
+        if len(still) > _MANY:
+            result = connection.execute(_SINCE, {"first": still[0]}).all()
         else:
-            result = connection.execute(_NEW, {"last": len(self._evaluations), "pending": pending}).all()
-        return News(iterations or 0, result, connection.execute(_NEW_EVENTS, {"last": self._last_event}).all())
+            result = connection.execute(_NEW, {"last": len(self._evaluations), "open": still}).all()
+        # Ledgers of earlier versions that are only read have no such table.
+        self._has_revisions = self._has_revisions or inspect(connection).has_table(REVISIONS.name)
+        revisions: Sequence[Row[Any]] = ()
+        if self._has_revisions:
+            revisions = connection.execute(_NEW_REVISIONS, {"last": self._last_revision}).all()
+        events = connection.execute(_NEW_EVENTS, {"last": self._last_event}).all()
+        return News(iterations or 0, result, revisions, events)
 
     def take(self, news: News) -> None:
         """Keep what is new."""
@@ -90,16 +108,27 @@ class Seen:
         for row in news.evaluations:
             if row.number not in self._evaluations:
                 self._of_iteration.setdefault(row.iteration, []).append(row.number)
-            elif row.status == "pending" or row.number not in self._pending:
+                self._open.add(row.number)
+            elif row.status == "pending" or row.number not in self._open:
                 continue
-            self._evaluations[row.number] = self.evaluation(row)
-            (self._pending.add if row.status == "pending" else self._pending.discard)(row.number)
-            self._all = None
+            if row.status != "pending":
+                self._open.discard(row.number)
+            self._keep(self.evaluation(row))
+        for row in (row for row in news.revisions if row.id > self._last_revision):
+            self._open.discard(row.evaluation)
+            self._keep(_revised(self._evaluations[row.evaluation], row, self._respond_revised))
+            self._last_revision = row.id
         for event in (row for row in news.events if row.id > self._last_event):
             self._events.append(Event(event.kind, event.message, {**event.data, "iteration": event.iteration}))
             if isinstance(run := event.data.get("run"), int):
                 self._told.add((event.kind, run))
             self._last_event, self._all_events = event.id, None
+
+    def _keep(self, evaluation: Evaluation) -> None:
+        number = evaluation.number
+        self._evaluations[number] = evaluation
+        (self._pending.add if evaluation.status == "pending" else self._pending.discard)(number)
+        self._all = None
 
     @property
     def count(self) -> int:
@@ -127,9 +156,9 @@ class Seen:
             return tuple(self._evaluations[n] for n in sorted(self._pending.intersection(numbers)))
         return tuple(e for n in numbers if status in (None, (e := self._evaluations[n]).status))
 
-    def settled(self, number: int) -> Evaluation | None:
-        """An evaluation that is known to have its result."""
-        return None if number in self._pending else self._evaluations.get(number)
+    def numbered(self, number: int) -> Evaluation | None:
+        """The evaluation of a number; None where there is none."""
+        return self._evaluations.get(number)
 
     def evaluation(self, row: Row[Any]) -> Evaluation:
         """The evaluation of a row."""
@@ -144,20 +173,39 @@ def evaluation_of(row: Row[Any], respond: Callable[[int], Response]) -> Evaluati
         respond: Reads the response of an evaluation by its number.
     """
     number = row.number
-    point = np.array(row.point, dtype=np.float64)
-    replicates = np.array([np.nan if v is None else v for v in row.replicates], dtype=np.float64)
-    for array in (point, replicates):
-        array.setflags(write=False)
     return Evaluation(
         number=number,
         iteration=row.iteration,
         proposer=row.proposer,
-        point=point,
+        point=_fixed(row.point),
         status=cast("Status", row.status),
         value=float("nan") if row.value is None else row.value,
-        replicates=replicates,
+        replicates=_fixed(row.replicates),
         error=row.error,
         asked_at=datetime.fromisoformat(row.asked_at),
         finished_at=None if row.finished_at is None else datetime.fromisoformat(row.finished_at),
         load_response=(lambda: None) if row.status == "pending" else (lambda: respond(number)),
     )
+
+
+def _revised(before: Evaluation, row: Row[Any], respond: Callable[[int], Response]) -> Evaluation:
+    """What an evaluation becomes by a revision."""
+    identifier = row.id
+    return replace(
+        before,
+        point=_fixed(row.point),
+        asked=None if row.asked is None else _fixed(row.asked),
+        status=cast("Status", row.status),
+        value=float("nan") if row.value is None else row.value,
+        replicates=_fixed(row.replicates),
+        error=row.error,
+        finished_at=None if row.finished_at is None else datetime.fromisoformat(row.finished_at),
+        load_response=before.load_response if row.same_response else (lambda: respond(identifier)),
+        before=before,
+    )
+
+
+def _fixed(numbers: Sequence[float | None]) -> npt.NDArray[np.float64]:
+    array = np.array([np.nan if v is None else v for v in numbers], dtype=np.float64)
+    array.setflags(write=False)
+    return array

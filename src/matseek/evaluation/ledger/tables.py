@@ -88,6 +88,25 @@ EVALUATIONS = Table(
 )
 """One evaluation; its response is read only when asked for."""
 
+REVISIONS = Table(
+    "revisions",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("evaluation", ForeignKey("evaluations.number"), nullable=False),
+    Column("kind", Words, nullable=False),
+    Column("point", StrictJson, nullable=False),
+    Column("asked", StrictJson, nullable=False),
+    Column("status", Words, nullable=False),
+    Column("value", Double),
+    Column("replicates", StrictJson, nullable=False),
+    Column("error", Words),
+    Column("finished_at", Words),
+    Column("same_response", Integer, nullable=False),
+    Column("response", LargeBinary),
+)
+"""What an evaluation became after it had been written down; the row of the evaluation, and earlier ones, stay as they
+are. ``asked`` is null where the point was run as asked; ``same_response`` is 1 where the response stays what it was."""
+
 ORIGINS = Table(
     "origins",
     METADATA,

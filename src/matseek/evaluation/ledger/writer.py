@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from matseek.core.problem import Measurement
-from matseek.core.records import Evaluation, Event, Proposal
+from matseek.core.records import OWN, Evaluation, Event, Proposal
 from matseek.errors import LedgerError, UnknownEvaluationError
 from matseek.evaluation.ledger import rescue
 from matseek.evaluation.ledger.address import Address
+from matseek.evaluation.ledger.changes import Change, row_of
 from matseek.evaluation.ledger.clock import Clock, now
 from matseek.evaluation.ledger.copies import move_ledger
 from matseek.evaluation.ledger.lock import hold_of
@@ -28,7 +30,7 @@ from matseek.evaluation.ledger.reader import LedgerReader, require_same
 from matseek.evaluation.ledger.schema import bring_up_to_date
 from matseek.evaluation.ledger.seen import News, Seen
 from matseek.evaluation.ledger.store import store_for_writing
-from matseek.evaluation.ledger.tables import CAMPAIGN, EVALUATIONS, EVENTS, ITERATIONS
+from matseek.evaluation.ledger.tables import CAMPAIGN, EVALUATIONS, EVENTS, ITERATIONS, REVISIONS
 from matseek.evaluation.ledger.values import clean, pack, to_strict
 from matseek.identity import ADDED, FINGERPRINT, differing
 
@@ -40,6 +42,7 @@ _SETTLED = ("status", "value", "replicates", "error", "finished_at", "response")
 """What a result says of an evaluation."""
 
 _LAST_ITERATION, _LAST_EVALUATION = (select(func.max(table.c.number)) for table in (ITERATIONS, EVALUATIONS))
+_REVISED = select(func.count()).select_from(REVISIONS).where(REVISIONS.c.evaluation == bindparam("number"))
 _STATUS = select(EVALUATIONS.c.status).where(EVALUATIONS.c.number == bindparam("number"))
 _RESULT = (
     update(EVALUATIONS)
@@ -231,26 +234,100 @@ class Ledger(LedgerReader):
         points = np.asarray(proposal.points, dtype=np.float64).tolist()
         return list(self._seen.evaluations(self._write(write), None))
 
-    def record(self, results: Sequence[tuple[int, Measurement]]) -> None:
-        """Commit results of pending evaluations, all together or, if that fails, none.
+    def record(self, results: Sequence[tuple[int, Measurement]], changes: Sequence[Change] = ()) -> None:
+        """Commit results of pending evaluations and changes of others, all together or, if that fails, none.
 
         Args:
             results: Number of an evaluation and its measurement, each.
+            changes: What else evaluations become; an event tells of each.
 
         Raises:
-            UnknownEvaluationError: If a number was never asked, or has its result already.
-            LedgerError: If they cannot be committed; they are then saved elsewhere, and the message says where.
+            UnknownEvaluationError: If a number was never asked, has its result already, or is another than it was when
+                the change was made.
+            LedgerError: If they cannot be committed; the results are then saved elsewhere, and the message says where.
         """
+        settled = self._settled(results)
 
         def settle(connection: Connection) -> None:
-            for number, measurement in results:
-                _settle(connection, number, measurement)
+            settled(connection)
+            for change in changes:
+                _revise(connection, change)
+            _add_events(connection, _iteration(connection), [change.event for change in changes])
             self._clock.note(connection)
 
         try:
             self._write(settle)
         except LedgerError as error:
             raise type(error)(f"{error}. {rescue.save(self.rescue_path, results)}") from error
+
+    def _settled(self, results: Sequence[tuple[int, Measurement]]) -> Callable[[Connection], None]:
+        """What writes results down: into the rows of evaluations, as revisions where there are some already."""
+        known = self._up_to_date()
+
+        def write(connection: Connection) -> None:
+            for number, measurement in results:
+                evaluation = known.numbered(number)
+                if evaluation is not None and evaluation.before is not None and evaluation.status == "pending":
+                    _revise(connection, Change.of_result(evaluation, measurement))
+                else:
+                    _settle(connection, number, measurement)
+
+        return write
+
+    def add(
+        self,
+        points: npt.ArrayLike,
+        measurements: Sequence[Measurement],
+        told: Event,
+        results: Sequence[tuple[int, Measurement]] = (),
+        changes: Sequence[Change] = (),
+    ) -> None:
+        """Commit points that nobody was asked for, with their results, as a batch of their own.
+
+        Args:
+            points: Shape ``(n, d)``, in the variables' units.
+            measurements: The result of each.
+            told: What the record tells of them.
+            results: Results of pending evaluations that come with them, as for :meth:`record`.
+            changes: What else evaluations become by them.
+        """
+        rows = np.asarray(points, dtype=np.float64)
+        settled = self._settled(results)
+
+        def write(connection: Connection) -> None:
+            iteration = _iteration(connection) + 1
+            first = (connection.scalar(_LAST_EVALUATION) or 0) + 1
+            connection.execute(insert(ITERATIONS), {"number": iteration, "seconds_asking": 0.0})
+            for number, (point, measurement) in enumerate(zip(rows.tolist(), measurements, strict=True), start=first):
+                asked = {"number": number, "iteration": iteration, "proposer": OWN, "point": point}
+                connection.execute(
+                    insert(EVALUATIONS), {**asked, "status": "pending", "replicates": [], "asked_at": now()}
+                )
+                _settle(connection, number, measurement)
+            settled(connection)
+            for change in changes:
+                _revise(connection, change)
+            _add_events(connection, iteration, (told, *(change.event for change in changes)))
+            self._clock.note(connection)
+
+        self._write(write)
+
+    def amend(self, problem: dict[str, Any], told: Event, changes: Sequence[Change]) -> None:
+        """Commit another description of the campaign's problem, with what its evaluations become by it.
+
+        Args:
+            problem: The problem's new description.
+            told: What the record tells of it, with the old description.
+            changes: What evaluations become; the one event tells of all.
+        """
+
+        def write(connection: Connection) -> None:
+            connection.execute(update(CAMPAIGN).values(problem=problem))
+            for change in changes:
+                _revise(connection, change)
+            _add_events(connection, _iteration(connection), (told,))
+
+        self._write(write)
 
     def note(self, happened: Event) -> None:
         """Commit an event that belongs to the current iteration."""
@@ -268,12 +345,7 @@ class Ledger(LedgerReader):
             return
         results = rescue.saved(path)
         pending = [e.number for e in self.evaluations(status="pending") if e.number in results]
-
-        def settle(connection: Connection) -> None:
-            for number in pending:
-                _settle(connection, number, results[number])
-
-        self._write(settle)
+        self._write(self._settled([(number, results[number]) for number in pending]))
         path.unlink()
         logger.info("took in the results saved in %s", path)
 
@@ -306,6 +378,25 @@ def _settle(connection: Connection, number: int, measurement: Measurement) -> No
             "response": None if measurement.response is None else pack(measurement.response),
         },
     )
+
+
+def _revise(connection: Connection, change: Change) -> None:
+    """Write down what an evaluation becomes.
+
+    Raises:
+        UnknownEvaluationError: If it has become another one since the change was made.
+    """
+    number, before = change.number, change.before
+    count = connection.scalar(_REVISED, {"number": number}) or 0
+    status = connection.scalar(_STATUS, {"number": number})
+    first = before.earlier_states[-1] if before.earlier_states else before
+    if count != before.changes or status != first.status:
+        raise UnknownEvaluationError(
+            f"evaluation {number} has been changed by somebody else in the meantime; look at it, and give the command "
+            "again"
+        )
+    response = None if change.measurement is None else change.measurement.response
+    connection.execute(insert(REVISIONS), row_of(change, now(), None if response is None else pack(response)))
 
 
 def _add_events(connection: Connection, iteration: int, events: Sequence[Event]) -> None:

@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from matseek import plugins
 from matseek.core.problem import Problem
-from matseek.core.records import OPENING, Evaluation
+from matseek.core.records import OPENING, OWN, Evaluation
 from matseek.core.searcher import Searcher
 from matseek.core.surrogate import Look
 
@@ -67,6 +67,8 @@ def proposer_label(name: str) -> str:
     """How people read the name of who proposed a point; names that no installed package offers stand for themselves."""
     if name == OPENING:
         return "common first points"
+    if name == OWN:
+        return "own ideas and earlier data"
     kind = _searcher_kind(name)
     return name if kind is None else kind.label
 

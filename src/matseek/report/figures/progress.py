@@ -126,7 +126,7 @@ def _draw_batch_boundaries(ax: Axes, ordered: Sequence[Evaluation]) -> None:
 
 
 def _draw_best_so_far(ax: Axes, ordered: Sequence[Evaluation]) -> None:
-    message = [e for e in ordered if e.status != "pending"]
+    message = [e for e in ordered if e.settled]
     best = best_so_far([e.value for e in message])
     if not np.isfinite(best).any():
         say_nothing_yet(ax)
