@@ -19,6 +19,7 @@ FLOORS = [
     {"comparison", "desk"},
     {"runs"},
     {"configuration"},
+    {"stored_config"},
     {"interpolations", "parts"},
     {"campaign"},
     {"record"},

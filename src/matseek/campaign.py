@@ -306,13 +306,16 @@ class Campaign(Record):
         sheet: str | None = None,
         adding: bool = False,
         new: bool = False,
+        columns: Mapping[str, str] | None = None,
     ) -> Taking:
         """What a table would add to the campaign; nothing is written down, see :meth:`Logbook.preview`.
 
         Returns:
             What is taken, odd and refused; ``tell(taking)`` writes it down.
         """
-        return self.logbook.preview(results, resampling=resampling, sheet=sheet, adding=adding, new=new)
+        return self.logbook.preview(
+            results, resampling=resampling, sheet=sheet, adding=adding, new=new, columns=columns
+        )
 
     def waiting(self) -> Batch:
         """The points that wait for results, in the order in which they were asked.

@@ -4,58 +4,45 @@ from __future__ import annotations
 
 import inspect
 import re
-import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
 
-import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
-from hydra.errors import HydraException, InstantiationException
-from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
-from matseek.checks import Rule, of, seed, several, shown, text, whole
+from matseek.checks import Rule, seed, several, shown, text, whole
 from matseek.core.problem import Problem
 from matseek.core.searcher import Searcher
 from matseek.deprecation import current_override
-from matseek.errors import ConfigurationError, MatseekError
+from matseek.errors import ConfigurationError
 from matseek.evaluation.earlier import sources_of
 from matseek.evaluation.executors import Executor, SerialExecutor
 from matseek.insight.stopping import StopCriterion
-from matseek.interpolations import keep_secrets, recordable, unresolved
-from matseek.parts import TARGET, foreign_targets, with_current_names
-from matseek.plugins import CONFIGS, POTENTIALS, PROBLEMS, SEARCHERS, offered, part
+from matseek.interpolations import keep_secrets, recordable
+from matseek.parts import TARGET
+from matseek.plugins import CONFIGS, offered, part
 from matseek.run_folder import RunFolder
-from matseek.secrets import masked, masked_data
+from matseek.secrets import masked_data
+from matseek.stored_config import (
+    FILES,
+    GROUPS,
+    choices_of,
+    config_dir,
+    explained,
+    made,
+    recorded_plain,
+    stored,
+    written,
+)
 from matseek.tracking import Tracking
-
-_GROUPS = {"problem": PROBLEMS, "searcher": SEARCHERS, "calculator": POTENTIALS}
-"""By Hydra group, the entry points whose parts it offers."""
 
 _NEEDED = ("problem", "searcher", "stop", "budget", "seed", "opening")
 """What reading a run folder needs."""
-
-_FILES = ("target", "candidates")
-"""Settings of a problem that name files."""
-
-_MOST_BYTES, _DEEPEST = 4 * 2**20, 50
-"""Size and nesting of a stored config."""
-
-_OPENING = (
-    yaml.FlowSequenceStartToken,
-    yaml.FlowMappingStartToken,
-    yaml.BlockSequenceStartToken,
-    yaml.BlockMappingStartToken,
-)
-_CLOSING = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,12 +78,6 @@ class RunSettings:
     config: DictConfig
 
 
-def config_dir() -> Path:
-    """Folder of the configs: inside the installed package, or at the top of a source checkout."""
-    shipped = Path(str(files("matseek"))) / "configs"
-    return shipped if shipped.is_dir() else Path(__file__).resolve().parents[2] / "configs"
-
-
 def recorded_settings(run_dir: Path, *, trust: bool = False) -> RunSettings:
     """The settings that a run folder's ``config.yaml`` holds, as far as reading and the laboratory's desk need them.
 
@@ -111,73 +92,10 @@ def recorded_settings(run_dir: Path, *, trust: bool = False) -> RunSettings:
         ConfigurationError: If there is no such file, it asks for more than it may without the user's word, or its
             values are refused.
     """
-    path = RunFolder(run_dir).config
-    config = _stored(path)
-    with _explained():
-        record = recordable(config)
-        plain = {key: record.get(key) for key in _NEEDED}
-        if trust:
-            keep_secrets(config)
-            plain = {key: _resolved(config.get(key)) for key in _NEEDED}
-        else:
-            _require_trust(path, foreign_targets(plain, config_dir()), "would run")
-            _require_trust(path, unresolved(plain), "would read")
-        _use_copies(plain, RunFolder(run_dir))
+    config = stored(RunFolder(run_dir).config)
+    with explained():
+        plain = recorded_plain(config, run_dir, _NEEDED, trust=trust)
         return _made_settings(OmegaConf.create(plain), SerialExecutor(), None, run_dir, config)
-
-
-def recorded_problem(run_dir: Path, *, trust: bool = False) -> Problem:
-    """The problem that a run folder's ``config.yaml`` names, see :func:`recorded_settings`."""
-    return recorded_settings(run_dir, trust=trust).problem
-
-
-def _use_copies(plain: dict[str, Any], folder: RunFolder) -> None:
-    """Have a stored problem read the run folder's copies of its files, wherever the command is given."""
-    problem = plain.get("problem")
-    if isinstance(problem, dict):
-        for key in _FILES:
-            if isinstance(file := problem.get(key), str) and folder.kept(file).is_file():
-                problem[key] = str(folder.kept(file))
-
-
-def _stored(path: Path) -> DictConfig:
-    """What a stored config says, as it is written."""
-    if not path.is_file():
-        raise ConfigurationError(
-            f"{path.parent} holds no campaign (no {path.name}); name the folder of one, or start one: "
-            f"matseek ask {path.parent} problem=... searcher=..."
-        )
-    if path.stat().st_size > _MOST_BYTES:
-        raise ConfigurationError(f"{path} has more than {_MOST_BYTES >> 20} MiB; no configuration is so long")
-    try:
-        text, depth = path.read_text(encoding="utf-8"), 0
-        for token in yaml.scan(text):
-            # A file that repeats itself can grow without bound, and matseek writes none.
-            if isinstance(token, yaml.AliasToken):
-                raise ConfigurationError(f"{path} uses aliases (*name) of YAML; write out what they stand for")
-            depth += isinstance(token, _OPENING) - isinstance(token, _CLOSING)
-            if depth > _DEEPEST:
-                raise ConfigurationError(f"{path} is nested more than {_DEEPEST} deep; no configuration is")
-        if not isinstance(yaml.compose(text), yaml.MappingNode):
-            raise ConfigurationError(f"{path} holds no settings by name; name the folder of a campaign")
-        return cast("DictConfig", OmegaConf.create(with_current_names(OmegaConf.to_container(OmegaConf.create(text)))))
-    except (yaml.YAMLError, RecursionError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} cannot be read as YAML: {masked(str(error))}") from error
-    except OmegaConfBaseException as error:
-        raise ConfigurationError(f"{path} holds what is no setting: {masked(str(error))}") from error
-
-
-def _resolved(node: Any) -> Any:  # noqa: ANN401 -- plain data
-    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
-
-
-def _require_trust(path: Path, result: Mapping[str, str], deed: str) -> None:
-    if result:
-        message = ", ".join(f"{what} ({place})" for place, what in result.items())
-        raise ConfigurationError(
-            f"{path} {deed} {masked(message)}. A stored file may name only matseek's own parts and those of installed "
-            "extensions, and nothing of the environment; if you know who wrote it, add --trust"
-        )
 
 
 def run_settings(overrides: Sequence[str]) -> RunSettings:
@@ -190,7 +108,7 @@ def run_settings(overrides: Sequence[str]) -> RunSettings:
         ConfigurationError: If an override names nothing that exists, or a value is refused.
     """
     overrides = [current_override(o) for o in several(text)("overrides", overrides)]
-    with _explained():
+    with explained():
         _offer_plugins(overrides)
         _require_choices(overrides)
         with initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
@@ -216,18 +134,6 @@ def quoted(text: object) -> str:
     return QuotedString(plain, Quote.single).with_quotes()
 
 
-def choices_of(group: str) -> list[str]:
-    """Names of the configs of a group, those of installed packages among them; none where there is no such group."""
-    written = _written(group)
-    return sorted(written | offered(_GROUPS[group]).keys() if group in _GROUPS else written)
-
-
-def _written(group: str) -> set[str]:
-    """Names of the configs of a group that are files, of matseek and of installed packages."""
-    folders = [config_dir(), *(Path(str(files(point.value))) for point in offered(CONFIGS).values())]
-    return {path.stem for folder in folders for path in (folder / group).glob("*.yaml")}
-
-
 def _search_path() -> list[str]:
     """The override that lets Hydra search the config folders of installed packages."""
     packages = [f"pkg://{point.value}" for point in offered(CONFIGS).values()]
@@ -241,10 +147,10 @@ def _offer_plugins(overrides: Sequence[str]) -> None:
     """
     store = ConfigStore.instance()
     chosen = {o.key_or_group: o.value() for o in OverridesParser.create().parse_overrides(list(overrides))}
-    for group, name in _GROUPS.items():
-        written = _written(group)
+    for group, name in GROUPS.items():
+        known_files = written(group)
         for point in offered(name).values():
-            if point.name not in written:
+            if point.name not in known_files:
                 known = _plain_defaults(part(name, point.name)) if chosen.get(group) == point.name else {}
                 partial = {"_partial_": True} if group == "calculator" else {}
                 store.store(point.name, {TARGET: point.value.replace(":", "."), **partial, **known}, group=group)
@@ -276,18 +182,18 @@ def _criteria(config: DictConfig) -> tuple[StopCriterion, ...]:
     stop = config.get("stop") or OmegaConf.create()
     if not isinstance(stop, DictConfig):
         raise ConfigurationError(f"stop={shown(stop)} must be criteria by name; choose none, watch, paper or solved")
-    return tuple(_made(stop, str(name), StopCriterion) for name in stop)
+    return tuple(made(stop, str(name), StopCriterion) for name in stop)
 
 
 def _settings(config: DictConfig, record: DictConfig, run_dir: Path, searcher: str) -> RunSettings:
     logger = config.get("logger")
     # An empty group follows nothing.
     nothing = logger is None or (isinstance(logger, DictConfig) and not logger)
-    tracking: Tracking | None = None if nothing else _made(config, "logger", Tracking)
+    tracking: Tracking | None = None if nothing else made(config, "logger", Tracking)
     if tracking is not None:
         everything = cast("dict[str, Any]", OmegaConf.to_container(record))
         tracking = replace(tracking, folder=tracking.folder or run_dir, searcher=searcher, config=everything)
-    return _made_settings(config, _made(config, "evaluator", Executor), tracking, run_dir, record)
+    return _made_settings(config, made(config, "evaluator", Executor), tracking, run_dir, record)
 
 
 def _made_settings(
@@ -295,8 +201,8 @@ def _made_settings(
 ) -> RunSettings:
     """The settings whose problem, searcher and stop criteria a config names."""
     return RunSettings(
-        problem=_made(config, "problem", Problem),
-        searcher=_made(config, "searcher", Searcher),
+        problem=made(config, "problem", Problem),
+        searcher=made(config, "searcher", Searcher),
         executor=executor,
         stop=_criteria(config),
         tracking=tracking,
@@ -312,56 +218,13 @@ def _made_settings(
 
 def _files(config: DictConfig) -> tuple[Path, ...]:
     problem = config.get("problem")
-    named = [problem.get(key) for key in _FILES] if isinstance(problem, DictConfig) else []
+    named = [problem.get(key) for key in FILES] if isinstance(problem, DictConfig) else []
     return tuple(Path(file) for file in named if isinstance(file, str) and Path(file).is_file())
 
 
 def _history(config: DictConfig) -> tuple[str, ...]:
     given = config.get("history")
     return sources_of(OmegaConf.to_container(given) if isinstance(given, ListConfig) else given)
-
-
-def _made(config: DictConfig, group: str, kind: type) -> Any:  # noqa: ANN401 -- whatever the config names
-    """The object of a group; what its constructor says about a value is told with the group's name.
-
-    Raises:
-        ConfigurationError: If a value is refused, or the group does not name an object of the kind.
-    """
-    node = config.get(group)
-    if not isinstance(node, DictConfig) or "_target_" not in node:
-        names = choices_of(group)
-        remedy = f"choose one of {names}: {group}=NAME" if names else "give it a _target_"
-        raise ConfigurationError(f"{group}={shown(node)} names no object; {remedy}")
-    try:
-        return of(kind)(group, instantiate(node, _convert_="all"))
-    except InstantiationException as error:
-        cause = error.__cause__
-        if isinstance(cause, (MatseekError, ValueError, OSError, ImportError)) or _unfit_call(cause):
-            raise ConfigurationError(masked(f"{group}: {cause}")) from error
-        if cause is None:
-            raise ConfigurationError(masked(f"{group}: {error}")) from error
-        raise
-    except (TypeError, ValueError) as error:
-        if isinstance(error, TypeError) and not _unfit_call(error):
-            raise
-        raise ConfigurationError(masked(f"{group}: {error}")) from error
-
-
-def _unfit_call(error: BaseException | None) -> bool:
-    """Whether an error is Hydra's about a call or its flags: no line of what is called has run."""
-    frames = traceback.extract_tb(error.__traceback__) if isinstance(error, TypeError) else []
-    return bool(frames) and "hydra" in Path(frames[-1].filename).parts
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Tell Hydra's refusals as ours, with the settings that there are."""
-    try:
-        yield
-    except (HydraException, OmegaConfBaseException) as error:
-        known = sorted(str(key) for key in OmegaConf.load(config_dir() / "run.yaml") if key != "defaults")
-        groups = sorted(p.name for p in config_dir().iterdir() if p.is_dir())
-        raise ConfigurationError(f"{masked(str(error))}\nsettings are {known}, groups are {groups}") from error
 
 
 def _whole(config: DictConfig, key: str, rule: Rule) -> int:

@@ -116,15 +116,21 @@ def tell(
     new: Annotated[
         bool, typer.Option("--new", help="Take recipes that were never asked, too: own ideas, earlier data.")
     ] = False,
+    columns: Annotated[
+        Path | None, typer.Option("--columns", help="YAML with the name of a variable by the heading in the table.")
+    ] = None,
     yes: Yes = False,
     trust: Trust = False,
     debug: Debug = False,
 ) -> None:
     """Take in measured results, and bring the page up to date; what is odd is asked about first."""
     with told_plainly(debug=debug) as telling:
+        from matseek.desk import column_map
+
         _require_table(results)
+        names = None if columns is None else column_map(columns)
         campaign = at_the_desk(run_dir, [], telling, trust=trust)
-        taking = campaign.preview(results, resampling=resample, sheet=sheet, adding=add, new=new)
+        taking = campaign.preview(results, resampling=resample, sheet=sheet, adding=add, new=new, columns=names)
         _confirm(taking, yes=yes, always=False)
         campaign.tell(taking)
         page = campaign.write(run_dir)
@@ -206,6 +212,37 @@ def skip(
     with told_plainly(debug=debug) as telling:
         logbook = _logbook(run_dir, telling, trust=trust)
         _write(logbook, logbook.skipping(numbers, reason), run_dir, yes=yes)
+
+
+@desk_app.command()
+def amend(
+    run_dir: RunDir,
+    overrides: Annotated[
+        list[str],
+        typer.Argument(
+            help="problem.variables.T.high=120, problem.constraints=[...], +problem.variables.pH={...}, data=..."
+        ),
+    ],
+    past: Annotated[
+        list[str] | None,
+        typer.Option("--past", "-p", help="NAME=VALUE: what a new variable was in everything measured so far."),
+    ] = None,
+    yes: Yes = False,
+    trust: Trust = False,
+    debug: Debug = False,
+) -> None:
+    """Change bounds, constraints, variables or the target on the way; what that does is told first."""
+    with told_plainly(debug=debug) as telling:
+        from matseek.desk import amendment, held_values
+
+        require_campaign(run_dir)
+        telling.log_in(run_dir)
+        change = amendment(run_dir, overrides, held_values(past, "--past") if past else None, trust=trust)
+        show_sentences(change.summary.splitlines())
+        if change.differences and not yes and not typer.confirm("write it down?"):
+            out.print("nothing was changed")
+            raise typer.Exit(1)
+        change.write()
 
 
 def _require_table(path: Path) -> None:

@@ -171,6 +171,30 @@ def test_a_spectrum_is_corrected_and_read_as_it_is_now(tmp_path):
     np.testing.assert_array_equal(reader.evaluation(2).response, [spectrum(2)])
 
 
+def test_recipes_and_spectra_of_two_sheets_are_earlier_data(tmp_path):
+    """The layout of the data of Mekki-Berrada et al. (2021): spectra in the order of the recipes."""
+    book = logbook_of(SPECTRA)
+    rows = [["r1", "BO", 30, 5, 400, "water"], ["r1", "BO", 30, 5, 400, "water"], ["r2", "DNN", 41, 6, 500, "DMF"]]
+    head = ["Run ID", "method", "temperature", "c", "Qtot", "solvent"]
+    spectra = pd.DataFrame({"wl": WAVELENGTHS, **{f"s{k}": spectrum(k) for k in (1, 2, 3)}})
+    with pd.ExcelWriter(tmp_path / "data.xlsx") as writer:
+        pd.DataFrame(rows, columns=head).to_excel(writer, sheet_name="input", index=False)
+        spectra.to_excel(writer, sheet_name="spectra", index=False)
+        pd.DataFrame({"w": WAVELENGTHS}).to_excel(writer, sheet_name="target", index=False)
+    file, names = tmp_path / "data.xlsx", {"temperature": "T"}
+    assert "there is no column 'T (°C)'" in str(book.preview(file, new=True).refused[0])
+    taking = book.preview(file, new=True, columns=names).require()
+    assert "3 rows, 2 conditions, 1-2 replicates each, 0 failures, 2 never asked" in taking.summary
+    np.testing.assert_array_equal(taking.taken[0].response, [spectrum(1), spectrum(2)])
+    assert taking.taken[1].point.tolist() == [41, 6, 500, 2]
+    with pd.ExcelWriter(tmp_path / "short.xlsx") as writer:
+        pd.DataFrame(rows[:2], columns=head).to_excel(writer, sheet_name="input", index=False)
+        spectra.to_excel(writer, sheet_name="spectra", index=False)
+    found = book.preview(tmp_path / "short.xlsx", new=True)
+    assert "sheet 'spectra': it has 3 spectra, and sheet 'input' has 2 recipes" in str(found.refused[0])
+    assert "column map" in str(book.preview(file, new=True, columns={"Temp": "T"}).refused[0])
+
+
 def test_a_preview_of_what_has_been_changed_since_is_refused(book):
     stale = book.withdrawal([2])
     book.write(book.correction(2, response=[1.0]))

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from matseek.core.goals import Goals
 from matseek.core.objective import Objective
-from matseek.core.records import WINDOW_WIDENED, Evaluation, Event, Proposal
+from matseek.core.records import AMENDED, WINDOW_WIDENED, Evaluation, Event, Proposal
 from matseek.core.risk import Risk
 from matseek.core.space import BoxSpace, BoxView, Space
 
@@ -76,9 +76,8 @@ class History:
 
     def _now(self, box: BoxSpace) -> BoxSpace:
         """A box as it is for this batch: windows widened, and some variables held."""
-        for event in self.events:
-            if event.kind == WINDOW_WIDENED:
-                box = box.widen(event.data["variable"], **{event.data["side"]: event.data["to"]})
+        for event in _in_force(self.events):
+            box = box.widen(event.data["variable"], **{event.data["side"]: event.data["to"]})
         return box.hold(self.held) if self.held else box
 
     @property
@@ -286,6 +285,17 @@ class History:
 
     def _points(self, evaluations: tuple[Evaluation, ...]) -> FloatArray:
         return np.array([e.point for e in evaluations]).reshape(-1, self.space.dim)
+
+
+def _in_force(events: tuple[Event, ...]) -> list[Event]:
+    """The widenings of windows, in order; those of a variable before its window was amended count no more."""
+    widened: list[Event] = []
+    for event in events:
+        if event.kind == WINDOW_WIDENED:
+            widened.append(event)
+        elif event.kind == AMENDED:
+            widened = [e for e in widened if e.data["variable"] not in event.data["variables"]]
+    return widened
 
 
 def _first(window: BoxSpace, unit: FloatArray, taken: FloatArray) -> npt.NDArray[np.intp]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import nan
+from pathlib import Path
+
+import yaml
 
 from matseek.core.problem import Laboratory
 from matseek.tables import Numerals
@@ -50,3 +53,24 @@ def told_values(given: Sequence[str], laboratory: Laboratory) -> list[float]:
             raise ValueError(f"--value {text!r} is no number; give one, or the word failed")
         values.append(number)
     return values
+
+
+def column_map(path: Path) -> dict[str, str]:
+    """Names of variables, and of what is measured, by the headings that a table has, from a YAML file.
+
+    Args:
+        path: A file with lines such as ``AgNO3 flow: QAgNO3``.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it holds something else.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}; give a YAML file with a line for each column")
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read as YAML: {error}") from error
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise ValueError(f"{path}: give a line for each column: HEADING IN THE TABLE: NAME OF THE VARIABLE")
+    return {str(key): value for key, value in found.items()}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from matseek.configuration import recorded_problem
 from matseek.errors import ConfigurationError
 from matseek.evaluation import Ledger
 from matseek.results import Logbook
 from matseek.run_folder import RunFolder
 from matseek.secrets import masked_data
+from matseek.stored_config import recorded_problem
 
 
 def open_logbook(run_dir: Path, *, trust: bool = False) -> Logbook:

@@ -99,6 +99,7 @@ class Logbook:
         sheet: str | None = None,
         adding: bool = False,
         new: bool = False,
+        columns: Mapping[str, str] | None = None,
     ) -> Taking:
         """What a table of results would add.
 
@@ -108,9 +109,18 @@ class Logbook:
             sheet: Name of the sheet of a workbook; None where one sheet alone holds results.
             adding: Whether results of evaluations that have some are further replicates.
             new: Whether recipes that were never asked are taken: own ideas, earlier data.
+            columns: Names of variables, and of what is measured, by headings that the table has in their place.
         """
         manner = Manner(as_further if adding else as_told, past=not adding, new=new)
-        return self._read(results, manner, resampling=resampling, sheet=sheet)
+        return read_results(
+            results,
+            self.laboratory,
+            self.ledger.evaluations(),
+            resampling=resampling,
+            sheet=sheet,
+            manner=manner,
+            columns=columns,
+        )
 
     def corrections(
         self,
@@ -128,9 +138,7 @@ class Logbook:
             sheet: As for :meth:`preview`.
             reason: Why the recorded ones were wrong.
         """
-        return self._read(results, Manner(as_correction(reason), past=False), resampling=resampling, sheet=sheet)
-
-    def _read(self, results: Path | pd.DataFrame, manner: Manner, *, resampling: bool, sheet: str | None) -> Taking:
+        manner = Manner(as_correction(reason), past=False)
         evaluations = self.ledger.evaluations()
         return read_results(results, self.laboratory, evaluations, resampling=resampling, sheet=sheet, manner=manner)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +12,7 @@ from matseek.core.records import Evaluation
 from matseek.results.assembling import Assembly, Manner
 from matseek.results.findings import Finding, Refusal
 from matseek.results.layouts import Asking, Sheet, is_results, read_sheet
+from matseek.results.paired import joined, renamed
 from matseek.results.taking import Taking
 from matseek.tables import Grid, TableError, read_grids
 from matseek.tables.opening import SUFFIXES
@@ -27,6 +28,7 @@ def read_results(
     resampling: bool = False,
     sheet: str | None = None,
     manner: Manner | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> Taking:
     """What a table of results would add to a campaign; nothing is written down.
 
@@ -39,6 +41,7 @@ def read_results(
         sheet: Name of the sheet of a workbook; None where one sheet alone holds results.
         manner: How the table is meant: as further replicates, as a correction, with recipes never asked; None where
             results are told as usual.
+        columns: Names of variables, and of what is measured, by headings that the table has in their place.
 
     Raises:
         FileNotFoundError: If there is no such file or sheet.
@@ -58,13 +61,13 @@ def read_results(
         resampling,
     )
     if isinstance(results, pd.DataFrame):
-        source, sheets = "the table", [_read(Grid.of_frame(results), asking, None)]
+        source, sheets = "the table", [_read(Grid.of_frame(results), asking, None, columns)]
     elif results.is_dir():
         files = _files(results)
         source = f"{results.name} ({len(files)} files)"
-        sheets = [one for path in files for one in _of_file(path, asking, sheet)]
+        sheets = [one for path in files for one in _of_file(path, asking, sheet, columns)]
     else:
-        source, sheets = results.name, _of_file(results, asking, sheet)
+        source, sheets = results.name, _of_file(results, asking, sheet, columns)
     return Assembly(source, sheets, laboratory, evaluations, manner or Manner()).taking()
 
 
@@ -85,11 +88,16 @@ def _parts(stem: str) -> list[str]:
     return re.split(r"(\d+)", stem)
 
 
-def _of_file(path: Path, asking: Asking, sheet: str | None) -> list[Sheet]:
+def _of_file(path: Path, asking: Asking, sheet: str | None, columns: Mapping[str, str] | None) -> list[Sheet]:
     try:
         grids = read_grids(path, sheet)
+        pair = None if asking.wavelengths is None else joined(grids)
     except TableError as error:
         return [_refused(Finding(error.place, error.message))]
+    if pair is not None:
+        return [_read(pair, asking, None, columns)]
+    if columns and len(grids) == 1:
+        return [_read(grids[0], asking, path.stem, columns)]
     fit = [grid for grid in grids if _is_results(grid, asking)]
     if len(fit) > 1:
         names = ", ".join(repr(grid.sheet) for grid in fit)
@@ -97,8 +105,8 @@ def _of_file(path: Path, asking: Asking, sheet: str | None) -> list[Sheet]:
     if not fit:
         if not grids:
             return [_refused(Finding(None, f"{path.name}: nothing stands in it; give the table with the results"))]
-        return [_read(max(grids, key=len), asking, path.stem)]
-    read = _read(fit[0], asking, path.stem)
+        return [_read(max(grids, key=len), asking, path.stem, columns)]
+    read = _read(fit[0], asking, path.stem, columns)
     read.notes += [f"sheet {grid.sheet!r} not read" for grid in grids if grid is not fit[0]]
     return [read]
 
@@ -110,9 +118,9 @@ def _is_results(grid: Grid, asking: Asking) -> bool:
         return True  # it looks so much like results that reading it tells what is wrong
 
 
-def _read(grid: Grid, asking: Asking, stem: str | None) -> Sheet:
+def _read(grid: Grid, asking: Asking, stem: str | None, columns: Mapping[str, str] | None) -> Sheet:
     try:
-        return read_sheet(grid, asking, stem)
+        return read_sheet(renamed(grid, columns) if columns else grid, asking, stem)
     except Refusal as refusal:
         return _refused(refusal.finding)
     except TableError as error:
