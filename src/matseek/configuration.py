@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -98,11 +98,12 @@ def recorded_settings(run_dir: Path, *, trust: bool = False) -> RunSettings:
         return _made_settings(OmegaConf.create(plain), SerialExecutor(), None, run_dir, config)
 
 
-def run_settings(overrides: Sequence[str]) -> RunSettings:
+def run_settings(overrides: Sequence[str], problem: Mapping[str, Any] | None = None) -> RunSettings:
     """Compose ``run.yaml`` with overrides and make the objects.
 
     Args:
         overrides: In Hydra's syntax, for example ``["problem=silver", "searcher.batch_size=10"]``.
+        problem: Plain settings of the problem, ``_target_`` among them, in place of the composed ones.
 
     Raises:
         ConfigurationError: If an override names nothing that exists, or a value is refused.
@@ -115,6 +116,8 @@ def run_settings(overrides: Sequence[str]) -> RunSettings:
             composed = compose("run", overrides=[*_search_path(), *overrides], return_hydra_config=True)
         choices = composed.hydra.runtime.choices
         config = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+        if problem is not None:
+            config.problem = dict(problem)
         default = f"runs/{choices.problem}-{choices.searcher}-{config.seed}"
         if OmegaConf.is_config(config.run_dir) or not str(config.run_dir).strip():
             raise ConfigurationError(f"run_dir must be a path, got {shown(config.run_dir)}; put quotes around it")

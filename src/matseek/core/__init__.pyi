@@ -21,5 +21,8 @@ from .space import BoxSpace as BoxSpace
 from .space import BoxView as BoxView
 from .space import Space as Space
 from .space import StructureSpace as StructureSpace
+from .surrogate import Draws as Draws
 from .surrogate import FittedSurrogate as FittedSurrogate
+from .surrogate import LeftOut as LeftOut
+from .surrogate import Sampler as Sampler
 from .surrogate import Surrogate as Surrogate

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -16,6 +18,40 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float64]
 Look = tuple[str, str]
 """Colour and marker, as matplotlib names them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """Samples of what a model holds possible at some points.
+
+    Args:
+        values: Shape ``(s, n)``.
+        responses: Spectra, shape ``(r, n, m)``; None where the model predicts none.
+        wavelengths: Of these spectra, in nm, shape ``(m,)``; None where there are none.
+    """
+
+    values: FloatArray
+    responses: FloatArray | None = None
+    wavelengths: FloatArray | None = None
+
+
+Sampler = Callable[[npt.ArrayLike], Draws]
+"""Samples that have been drawn as functions: of points ``(n, d)``, and the same ones at every call."""
+
+
+@dataclass(frozen=True, eq=False)
+class LeftOut:
+    """What a model predicts of each condition that it was fitted on, as if it had not been.
+
+    Args:
+        points: The conditions, shape ``(n, d)``.
+        values: Their values, shape ``(n,)``.
+        draws: Samples of what a measurement gives there, its noise among them.
+    """
+
+    points: FloatArray
+    values: FloatArray
+    draws: Draws
 
 
 class FittedSurrogate(ABC):
@@ -46,6 +82,36 @@ class FittedSurrogate(ABC):
             ValueError: If the model predicts values alone.
         """
         raise ValueError("this model predicts values and no responses; ask predicts_responses first")
+
+    def sampler(self, count: int, rng: np.random.Generator) -> Sampler:
+        """Samples of the noiseless value and, where they are predicted, of spectra, drawn once.
+
+        By default normal values that lie equally many deviations from the mean everywhere, and the responses of the
+        members; a Gaussian process has joint samples.
+
+        Args:
+            count: Number of samples of the value.
+            rng: Source of all randomness.
+        """
+        away = rng.standard_normal((count, 1))
+
+        def draw(points: npt.ArrayLike) -> Draws:
+            mean, deviation = self.mean(points), self.deviation(points)
+            values = mean + away * (np.zeros_like(mean) if deviation is None else deviation)
+            if self.wavelengths is None:
+                return Draws(values)
+            return Draws(values, self.responses(points), self.wavelengths)
+
+        return draw
+
+    def left_out(self, count: int, rng: np.random.Generator) -> LeftOut | None:  # noqa: ARG002 -- for those that can
+        """Leave-one-out predictions of its training conditions; None for a model that would have to be fitted anew.
+
+        Args:
+            count: Number of samples of each prediction.
+            rng: Source of all randomness.
+        """
+        return None
 
     def save(self, path: Path) -> None:  # noqa: ARG002 -- for those that can be written
         """Write the model to a file.

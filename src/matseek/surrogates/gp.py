@@ -31,8 +31,9 @@ from matseek import checks
 from matseek.acquisition.state import ValuePaths
 from matseek.checks import numbers, of, one_of
 from matseek.core.space import BoxSpace
-from matseek.core.surrogate import FittedSurrogate
-from matseek.surrogates.pathwise import GPPaths, base_kernel
+from matseek.core.surrogate import Draws, FittedSurrogate, LeftOut, Sampler
+from matseek.surrogates.left_out import left_out_samples
+from matseek.surrogates.pathwise import GPPaths, base_kernel, known
 from matseek.surrogates.periodic import PeriodicMatern
 
 logger = logging.getLogger(__name__)
@@ -212,6 +213,28 @@ class GaussianProcess(FittedSurrogate):
         """Joint samples of the value as functions of unit coordinates, divided by :attr:`scale`."""
         generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
         return _ValuePaths(GPPaths.draw(self.model, count, generator), self.model.outcome_transform)
+
+    def sampler(self, count: int, rng: np.random.Generator) -> Sampler:
+        """Joint samples of the value."""
+        paths = self.paths(count, rng)
+
+        def draw(points: npt.ArrayLike) -> Draws:
+            x = torch.as_tensor(self.space.normalize(self.space.as_points(points)))
+            with torch.no_grad(), quiet_numerics():
+                return Draws(paths(x).numpy() * self.scale)
+
+        return draw
+
+    def left_out(self, count: int, rng: np.random.Generator) -> LeftOut:
+        """Of each value that it is conditioned on."""
+        transform: Any = self.model.outcome_transform
+        X, targets, _ = known(self.model)
+        with torch.no_grad():
+            samples, values = (
+                transform.untransform(y)[0].squeeze(-1).numpy() * self.scale
+                for y in (left_out_samples(self.model, count, rng), targets.T)
+            )
+        return LeftOut(self.space.unnormalize(X.numpy()), values, Draws(samples))
 
     @property
     def lengthscales(self) -> Tensor:

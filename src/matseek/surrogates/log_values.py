@@ -10,7 +10,7 @@ from botorch.models import SingleTaskGP
 from torch import Tensor
 
 from matseek.acquisition.state import ValuePaths
-from matseek.core.surrogate import FittedSurrogate
+from matseek.core.surrogate import Draws, FittedSurrogate, LeftOut, Sampler
 from matseek.surrogates.gp import GaussianProcess
 
 FloatArray = npt.NDArray[np.float64]
@@ -91,3 +91,14 @@ class LogGaussianProcess(FittedSurrogate):
         """Half of the central 68 % interval of the value, shape ``(n,)``."""
         mean, deviation = self.gp.predict(points)
         return np.asarray((self.warp.inverse(mean + deviation) - self.warp.inverse(mean - deviation)) / 2)
+
+    def sampler(self, count: int, rng: np.random.Generator) -> Sampler:
+        """Joint samples of the value."""
+        warped = self.gp.sampler(count, rng)
+        return lambda points: Draws(self.warp.inverse(warped(points).values))
+
+    def left_out(self, count: int, rng: np.random.Generator) -> LeftOut:
+        """Of each value that it is conditioned on."""
+        warped = self.gp.left_out(count, rng)
+        draws = Draws(self.warp.inverse(warped.draws.values))
+        return LeftOut(warped.points, self.warp.inverse(warped.values), draws)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,9 +22,10 @@ from matseek.core.objective import Objective
 from matseek.core.records import Evaluation
 from matseek.core.risk import Risk
 from matseek.core.space import BoxSpace
-from matseek.core.surrogate import FittedSurrogate, Look, Surrogate
+from matseek.core.surrogate import Draws, FittedSurrogate, LeftOut, Look, Sampler, Surrogate
 from matseek.errors import ResponseError
 from matseek.surrogates.gp import matern, maximize_likelihood, quiet_numerics, representative
+from matseek.surrogates.left_out import left_out_errors, left_out_samples
 from matseek.surrogates.pathwise import GPPaths, known
 from matseek.surrogates.resampling import resampled, variance
 from matseek.surrogates.spectral_basis import SpectralBasis
@@ -310,16 +312,46 @@ class SpectralGP(FittedSurrogate):
 
     def _expected(self, points: npt.ArrayLike, read: Callable[[Tensor], Tensor]) -> FloatArray:
         """What is read from the posterior means of the outcomes, shape ``(1, n, ...)``."""
-        X, targets, noise = known(self.gp)
+        X, _, _ = known(self.gp)
         constant = self.gp.mean_module.constant.reshape(-1, 1)
         with torch.no_grad(), quiet_numerics():
-            covariance = self.gp.covar_module(X).to_dense() + torch.diag_embed(noise)
-            weights = torch.linalg.solve(covariance, (targets - constant).unsqueeze(-1))
             parts = []
             for x in self._parts(points):
-                outcomes = constant + (self.gp.covar_module(x, X).to_dense() @ weights).squeeze(-1)
+                outcomes = constant + (self.gp.covar_module(x, X).to_dense() @ self._weights).squeeze(-1)
                 parts.append(read(outcomes.T.unsqueeze(0)))
         return np.asarray(torch.cat(parts, dim=1).numpy())
+
+    @cached_property
+    def _weights(self) -> Tensor:
+        """What the covariances with the measured conditions are multiplied with, shape ``(k, n, 1)``."""
+        X, targets, noise = known(self.gp)
+        with torch.no_grad(), quiet_numerics():
+            covariance = self.gp.covar_module(X).to_dense() + torch.diag_embed(noise)
+            away = targets - self.gp.mean_module.constant.reshape(-1, 1)
+            weights: Tensor = torch.linalg.solve(covariance, away.unsqueeze(-1))
+        return weights
+
+    def sampler(self, count: int, rng: np.random.Generator) -> Sampler:
+        """Joint samples of the value, and of the median spectra on the thinned wavelengths that it is made of."""
+        paths = self._scores(count, int(rng.integers(2**31)))
+
+        def draw(points: npt.ArrayLike) -> Draws:
+            with torch.no_grad(), quiet_numerics():
+                outcomes = torch.cat([paths(x) for x in self._parts(points)], dim=1)
+                values, spectra = self.values_of(outcomes), self.spectra_of(outcomes)
+            return Draws(values.numpy(), spectra.numpy(), self.objective.wavelengths)
+
+        return draw
+
+    def left_out(self, count: int, rng: np.random.Generator) -> LeftOut:
+        """Of each condition's median spectrum, and of the value that is made of it."""
+        X, targets, _ = known(self.gp)
+        outcomes = left_out_samples(self.gp, count, rng)
+        with torch.no_grad(), quiet_numerics():
+            values, spectra = self.values_of(outcomes), self.spectra_of(outcomes)
+            measured = self.values_of(targets.T)
+        draws = Draws(values.numpy(), spectra.numpy(), self.objective.wavelengths)
+        return LeftOut(self.space.unnormalize(X.numpy()), measured.numpy(), draws)
 
     @property
     def lengthscales(self) -> Tensor:
@@ -415,13 +447,9 @@ def _calibrate(model: SingleTaskGP, principal: int, components: int) -> None:
     Williams (2006), equation 5.12). Those of the directions outside are the cross-validated ones, which their scores
     near zero say nothing about; how far their data reach is what the principal components have learnt.
     """
-    X, targets, noise = known(model)
     with torch.no_grad():
         kernel = model.covar_module
-        inverse = torch.linalg.inv(kernel(X).to_dense() + torch.diag_embed(noise))
-        away = targets - model.mean_module.constant.reshape(-1, 1)
-        precision = inverse.diagonal(dim1=-2, dim2=-1)
-        errors = (inverse @ away.unsqueeze(-1)).squeeze(-1) / precision.sqrt()
+        errors, _ = left_out_errors(model)
         factors = errors.square().mean(dim=-1).clamp(*_CALIBRATION)
         amplitudes, scales = kernel.outputscale * factors, kernel.base_kernel.lengthscale.clone()
         amplitudes[principal:components] = 1.0

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from matseek.core.history import History
-from matseek.core.surrogate import FittedSurrogate, Surrogate
+from matseek.core.surrogate import FittedSurrogate, Sampler, Surrogate
 from matseek.testing.rules import Rules, global_seed
 
 FloatArray = npt.NDArray[np.float64]
@@ -18,13 +18,16 @@ FloatArray = npt.NDArray[np.float64]
 _POINTS = 7
 """Points at which models are asked."""
 
+_DRAWS = 5
+"""Samples that are drawn of a model."""
+
 
 def check_surrogate(surrogate: Surrogate, history: History, order_tolerance: float = 0.5, seed: int = 0) -> None:
     """Certify a surrogate by fits to a history.
 
-    The same history gives the same model; predictions have the right shapes and are finite; they fit the training
-    values better than their mean does; the order of the evaluations does not matter; an empty history is told and
-    needs no fit.
+    The same history gives the same model; predictions and samples have the right shapes and are finite; predictions
+    fit the training values better than their mean does; the order of the evaluations does not matter; an empty history
+    is told and needs no fit.
 
     Args:
         surrogate: The settings.
@@ -62,6 +65,7 @@ def check_surrogate(surrogate: Surrogate, history: History, order_tolerance: flo
     _check_fit(rules, fitted, history)
     _check_order(rules, surrogate, history, points, mean, order_tolerance)
     _check_responses(rules, surrogate, fitted, points)
+    _check_draws(rules, fitted, points)
     _check_file(rules, fitted)
 
 
@@ -146,6 +150,41 @@ def _check_responses(rules: Rules, surrogate: Surrogate, fitted: FittedSurrogate
         f"shape {found.shape}, {'no' if wavelengths is None else len(wavelengths)} wavelengths",
         "give one member for a single model",
     )
+
+
+def _check_draws(rules: Rules, fitted: FittedSurrogate, points: FloatArray) -> None:
+    def draw() -> Sampler:
+        return fitted.sampler(_DRAWS, np.random.default_rng(3))
+
+    sampler = draw()
+    found = sampler(points)
+    values = rules.require_array("the values of sampler()(points)", found.values, (_DRAWS, len(points)))
+    rules.require_close(
+        sampler(points[:1]).values,
+        values[:, :1],
+        "samples are drawn once, as functions",
+        "draw all that is random in sampler(), not in what it returns",
+        tolerance=1e-6,
+    )
+    rules.require_close(
+        draw()(points).values,
+        values,
+        "the same generator gives the same samples",
+        "draw from rng alone",
+        tolerance=1e-9,
+    )
+    if found.wavelengths is not None:
+        spectra = np.asarray(found.responses)
+        rules.require(
+            spectra.ndim == 3 and spectra.shape[1:] == (len(points), len(found.wavelengths)),
+            "sampled spectra have the shape (samples, n, m)",
+            spectra.shape,
+            "give a wavelength for each absorbance",
+        )
+    left = fitted.left_out(_DRAWS, np.random.default_rng(4))
+    if left is not None:
+        rules.require_array("the values of left_out()", left.draws.values, (_DRAWS, len(left.points)))
+        rules.require_array("the measured values of left_out()", left.values, (len(left.points),))
 
 
 def _check_file(rules: Rules, fitted: FittedSurrogate) -> None:

@@ -10,6 +10,7 @@ from matseek.workbench import acts
 from matseek.workbench.opened import OpenCampaigns
 from matseek.workbench.screens.campaign import CampaignScreen
 from matseek.workbench.screens.home import HomeScreen
+from matseek.workbench.screens.new import NewScreen
 from matseek.workbench.screens.shell import TOLD, frame, note
 
 _KINDS = {
@@ -29,22 +30,26 @@ def add_pages(campaigns: OpenCampaigns) -> None:
     async def home() -> None:
         await HomeScreen(campaigns.folder).build()
 
+    @ui.page("/new", response_timeout=_PATIENCE)
+    async def new() -> None:
+        await NewScreen(campaigns.folder).build()
+
     @ui.page("/campaign/{name}", response_timeout=_PATIENCE)
     async def campaign(name: str) -> None:
         try:
-            view = campaigns.view(name)
+            found = campaigns.campaign(name)
         except FileNotFoundError as error:
             with frame(name):
                 note([str(error)], "bad")
             return
-        await CampaignScreen(view).build()
+        await CampaignScreen(found).build()
 
     @app.get("/campaign/{name}/waiting{suffix}")
     def waiting(name: str, suffix: str) -> Response:
         if suffix not in acts.TABLES:
             raise HTTPException(404)
         try:
-            content = acts.waiting_table(campaigns.view(name).snapshot(), suffix)
+            content = acts.waiting_table(campaigns.campaign(name).snapshot(), suffix)
         except TOLD as error:
             raise HTTPException(404, str(error)) from error
         return Response(content, media_type=_KINDS[suffix], headers={"cache-control": "no-store"})

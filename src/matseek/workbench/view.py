@@ -7,15 +7,20 @@ from functools import cached_property
 from pathlib import Path
 from threading import RLock
 
+import numpy as np
+import numpy.typing as npt
+
 from matseek.configuration import RunSettings, recorded_settings
 from matseek.core.history import History
 from matseek.core.problem import Laboratory, Problem
 from matseek.core.records import Evaluation
+from matseek.core.space import Space
 from matseek.evaluation import LedgerReader
 from matseek.record import Record
 from matseek.run_folder import RunFolder
 from matseek.standing import Standing
 
+FloatArray = npt.NDArray[np.float64]
 Stamp = tuple[tuple[int, int], ...]
 """Times and sizes of a campaign's files: another stamp, another state."""
 
@@ -64,6 +69,28 @@ class Snapshot:
     def evaluations(self) -> tuple[Evaluation, ...]:
         """All evaluations of the campaign."""
         return self.history.evaluations
+
+    @property
+    def value_name(self) -> str:
+        """What the told value is called in a sentence."""
+        laboratory = self.laboratory
+        return (
+            laboratory.quantity
+            if laboratory is not None and self.problem.objective is None
+            else self.problem.value_name
+        )
+
+    @cached_property
+    def domain(self) -> Space:
+        """Where recipes may lie now: windows may have been widened."""
+        return self.history.domain
+
+    def broken(self, point: FloatArray) -> list[str]:
+        """Rules that a recipe, shape ``(d,)``, does not keep, in words; none where it may be asked."""
+        if self.domain.contains(self.domain.as_points(point))[0]:
+            return []
+        space = self.domain.as_box()
+        return (space.box.rules if space is not None else []) or ["it lies outside of what may be tried"]
 
     @cached_property
     def best(self) -> Evaluation | None:

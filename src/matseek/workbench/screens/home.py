@@ -33,6 +33,8 @@ class HomeScreen:
             said(f"In {self._folder.path.resolve()}", "soft small")
             self._known = await asyncio.to_thread(self._look)
             self._list()
+            with ui.element("div").classes("line"):
+                ui.link("Start a new campaign", "/new").classes("button main")
         ui.timer(_EVERY, self._follow, immediate=False)
 
     def _look(self) -> list[tuple[str, Glance | str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -13,6 +14,8 @@ from nicegui import ui
 from matseek.errors import MatseekError
 from matseek.report.html import template
 from matseek.secrets import masked
+
+NOTHING_LEARNT = "The models need a few measured recipes that differ; then they tell here what a recipe would give."
 
 TOLD = (MatseekError, ValueError, OSError)
 """Errors whose message is for people; others are faults of the program."""
@@ -82,15 +85,20 @@ def table(content: Mapping[str, Any], classes: str = "") -> None:
         ui.html(str(html.table(content)), sanitize=False).classes(classes)
 
 
-def numbers(pairs: Mapping[str, tuple[str, str]]) -> None:
-    """Key numbers: by label, the value and a note."""
+def numbers_html(pairs: Mapping[str, tuple[str, str]]) -> str:
+    """Key numbers: by label, the value and a note; a value that is a colour is shown as one."""
     cells = "".join(
-        f"<div><dt>{_escaped(label)}</dt><dd>{_escaped(value)}</dd>"
+        f"<div><dt>{_escaped(label)}</dt><dd>{_swatch(value)}{_escaped(value)}</dd>"
         + (f'<dd class="note-line">{_escaped(told)}</dd>' if told else "")
         + "</div>"
         for label, (value, told) in pairs.items()
     )
-    ui.html(masked(f'<dl class="numbers">{cells}</dl>'), sanitize=False)
+    return masked(f'<dl class="numbers">{cells}</dl>')
+
+
+def _swatch(value: str) -> str:
+    found = re.fullmatch(r"#[0-9a-f]{6}", value)
+    return f'<span class="swatch" style="background:{value}" aria-hidden="true"></span>' if found else ""
 
 
 def tell_error(error: BaseException) -> None:
