@@ -16,6 +16,7 @@ from matseek.diffusion import (
     Noised,
     PredictorCorrector,
     lattice,
+    manifold,
     noise,
 )
 from matseek.godiff.domains import NetworkSettings, StructureDomain
@@ -24,7 +25,7 @@ from matseek.godiff.sampling import forces_of, sampled
 from matseek.godiff.score_matching import ScoreMatching
 from matseek.godiff.searcher import GODiffSearcher
 from matseek.godiff.steering import SurrogateRelaxation
-from matseek.networks import graphs
+from matseek.networks import graphs, rows
 from matseek.problems import StructureProblem
 from matseek.spaces import Adlayer
 from matseek.training.trainer import TrainerSettings
@@ -37,10 +38,14 @@ HEPTAMER = StructureProblem(Adlayer(fcc111("Pt", (6, 6, 2), vacuum=8), "Pt7", z=
 
 
 @pytest.fixture(autouse=True)
-def _forget_tensors_of_the_other_device():
+def _forget():
     yield
-    graphs.surroundings.cache_clear()
-    lattice._terms.cache_clear()
+    forget_tensors_of_the_other_device()
+
+
+def forget_tensors_of_the_other_device():
+    for kept in (graphs.surroundings, rows.row_plan, lattice._terms, manifold._constants):
+        kept.cache_clear()
 
 
 def made(representation="template", problem=PROBLEM, **settings):
@@ -51,9 +56,9 @@ def made(representation="template", problem=PROBLEM, **settings):
     return domain, module
 
 
-def batch(domain, device, rows=4):
+def batch(domain, device, count=4):
     generator = torch.Generator().manual_seed(0)
-    x = domain.manifold.sample_uniform(rows, generator)
+    x = domain.manifold.sample_uniform(count, generator)
     noised = noise(domain.manifold, SCHEDULE, x, generator)
     forces = torch.randn(x.shape, generator=generator)
     return ReplayBatch(Noised(*(t.to(device) for t in noised)), x.to(device), forces.to(device))
@@ -62,12 +67,12 @@ def batch(domain, device, rows=4):
 def losses(representation, device, dtype=None):
     domain, module = made(representation)
     module.to(device)
-    rows, optimizer, found = batch(domain, device), module.configure_optimizers(), []
+    given, optimizer, found = batch(domain, device), module.configure_optimizers(), []
     scaler = torch.amp.GradScaler("cuda", enabled=dtype == torch.float16)
     for _ in range(3):
         optimizer.zero_grad()
         with torch.autocast("cuda", dtype=dtype or torch.bfloat16, enabled=dtype is not None):
-            loss = module.training_step(rows)
+            loss = module.training_step(given)
         scaler.scale(loss).backward()
         scaler.step(optimizer)
         scaler.update()
@@ -124,6 +129,49 @@ def test_a_campaign_goes_on_from_one_precision_and_device_to_another(tmp_path):
     with pretend_cuda():
         for budget, precision in ((4, "16-mixed"), (8, "bf16-mixed"), (12, "32-true")):
             campaign(tmp_path, precision, "gpu", budget)
-    graphs.surroundings.cache_clear()
-    lattice._terms.cache_clear()
+    forget_tensors_of_the_other_device()
     assert campaign(tmp_path, "32-true", "cpu", 16).summary()["evaluations"] == 16
+
+
+A_TRAINING_STEP, A_SAMPLING_STEP, A_GUIDED_STEP = 600, 240, 450
+"""Launches of a step of the heptamer's network in template form at most; lower them when there are fewer."""
+
+
+def test_no_step_waits_for_the_host_and_launches_stay_within_their_budget():
+    full = {"blocks": 4, "features": 64, "cutoff": 6.0, "gaussians": 30}
+    domain, module = made("template", HEPTAMER, **full)
+
+    def counted(step):
+        """Launches and waits of a second call: the first prepares what is kept."""
+        step()
+        launches, waits = device.launches, device.waits.copy()
+        step()
+        return device.launches - launches, device.waits - waits
+
+    with pretend_cuda() as device:
+        module.to("cuda")
+        given, optimizer = batch(domain, "cuda"), module.configure_optimizers()
+
+        def train():
+            optimizer.zero_grad()
+            module.training_step(given).backward()
+            optimizer.step()
+            module.average.update_parameters(module.network)
+
+        launches, waits = counted(train)
+        assert waits == {}
+        assert launches <= A_TRAINING_STEP
+        for guidance, most in ((None, A_SAMPLING_STEP), (Guidance(), A_GUIDED_STEP)):
+            found = []
+            for steps in (1, 3):
+
+                def sample(steps=steps, guidance=guidance):
+                    generator = torch.Generator().manual_seed(0)
+                    sampler = EulerMaruyama(SCHEDULE, steps=steps)
+                    with module.sampling() as network:
+                        sampled(network, sampler, domain.manifold, 4, generator, guidance=guidance, device="cuda")
+
+                found.append(counted(sample))
+            (short, few), (long, many) = found
+            assert few == many
+            assert (long - short) / 2 <= most

@@ -17,6 +17,7 @@ from matseek.diffusion.loss import Noised, noise, score_matching_loss
 from matseek.diffusion.manifold import BoxManifold, Manifold, PeriodicSlab, Walls
 from matseek.diffusion.sampler import EulerMaruyama, Heun, PredictorCorrector, Sampler, Score
 from matseek.diffusion.sde import GeometricSchedule, LinearSchedule, NoiseSchedule
+from matseek.diffusion.transfer import ahead
 
 __all__ = [
     "AdaptiveKT",
@@ -40,6 +41,7 @@ __all__ = [
     "Selection",
     "SpreadKT",
     "Walls",
+    "ahead",
     "boltzmann_log_weights",
     "draw",
     "effective_sample_size",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Literal, Protocol, get_args
+from functools import cached_property, lru_cache
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -66,11 +66,20 @@ class Manifold(ABC):
         device: torch.device | str = "cpu",
     ) -> Tensor:
         """Samples of the uniform distribution, into which noise carries everything, shape ``(batch, *shape)``."""
-        return self.spread(_draw(torch.rand, (batch, *self.shape), generator, dtype, device))
+        shape = (batch, *self.shape)
+        return self.spread(torch.rand(shape, generator=generator, dtype=dtype, device=generator.device).to(device))
+
+    def noise(self, batch: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Tensor:
+        """What :meth:`perturbed` turns into noise, drawn on the generator's device: shape ``(batch, *shape)``."""
+        return torch.randn((batch, *self.shape), generator=generator, dtype=dtype, device=generator.device)
 
     @abstractmethod
+    def perturbed(self, x: Tensor, sigma: Tensor | float, noise: Tensor) -> Tensor:
+        """Points under noise of width sigma, from numbers of :meth:`noise`; x must lie on the manifold."""
+
     def perturb(self, x: Tensor, sigma: Tensor | float, generator: torch.Generator) -> Tensor:
         """Samples of the transition kernel ``p(x_t | x)`` of width sigma; x must lie on the manifold."""
+        return self.perturbed(x, sigma, self.noise(len(x), generator, x.dtype).to(x.device))
 
     @abstractmethod
     def score(self, x: Tensor, x0: Tensor, sigma: Tensor | float) -> Tensor:
@@ -155,7 +164,7 @@ class PeriodicSlab(Manifold):
 
     def wrap(self, x: Tensor) -> Tensor:
         """In-plane images moved into the cell; heights mirrored at the walls, or put on them where truncated."""
-        cell = torch.as_tensor(self.cell, dtype=x.dtype, device=x.device)
+        cell = _constants(self.cell, x.dtype, x.device)
         plane = x[..., :2]
         plane = plane - combine(self._fractional(x).floor(), cell)
         z = x[..., 2:]
@@ -170,17 +179,24 @@ class PeriodicSlab(Manifold):
 
     def spread(self, u: Tensor) -> Tensor:
         """Particles uniform in the cell and between the walls."""
-        plane = combine(u[..., :2], torch.as_tensor(self.cell, dtype=u.dtype, device=u.device))
+        plane = combine(u[..., :2], _constants(self.cell, u.dtype, u.device))
         return torch.cat([plane, self.z_low + self.height * u[..., 2:]], dim=-1)
 
-    def perturb(self, x: Tensor, sigma: Tensor | float, generator: torch.Generator) -> Tensor:
+    def noise(self, batch: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Normal numbers; where walls truncate, numbers uniform from 0 to 1 for the heights."""
+        if self.walls == "reflected":
+            return super().noise(batch, generator, dtype)
+        how: dict[str, Any] = {"generator": generator, "dtype": dtype, "device": generator.device}
+        plane = torch.randn((batch, self.particles, 2), **how)
+        return torch.cat([plane, torch.rand((batch, self.particles, 1), **how)], dim=-1)
+
+    def perturbed(self, x: Tensor, sigma: Tensor | float, noise: Tensor) -> Tensor:
         """Wrapped normal in plane, reflected or truncated normal along z."""
         sigma = _widths(sigma, x)
         if self.walls == "reflected":
-            return self.wrap(x + sigma * _draw(torch.randn, x.shape, generator, x.dtype, x.device))
-        plane = x[..., :2] + sigma * _draw(torch.randn, x[..., :2].shape, generator, x.dtype, x.device)
-        u = _draw(torch.rand, x[..., 2:].shape, generator, x.dtype, x.device)
-        return self.wrap(torch.cat([plane, self._truncated_normal(x[..., 2:], sigma, u)], dim=-1))
+            return self.wrap(x + sigma * noise)
+        plane = x[..., :2] + sigma * noise[..., :2]
+        return self.wrap(torch.cat([plane, self._truncated_normal(x[..., 2:], sigma, noise[..., 2:])], dim=-1))
 
     def score(self, x: Tensor, x0: Tensor, sigma: Tensor | float) -> Tensor:
         """Sigma times the gradient of the log kernel, shape ``(B, n, 3)``."""
@@ -216,8 +232,11 @@ class PeriodicSlab(Manifold):
         return max(self.lattice.mixing_sigma(tolerance), self.height * _UNIT.mixing_sigma(tolerance))
 
     def _fractional(self, x: Tensor) -> Tensor:
-        inverse = torch.as_tensor(np.linalg.inv(np.array(self.cell)), dtype=x.dtype, device=x.device)
-        return combine(x[..., :2], inverse)
+        return combine(x[..., :2], _constants(self._inverse, x.dtype, x.device))
+
+    @cached_property
+    def _inverse(self) -> tuple[tuple[float, ...], ...]:
+        return tuple(tuple(float(v) for v in row) for row in np.linalg.inv(np.array(self.cell)))
 
     def _unit(self, z: Tensor) -> Tensor:
         return (z - self.z_low) / self.height
@@ -297,9 +316,9 @@ class BoxManifold(Manifold):
         low, width, _ = self._frame(u)
         return low + width * u
 
-    def perturb(self, x: Tensor, sigma: Tensor | float, generator: torch.Generator) -> Tensor:
+    def perturbed(self, x: Tensor, sigma: Tensor | float, noise: Tensor) -> Tensor:
         """Normal noise, mirrored at the walls or taken around."""
-        return self.wrap(x + _widths(sigma, x) * _draw(torch.randn, x.shape, generator, x.dtype, x.device))
+        return self.wrap(x + _widths(sigma, x) * noise)
 
     def score(self, x: Tensor, x0: Tensor, sigma: Tensor | float) -> Tensor:
         """Sigma times the gradient of the log kernel, shape ``(B, d)``."""
@@ -334,25 +353,15 @@ class BoxManifold(Manifold):
 
     def _frame(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Lower ends, widths, and which coordinates go round, shape ``(d,)`` each."""
-        low = torch.tensor(self.low, dtype=x.dtype, device=x.device)
-        high = torch.tensor(self.high, dtype=x.dtype, device=x.device)
-        return low, high - low, torch.tensor(self.periodic, device=x.device)
+        low, high = (_constants(ends, x.dtype, x.device) for ends in (self.low, self.high))
+        return low, high - low, _constants(self.periodic, torch.bool, x.device)
 
 
-def _draw(
-    source: Draw, shape: tuple[int, ...], generator: torch.Generator, dtype: torch.dtype, device: torch.device | str
-) -> Tensor:
-    """Random numbers from the generator's device, on the points' device."""
-    return source(shape, generator=generator, dtype=dtype, device=generator.device).to(device)
-
-
-class Draw(Protocol):
-    """``torch.rand`` or ``torch.randn``."""
-
-    def __call__(
-        self, size: tuple[int, ...], /, *, generator: torch.Generator, dtype: torch.dtype, device: torch.device
-    ) -> Tensor:
-        """Draw."""
+@lru_cache(maxsize=64)
+def _constants(numbers: tuple[Any, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Numbers as a tensor, which goes to a device once: each copy would have the host wait for a GPU."""
+    with torch.inference_mode(False):  # or else what is kept could not be differentiated through later
+        return torch.tensor(numbers, dtype=dtype, device=device)
 
 
 def _widths(sigma: Tensor | float, x: Tensor) -> Tensor:
@@ -363,8 +372,7 @@ def _widths(sigma: Tensor | float, x: Tensor) -> Tensor:
 
 def _fold(u: Tensor) -> Tensor:
     """Mirror at 0 and 1 until inside; points inside stay as they are."""
-    outside = (u < 0) | (u > 1)
-    return torch.where(outside, 1 - ((u - 2 * (u / 2).floor()) - 1).abs(), u)
+    return torch.where(u == u.clamp(0, 1), u, 1 - (torch.remainder(u, 2) - 1).abs())
 
 
 def _reflected_log_density(u: Tensor, u0: Tensor, sigma: Tensor) -> Tensor:

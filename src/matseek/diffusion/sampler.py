@@ -11,12 +11,17 @@ import torch
 from torch import Tensor
 
 from matseek.checks import check, of, real, whole
+from matseek.diffusion.capture import Captured, can_capture
 from matseek.diffusion.guidance import Corrector
 from matseek.diffusion.manifold import Manifold
 from matseek.diffusion.sde import LinearSchedule, NoiseSchedule
+from matseek.diffusion.transfer import ahead
 
 Score = Callable[[Tensor, Tensor], Tensor]
 """From points ``(B, *shape)`` and sigmas ``(B,)`` to sigma times the score, of the points' shape."""
+
+_AHEAD = 2**24
+"""Random numbers that are drawn ahead of the steps that need them."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,7 @@ class Sampler(ABC):
         origin: Tensor | None = None,
         begin: float = 1.0,
         corrector: Corrector | None = None,
+        captured: bool = False,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> Tensor:
@@ -69,6 +75,8 @@ class Sampler(ABC):
             origin: Points to put under noise and to sample anew from, shape ``(B, *shape)``; None begins uniformly.
             begin: Time to whose noise they are taken, above 0; the steps from 1 to there are left out.
             corrector: Displaces the points after each step, such as ``Guidance``.
+            captured: Whether score and corrector ask the host for nothing and have shapes that do not depend on the
+                points, so that a step may be recorded on a GPU, see :mod:`matseek.diffusion.capture`.
             dtype: Precision of the points.
             device: Device of the points.
 
@@ -91,19 +99,51 @@ class Sampler(ABC):
             x = manifold.sample_uniform(batch, generator, dtype=dtype, device=device)
         else:
             x = manifold.perturb(manifold.wrap(origin.to(device, dtype)), sigmas[0], generator)
-        for step in range(len(sigmas) - 1):
-            x = self._step(field, manifold, x, sigmas[step], sigmas[step + 1], generator)
-            x = manifold.wrap(x + field.correction(x, float(times[step + 1]))) if corrector else x
-        x = manifold.wrap(x + sigmas[-1] * field(x, sigmas[-1]))
+
+        def advance(x: Tensor, row: Tensor, noise: Tensor) -> Tensor:
+            """A step at the coefficients of a row, the last of which is its time."""
+            x = self._step(field, manifold, x, row, noise)
+            return manifold.wrap(x + field.correction(x, row[-1])) if corrector else x
+
+        step = Captured(advance) if captured and can_capture(x.device) else advance
+        rows = [
+            (*self._coefficients(high, low), float(t))
+            for high, low, t in zip(sigmas[:-1], sigmas[1:], times[1:], strict=True)
+        ]
+        # Numbers of many steps go to the device together; draws come from the generator in the order of the steps.
+        numbers = batch * math.prod(manifold.shape) * max(self._draws, 1)
+        together = max(_AHEAD // numbers, 1)
+        for some in (rows[k : k + together] for k in range(0, len(rows), together)):
+            table = ahead(torch.tensor(some, dtype=dtype), x.device)
+            drawn = [manifold.noise(batch, generator, dtype) for _ in range(len(some) * self._draws)]
+            noise = ahead(torch.stack(drawn), x.device) if drawn else x.new_empty(0)
+            for k in range(len(some)):
+                x = step(x, table[k], noise[k * self._draws : (k + 1) * self._draws])
+        x = manifold.wrap(x + sigmas[-1] * field(x, x.new_full((), sigmas[-1])))
         if not torch.isfinite(x).all():
             raise FloatingPointError("samples are not finite: the score has diverged; lower the learning rate")
         return x
 
+    @property
     @abstractmethod
-    def _step(
-        self, field: _Field, manifold: Manifold, x: Tensor, sigma: float, lower: float, generator: torch.Generator
-    ) -> Tensor:
-        """From points at one sigma to points at a lower one."""
+    def _draws(self) -> int:
+        """Draws of noise that a step takes."""
+
+    @abstractmethod
+    def _coefficients(self, sigma: float, lower: float) -> tuple[float, ...]:
+        """What a step from one sigma to a lower one reads."""
+
+    @abstractmethod
+    def _step(self, field: _Field, manifold: Manifold, x: Tensor, row: Tensor, noise: Tensor) -> Tensor:
+        """Points after a step.
+
+        Args:
+            field: The score.
+            manifold: Where points live.
+            x: Points, shape ``(B, *shape)``.
+            row: The step's coefficients, on the points' device.
+            noise: Its draws, shape ``(draws, B, *shape)``.
+        """
 
 
 @dataclass(frozen=True)
@@ -131,14 +171,18 @@ class EulerMaruyama(Sampler):
         """One per step, and the last."""
         return self.steps + 1
 
-    def _step(
-        self, field: _Field, manifold: Manifold, x: Tensor, sigma: float, lower: float, generator: torch.Generator
-    ) -> Tensor:
+    @property
+    def _draws(self) -> int:
+        return int(self.noise_scale > 0)
+
+    def _coefficients(self, sigma: float, lower: float) -> tuple[float, ...]:
         fall = sigma**2 - lower**2
-        x = manifold.wrap(x + (1 + self.noise_scale**2) / 2 * fall / sigma * field(x, sigma))
-        if not self.noise_scale:
-            return x
-        return manifold.perturb(x, self.noise_scale * math.sqrt(fall), generator)
+        return sigma, (1 + self.noise_scale**2) / 2 * fall / sigma, self.noise_scale * math.sqrt(fall)
+
+    def _step(self, field: _Field, manifold: Manifold, x: Tensor, row: Tensor, noise: Tensor) -> Tensor:
+        sigma, drift, width, *_ = row.unbind()
+        x = manifold.wrap(x + drift * field(x, sigma))
+        return manifold.perturbed(x, width, noise[0]) if self.noise_scale else x
 
 
 @dataclass(frozen=True)
@@ -166,16 +210,21 @@ class Heun(Sampler):
         """Two per step, and the last."""
         return 2 * self.steps + 1
 
-    def _step(
-        self, field: _Field, manifold: Manifold, x: Tensor, sigma: float, lower: float, generator: torch.Generator
-    ) -> Tensor:
+    @property
+    def _draws(self) -> int:
+        return int(self.churn > 0)
+
+    def _coefficients(self, sigma: float, lower: float) -> tuple[float, ...]:
         raised = min(sigma * (1 + min(self.churn / self.steps, math.sqrt(2) - 1)), self.schedule.high)
-        if self.churn and raised > sigma:
-            x = manifold.perturb(x, math.sqrt(raised**2 - sigma**2), generator)
-            sigma = raised
+        raised = max(raised, sigma)
+        return raised, lower, raised - lower, math.sqrt(raised**2 - sigma**2)
+
+    def _step(self, field: _Field, manifold: Manifold, x: Tensor, row: Tensor, noise: Tensor) -> Tensor:
+        sigma, lower, fall, width, *_ = row.unbind()
+        x = manifold.perturbed(x, width, noise[0]) if self.churn else x
         slope = field(x, sigma)
-        end = manifold.wrap(x + (sigma - lower) * slope)
-        return manifold.wrap(x + (sigma - lower) * (slope + field(end, lower)) / 2)
+        end = manifold.wrap(x + fall * slope)
+        return manifold.wrap(x + fall * (slope + field(end, lower)) / 2)
 
 
 @dataclass(frozen=True)
@@ -207,13 +256,20 @@ class PredictorCorrector(EulerMaruyama):
         """One per step and per Langevin step, and the last."""
         return self.steps * (1 + self.langevin_steps) + 1
 
-    def _step(
-        self, field: _Field, manifold: Manifold, x: Tensor, sigma: float, lower: float, generator: torch.Generator
-    ) -> Tensor:
-        x = super()._step(field, manifold, x, sigma, lower, generator)
-        for _ in range(self.langevin_steps):
-            x = manifold.wrap(x + 2 * self.ratio**2 * lower * field(x, lower))
-            x = manifold.perturb(x, 2 * self.ratio * lower, generator)
+    @property
+    def _draws(self) -> int:
+        return super()._draws + self.langevin_steps
+
+    def _coefficients(self, sigma: float, lower: float) -> tuple[float, ...]:
+        langevin = lower, 2 * self.ratio**2 * lower, 2 * self.ratio * lower
+        return *super()._coefficients(sigma, lower), *langevin
+
+    def _step(self, field: _Field, manifold: Manifold, x: Tensor, row: Tensor, noise: Tensor) -> Tensor:
+        x = super()._step(field, manifold, x, row, noise)
+        lower, drift, width = row.unbind()[3:6]
+        for drawn in noise[super()._draws :]:
+            x = manifold.wrap(x + drift * field(x, lower))
+            x = manifold.perturbed(x, width, drawn)
         return x
 
 
@@ -224,9 +280,9 @@ class _Field:
     score: Score
     corrector: Corrector | None
 
-    def __call__(self, x: Tensor, sigma: float) -> Tensor:
-        return self.score(x, x.new_full((len(x),), sigma)).to(x.dtype)
+    def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
+        return self.score(x, sigma.expand(len(x))).to(x.dtype)
 
-    def correction(self, x: Tensor, t: float) -> Tensor:
+    def correction(self, x: Tensor, t: Tensor) -> Tensor:
         assert self.corrector is not None
-        return self.corrector(x, x.new_full((len(x),), t)).to(x.dtype)
+        return self.corrector(x, t.expand(len(x))).to(x.dtype)

@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from torch_geometric.data import Data
 
 from matseek.godiff.score_matching import Fields
-from matseek.godiff.score_model import AtomicScoreModel, ScoreAndForces, TemplateFeatures
+from matseek.godiff.score_model import AtomicScoreModel, ScoreAndForces, TemplateFeatures, require_positions
 from matseek.networks.graphs import AtomicSystem, Surroundings, full_graph, surroundings
 from matseek.networks.painn import Edges, GatedVectors, PaiNN
+from matseek.networks.rows import RowPlan, row_plan
 
 _FREQUENCIES = 8
 
@@ -30,10 +31,15 @@ class AtomicScore(AtomicScoreModel):
     The two forms, ``TemplateScore`` and ``FullScore``, have the same parameters under the same names.
     """
 
+    frequencies: Tensor
+
     def make(self, features: int, blocks: int, cutoff: float, gaussians: int) -> None:
         """PaiNN, the embedding of the noise, and the heads."""
         self.representation = PaiNN(features, blocks, cutoff, gaussians)
         waves = 2 * _FREQUENCIES
+        # Sines and cosines of log sigma, with periods from 0.8 to 100.
+        frequencies = 2 * math.pi / torch.logspace(2, -0.1, _FREQUENCIES)
+        self.register_buffer("frequencies", frequencies, persistent=False)
         self.noise = nn.Sequential(nn.Linear(waves, features), nn.SiLU(), nn.Linear(features, features))
         self.score_head = VectorHead(features, condition=features)
         self.force_head = VectorHead(features)
@@ -45,14 +51,26 @@ class AtomicScore(AtomicScoreModel):
     def forward(self, graph: Data, sigma: Tensor, template: TemplateFeatures | None = None) -> ScoreAndForces:
         """Score and forces in one pass."""
         scalars, vectors = self._represent(graph, template)
+        forces = self.force_head(scalars, vectors).view(len(sigma), -1, 3)
+        return ScoreAndForces(self._score(scalars, vectors, sigma), forces)
+
+    def score(self, graph: Data, sigma: Tensor, template: TemplateFeatures | None = None) -> Tensor:
+        """Without the forces' head."""
+        return self._score(*self._represent(graph, template), sigma)
+
+    def forces(self, graph: Data, sigma: Tensor, template: TemplateFeatures | None = None) -> Tensor:
+        """Without the score's head."""
+        forces: Tensor = self.force_head(*self._represent(graph, template))
+        return forces.view(len(sigma), -1, 3)
+
+    def _score(self, scalars: Tensor, vectors: Tensor, sigma: Tensor) -> Tensor:
         batch = sigma.shape[0]
         n = scalars.shape[0] // batch
-        noise = self.noise(_sinusoidal_embedding(sigma.to(scalars.dtype)))
+        angles = sigma.to(scalars.dtype).log().unsqueeze(-1) * self.frequencies
+        noise = self.noise(torch.cat([angles.sin(), angles.cos()], dim=-1))
         noise = noise.unsqueeze(1).expand(-1, n, -1).flatten(0, 1)
-        return ScoreAndForces(
-            self.score_head(scalars, vectors, noise).view(batch, n, 3),
-            self.force_head(scalars, vectors).view(batch, n, 3),
-        )
+        score: Tensor = self.score_head(scalars, vectors, noise)
+        return score.view(batch, n, 3)
 
 
 class TemplateScore(AtomicScore):
@@ -63,6 +81,20 @@ class TemplateScore(AtomicScore):
     Template atoms that a translation carries into one another are encoded once.
     """
 
+    def graph(self, system: AtomicSystem, positions: Tensor) -> Data:
+        """On a CPU lists of neighbours; elsewhere rows of one length, see :mod:`matseek.networks.rows`."""
+        if not self.same_shapes(positions.device):
+            return super().graph(system, positions)
+        require_positions(system, positions)
+        basis, n = self.representation.basis, len(positions)
+        plan = row_plan(system, len(basis.centres), self.cutoff, positions.dtype, positions.device)
+        numbers = torch.cat([plan.around.distinct.numbers, plan.around.numbers[plan.around.n_template :].repeat(n)])
+        return Data(numbers=numbers, plan=plan, free=plan.free(basis, positions), num_nodes=len(numbers))
+
+    def same_shapes(self, device: torch.device) -> bool:
+        """Not on a CPU, where work counts and launches do not."""
+        return device.type != "cpu"
+
     def encode_template(self, system: AtomicSystem) -> TemplateFeatures:
         """What the R distinct template atoms send in each block."""
         weight = self.representation.embedding.weight
@@ -71,6 +103,8 @@ class TemplateScore(AtomicScore):
         return self.representation.sent(distinct.numbers, edges)
 
     def _represent(self, graph: Data, template: TemplateFeatures | None) -> tuple[Tensor, Tensor]:
+        if "plan" in graph:
+            return self._represent_rows(graph.numbers, graph.plan, graph.free, template)
         if template is None:
             within = self.representation.edges(
                 graph.template_edge_index, graph.template_edge_vectors, graph.template_pair
@@ -78,6 +112,14 @@ class TemplateScore(AtomicScore):
             template = self.representation.sent(graph.template_numbers, within)
         edges = self.representation.edges(graph.edge_index, graph.edge_vectors, graph.pair)
         represented: tuple[Tensor, Tensor] = self.representation(graph.numbers, edges, template)
+        return represented
+
+    def _represent_rows(
+        self, numbers: Tensor, plan: RowPlan, free: Edges, template: TemplateFeatures | None
+    ) -> tuple[Tensor, Tensor]:
+        if template is None:
+            return self.representation.forward_rows(numbers, plan.fixed, free, plan.distinct)
+        represented: tuple[Tensor, Tensor] = self.representation(numbers[plan.distinct :], free, template)
         return represented
 
 
@@ -117,6 +159,18 @@ class AtomicFields(nn.Module):
         result = self.model(self.model.graph(self.system, x), sigma, self._template)
         return Fields(result.score, result.forces)
 
+    def score(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """The score alone."""
+        return self.model.score(self.model.graph(self.system, x), sigma, self._template)
+
+    def forces(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """The forces alone."""
+        return self.model.forces(self.model.graph(self.system, x), sigma, self._template)
+
+    def same_shapes(self, device: torch.device) -> bool:
+        """As the model says."""
+        return self.model.same_shapes(device)
+
     def freeze_force_head(self) -> None:
         """The force head stays as it is."""
         self.model.freeze_force_head()
@@ -148,10 +202,3 @@ class VectorHead(nn.Module):
         """Scalars ``(N, F)``, vectors ``(N, 3, F)`` and condition ``(N, C)`` to ``(N, 3)``, float32."""
         _, vectors = self.last(*self.first(scalars, vectors, condition), condition)
         return vectors.squeeze(-1).float()
-
-
-def _sinusoidal_embedding(sigma: Tensor) -> Tensor:
-    """Sines and cosines of log sigma: ``(B,)`` to ``(B, 16)``; periods from 0.8 to 100 in log sigma."""
-    frequencies = 2 * math.pi / torch.logspace(2, -0.1, _FREQUENCIES, device=sigma.device, dtype=sigma.dtype)
-    angles = sigma.log().unsqueeze(-1) * frequencies
-    return torch.cat([angles.sin(), angles.cos()], dim=-1)

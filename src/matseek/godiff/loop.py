@@ -17,7 +17,7 @@ from torch import Tensor
 from matseek.core.history import History
 from matseek.core.records import ITERATED, REFUSED, Evaluation, Event, Proposal
 from matseek.core.searcher import Evaluator
-from matseek.diffusion import Guidance, KTSchedule, Sampler
+from matseek.diffusion import Guidance, KTSchedule, Sampler, ahead
 from matseek.errors import CheckpointError
 from matseek.godiff.active import ActiveChoice
 from matseek.godiff.domains import Domain
@@ -273,8 +273,9 @@ class Iterations(pl.Callback):
             if count and again is not None:
                 origin = self.buffer.positions[self.buffer.draw(count, generator)]
                 parts.append(draw_some(count, origin=origin, begin=again.time))
-            order = torch.randperm(settings.draw, generator=generator) if count else torch.arange(settings.draw)
-            x = torch.cat(parts)[order.to(module.device)]
+            x = torch.cat(parts)
+            if count:
+                x = x[ahead(torch.randperm(settings.draw, generator=generator), x.device)]
             if settings.relaxation is None:
                 return x
             return settings.relaxation.relax(x, forces_of(network, settings.sampler), manifold)

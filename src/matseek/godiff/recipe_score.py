@@ -100,6 +100,19 @@ class RecipeScore(nn.Module):
         """Sigma times the score, and no forces."""
         return Fields(self.net(x, sigma), None)
 
+    def score(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """Sigma times the score."""
+        score: Tensor = self.net(x, sigma)
+        return score
+
+    def forces(self, x: Tensor, sigma: Tensor) -> None:  # noqa: ARG002 -- recipes have none
+        """No forces."""
+        return
+
+    def same_shapes(self, device: torch.device) -> bool:  # noqa: ARG002 -- wherever it is
+        """Always."""
+        return True
+
     def freeze_force_head(self) -> None:
         """Nothing: no parameter is the forces' alone."""
 

@@ -17,6 +17,7 @@ from matseek.diffusion import (
     Manifold,
     Noised,
     NoiseSchedule,
+    ahead,
     boltzmann_log_weights,
     draw,
     effective_sample_size,
@@ -243,8 +244,13 @@ class ReplayDataModule(pl.LightningDataModule):
             )
         return _Epoch(self)
 
-    def batches(self, epoch: int, *, process: int = 0, processes: int = 1) -> Iterator[ReplayBatch]:
-        """The batches of an epoch, float32, one process's share of each; none before the buffer is filled."""
+    def batches(
+        self, epoch: int, *, process: int = 0, processes: int = 1, device: torch.device | str = "cpu"
+    ) -> Iterator[ReplayBatch]:
+        """The batches of an epoch, float32, one process's share of each; none before the buffer is filled.
+
+        They go to the device many at a time, so that training steps do not wait for them.
+        """
         if not len(self.buffer.rows):
             return
         entropy = np.random.SeedSequence([self.seed, epoch, self.buffer.refills])
@@ -256,15 +262,13 @@ class ReplayDataModule(pl.LightningDataModule):
             scored = self.buffer.positions[self.buffer.draw(size, generator)].float()
             noised = noise(self.manifold, self.schedule, scored, generator, batches=count)
             rows = self.buffer.draw_labelled(size, generator)
-            labelled = torch.split(rows, self.batch_size) if len(rows) else [rows] * count
-            batches = zip(*(torch.split(part, self.batch_size) for part in noised), labelled, strict=True)
-            for points, sigma, target, known in batches:
-                own = known[process::processes]
-                yield ReplayBatch(
-                    Noised(points[process::processes], sigma[process::processes], target[process::processes]),
-                    self.buffer.positions[own].float(),
-                    self.buffer.forces[own].float(),
-                )
+            known = (self.buffer.positions[rows].float(), self.buffer.forces[rows].float())
+            # A process's share of each batch is every so many rows of it, hence of all of them.
+            parts = [ahead(part[process::processes], device) for part in (*noised, *known)]
+            share = self.batch_size // processes
+            for k in range(count):
+                points, sigma, target, positions, forces = (part[k * share : (k + 1) * share] for part in parts)
+                yield ReplayBatch(Noised(points, sigma, target), positions, forces)
 
     def state_dict(self) -> dict[str, Any]:
         """The buffer's state."""
@@ -292,7 +296,10 @@ class _Epoch:
             yield from self.data.batches(0)
         else:
             yield from self.data.batches(
-                trainer.current_epoch, process=trainer.global_rank, processes=trainer.world_size
+                trainer.current_epoch,
+                process=trainer.global_rank,
+                processes=trainer.world_size,
+                device=trainer.strategy.root_device,
             )
 
 

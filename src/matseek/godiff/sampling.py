@@ -21,7 +21,7 @@ def forces_of(network: FieldNetwork, sampler: Sampler) -> Callable[[Tensor], Ten
     least = sampler.schedule.low
 
     def forces(x: Tensor) -> Tensor:
-        result = network(x, x.new_full((len(x),), least)).forces
+        result = network.forces(x, x.new_full((len(x),), least))
         if result is None:
             raise ValueError("guidance and relaxation need a network with a force head; recipes have no forces")
         return result
@@ -55,12 +55,13 @@ def sampled(
         device: Device of the points.
     """
     return sampler.sample(
-        lambda x, sigma: network(x, sigma).score,
+        network.score,
         manifold,
         count,
         generator,
         origin=origin,
         begin=begin,
         corrector=None if guidance is None else guidance.by(forces_of(network, sampler)),
+        captured=network.same_shapes(torch.device(device)),
         device=device,
     )

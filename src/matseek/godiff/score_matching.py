@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol, cast
 import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from matseek.checks import of, real
 from matseek.diffusion import score_matching_loss
@@ -37,11 +37,53 @@ class FieldNetwork(Protocol):
     def __call__(self, x: Tensor, sigma: Tensor) -> Fields:
         """The fields at points."""
 
+    def score(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """Sigma times the score alone."""
+
+    def forces(self, x: Tensor, sigma: Tensor) -> Tensor | None:
+        """The forces alone; None from a network without a force head."""
+
+    def same_shapes(self, device: torch.device) -> bool:
+        """Whether, on a device, shapes do not depend on the points and the host is asked for nothing."""
+
     def freeze_force_head(self) -> None:
         """Parameters that only forces depend on are trained no more."""
 
     def cached_template(self) -> Any:  # noqa: ANN401 -- any context manager
         """A context in which parameters do not change, so that what depends on them alone is computed once."""
+
+
+class Average(AveragedModel):
+    """An exponential moving average of parameters that does not ask a GPU at each step how many steps there were.
+
+    Args:
+        network: Whose parameters.
+        decay: Per step.
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        super().__init__(network)
+        self.decay = decay
+        self._begun: bool | None = None
+        self.register_load_state_dict_post_hook(_forget_the_beginning)  # type: ignore[no-untyped-call]
+
+    @torch.no_grad()
+    def update_parameters(self, model: nn.Module) -> None:
+        """The parameters themselves at the first step, then ``decay`` of the average and the rest of them."""
+        if self._begun is None:
+            self._begun = bool(self.n_averaged > 0)
+        own, theirs = ([p.detach() for p in module.parameters()] for module in (self.module, model))
+        if self._begun:
+            torch._foreach_lerp_(own, theirs, 1 - self.decay)
+        else:
+            torch._foreach_copy_(own, theirs)
+        self._begun = True
+        self.n_averaged += 1
+
+
+def _forget_the_beginning(average: nn.Module, _: object) -> None:
+    """What was read of a checkpoint may have begun or not."""
+    average._begun = None  # type: ignore[assignment]
 
 
 class ScoreMatching(pl.LightningModule):
@@ -82,7 +124,7 @@ class ScoreMatching(pl.LightningModule):
         if not force_weight:
             # Distributed training insists that each parameter in training reaches the loss.
             cast("FieldNetwork", network).freeze_force_head()
-        self.average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay))  # type: ignore[no-untyped-call]
+        self.average = Average(network, decay)
         self.average.requires_grad_(False)
         self.learning_rate, self.force_weight, self.force_scale = learning_rate, force_weight, force_scale
 

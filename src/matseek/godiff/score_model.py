@@ -78,6 +78,18 @@ class AtomicScoreModel(nn.Module, ABC):
             template: From :meth:`encode_template`; None encodes it here, with a gradient (a training step).
         """
 
+    def score(self, graph: Data, sigma: Tensor, template: TemplateFeatures | None = None) -> Tensor:
+        """The score alone, of ``forward``; a network that can leave out its forces does so here."""
+        return self(graph, sigma, template).score  # type: ignore[no-any-return]
+
+    def forces(self, graph: Data, sigma: Tensor, template: TemplateFeatures | None = None) -> Tensor:
+        """The forces alone, of ``forward``; a network that can leave out its score does so here."""
+        return self(graph, sigma, template).forces  # type: ignore[no-any-return]
+
+    def same_shapes(self, device: torch.device) -> bool:  # noqa: ARG002 -- for those that can
+        """Whether, on a device, a pass asks the host for nothing and its shapes do not depend on where atoms are."""
+        return False
+
     @property
     def cutoff(self) -> float:
         """In angstrom."""
@@ -101,11 +113,7 @@ class AtomicScoreModel(nn.Module, ABC):
         Raises:
             ValueError: If the shape is not the system's.
         """
-        if positions.ndim != 3 or positions.shape[1:] != (system.n_free, 3):
-            raise ValueError(
-                f"positions has shape {tuple(positions.shape)}; the system has {system.n_free} free atoms: "
-                f"give (structures, {system.n_free}, 3)"
-            )
+        require_positions(system, positions)
         return self._graph(surroundings(system, self.cutoff, positions.dtype, positions.device), positions)
 
     def _graph(self, around: Surroundings, positions: Tensor) -> Data:
@@ -119,3 +127,16 @@ class AtomicScoreModel(nn.Module, ABC):
     def freeze_force_head(self) -> None:
         """What only forces depend on is trained no more."""
         self.force_head.requires_grad_(False)
+
+
+def require_positions(system: AtomicSystem, positions: Tensor) -> None:
+    """Refuse positions of another shape than ``(B, n, 3)`` of a system.
+
+    Raises:
+        ValueError: If they have another.
+    """
+    if positions.ndim != 3 or positions.shape[1:] != (system.n_free, 3):
+        raise ValueError(
+            f"positions has shape {tuple(positions.shape)}; the system has {system.n_free} free atoms: "
+            f"give (structures, {system.n_free}, 3)"
+        )

@@ -64,14 +64,15 @@ class Edges(NamedTuple):
 
     Args:
         source: Shape ``(P,)``.
-        receiver: Shape ``(P,)``.
+        receiver: Shape ``(P,)``; None where receivers come in order, each with as many sources (P = M m): shapes then
+            do not depend on where atoms are.
         radial: Radial functions, shape ``(P, K)``; summed where an edge stands for several.
         directions: Unit vectors from receiver to source, shape ``(P, 3)``; where an edge stands for several, the sum of
             their products with the radial functions, shape ``(P, 3, K)``.
     """
 
     source: Tensor
-    receiver: Tensor
+    receiver: Tensor | None
     radial: Tensor
     directions: Tensor
 
@@ -119,6 +120,8 @@ class Message(nn.Module):
         Returns:
             Changes of the scalars ``(M, F)`` and of the vectors ``(M, 3, F)``, float32.
         """
+        if edges.receiver is None:
+            return self._receive_rows(sent, edges, size)
         f = self.features
         # Part by part, each gathered and filtered on its own: every tensor of an edge stays small and contiguous, which
         # halves the time of one gather and one product for all parts, forward and backward.
@@ -137,6 +140,24 @@ class Message(nn.Module):
         return (
             scatter(own.float(), edges.receiver, dim=0, dim_size=size),
             scatter(turned.float(), edges.receiver, dim=0, dim_size=size),
+        )
+
+    def _receive_rows(self, sent: Tensor, edges: Edges, size: int) -> tuple[Tensor, Tensor]:
+        """The same for rows of sources, in few kernels: what counts on a GPU."""
+        f = self.features
+        parts = [f, f, 3 * f] if self.vectors else [f, f]
+        of_own, of_along, *of_vectors = torch.split(sent.index_select(0, edges.source), parts, dim=-1)
+        by_own, by_along, *by_vectors = torch.split(linear(edges.radial, self.filter.weight), f, dim=-1)
+        if edges.directions.ndim == 3:
+            turned = linear(edges.directions, self.filter.weight[f : 2 * f]) * of_along.unsqueeze(1)
+        else:
+            turned = edges.directions.unsqueeze(-1) * (by_along * of_along).unsqueeze(1)
+        if self.vectors:
+            turned = torch.addcmul(turned, by_vectors[0].unsqueeze(1), of_vectors[0].view(-1, 3, f))
+        own = by_own * of_own
+        return (
+            own.view(size, -1, f).sum(dim=1, dtype=torch.float32),
+            turned.view(size, -1, 3, f).sum(dim=1, dtype=torch.float32),
         )
 
 
@@ -158,8 +179,8 @@ class Update(nn.Module):
         u, v = self.mix(vectors).split(self.features, dim=-1)
         gates = self.gates(torch.cat([scalars, lengths(v)], dim=-1))
         of_vectors, of_products, own = gates.split(self.features, dim=-1)
-        scalars = scalars + own + of_products * (u * v).sum(dim=1)
-        return scalars, vectors + of_vectors.unsqueeze(1) * u
+        scalars = torch.addcmul(scalars + own, of_products, (u * v).sum(dim=1))
+        return scalars, torch.addcmul(vectors, of_vectors.unsqueeze(1), u)
 
 
 class PaiNN(nn.Module):
@@ -233,6 +254,29 @@ class PaiNN(nn.Module):
                 rows, edges = last
                 scalars, vectors = scalars.index_select(0, rows), vectors.index_select(0, rows)
             own, turned = message.receive(sent, edges, scalars.shape[0])
+            scalars, vectors = update(scalars + own, vectors + turned)
+        return scalars, vectors
+
+    def forward_rows(self, numbers: Tensor, fixed: Edges, free: Edges, template: int) -> tuple[Tensor, Tensor]:
+        """Encode template atoms and free atoms together, both with rows of sources, and give the free ones.
+
+        Args:
+            numbers: Atomic numbers of the R distinct template atoms and of the free atoms, shape ``(R + N,)``.
+            fixed: Edges among the template atoms.
+            free: Edges into the free atoms, from either, the template's first.
+            template: R.
+
+        Returns:
+            Scalars ``(N, F)`` and vectors ``(N, 3, F)``.
+        """
+        parts = zip(fixed, free, strict=True)
+        every = Edges(*(None if a is None or b is None else torch.cat([a, b]) for a, b in parts))  # type: ignore[arg-type]
+        scalars, vectors = self._begin(numbers)
+        for k, (message, update) in enumerate(self._blocks()):
+            sent = message.send(scalars, vectors)
+            if k == len(self.messages) - 1:
+                every, scalars, vectors = free, scalars[template:], vectors[template:]
+            own, turned = message.receive(sent, every, scalars.shape[0])
             scalars, vectors = update(scalars + own, vectors + turned)
         return scalars, vectors
 
