@@ -37,8 +37,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "PaiNN update: vectors by V instead of U",
         "src/matseek/networks/painn.py",
-        "vectors + of_vectors.unsqueeze(1) * u",
-        "vectors + of_vectors.unsqueeze(1) * v",
+        "torch.addcmul(vectors, of_vectors.unsqueeze(1), u)",
+        "torch.addcmul(vectors, of_vectors.unsqueeze(1), v)",
         ("tests/networks/test_painn.py",),
     ),
     Mutant(

@@ -68,7 +68,7 @@ class Loop:
         return self
 
     def sample(self, iteration, draw):
-        return self.loop._sample(self.module, iteration, draw)
+        return self.loop._sample(self.trainer, self.module, iteration, draw)
 
     def events(self, kind):
         return [e for e in self.evaluator.ledger.events() if e.kind == kind]

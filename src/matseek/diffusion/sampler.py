@@ -60,6 +60,7 @@ class Sampler(ABC):
         *,
         origin: Tensor | None = None,
         begin: float = 1.0,
+        rows: Tensor | None = None,
         corrector: Corrector | None = None,
         captured: bool = False,
         dtype: torch.dtype = torch.float32,
@@ -74,6 +75,8 @@ class Sampler(ABC):
             generator: Source of all randomness; on the CPU, draws are the same for every device.
             origin: Points to put under noise and to sample anew from, shape ``(B, *shape)``; None begins uniformly.
             begin: Time to whose noise they are taken, above 0; the steps from 1 to there are left out.
+            rows: Numbers of the samples that are computed here, shape ``(R,)``, where processes share a batch: they are
+                what they are in the whole batch. None for all.
             corrector: Displaces the points after each step, such as ``Guidance``.
             captured: Whether score and corrector ask the host for nothing and have shapes that do not depend on the
                 points, so that a step may be recorded on a GPU, see :mod:`matseek.diffusion.capture`.
@@ -81,7 +84,7 @@ class Sampler(ABC):
             device: Device of the points.
 
         Returns:
-            Shape ``(B, *shape)``, on the manifold.
+            Shape ``(B, *shape)``, or ``(R, *shape)``, on the manifold.
 
         Raises:
             FloatingPointError: If the score is not finite: the network has diverged.
@@ -95,10 +98,11 @@ class Sampler(ABC):
         if origin is not None:
             times = times[min(round((1 - begin) * self.steps), self.steps - 1) :]
         sigmas = self.schedule.sigma(times).tolist()
+        own = torch.arange(batch) if rows is None else rows.cpu()
         if origin is None:
-            x = manifold.sample_uniform(batch, generator, dtype=dtype, device=device)
+            x = manifold.sample_uniform(batch, generator, dtype=dtype)[own].to(device)
         else:
-            x = manifold.perturb(manifold.wrap(origin.to(device, dtype)), sigmas[0], generator)
+            x = manifold.perturb(manifold.wrap(origin.cpu().to(dtype)), sigmas[0], generator)[own].to(device)
 
         def advance(x: Tensor, row: Tensor, noise: Tensor) -> Tensor:
             """A step at the coefficients of a row, the last of which is its time."""
@@ -106,17 +110,17 @@ class Sampler(ABC):
             return manifold.wrap(x + field.correction(x, row[-1])) if corrector else x
 
         step = Captured(advance) if captured and can_capture(x.device) else advance
-        rows = [
+        plan = [
             (*self._coefficients(high, low), float(t))
             for high, low, t in zip(sigmas[:-1], sigmas[1:], times[1:], strict=True)
         ]
         # Numbers of many steps go to the device together; draws come from the generator in the order of the steps.
         numbers = batch * math.prod(manifold.shape) * max(self._draws, 1)
         together = max(_AHEAD // numbers, 1)
-        for some in (rows[k : k + together] for k in range(0, len(rows), together)):
+        for some in (plan[k : k + together] for k in range(0, len(plan), together)):
             table = ahead(torch.tensor(some, dtype=dtype), x.device)
             drawn = [manifold.noise(batch, generator, dtype) for _ in range(len(some) * self._draws)]
-            noise = ahead(torch.stack(drawn), x.device) if drawn else x.new_empty(0)
+            noise = ahead(torch.stack(drawn)[:, own], x.device) if drawn else x.new_empty(0)
             for k in range(len(some)):
                 x = step(x, table[k], noise[k * self._draws : (k + 1) * self._draws])
         x = manifold.wrap(x + sigmas[-1] * field(x, x.new_full((), sigmas[-1])))

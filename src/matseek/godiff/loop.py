@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from dataclasses import replace
-from functools import partial
 from typing import ClassVar, Protocol
 
 import lightning.pytorch as pl
@@ -17,13 +16,14 @@ from torch import Tensor
 from matseek.core.history import History
 from matseek.core.records import ITERATED, REFUSED, Evaluation, Event, Proposal
 from matseek.core.searcher import Evaluator
-from matseek.diffusion import Guidance, KTSchedule, Sampler, ahead
+from matseek.diffusion import Guidance, KTSchedule, Sampler
 from matseek.errors import CheckpointError
 from matseek.godiff.active import ActiveChoice
 from matseek.godiff.domains import Domain
 from matseek.godiff.replay import ReplayBuffer
 from matseek.godiff.sampling import forces_of, sampled
 from matseek.godiff.score_matching import ScoreMatching
+from matseek.godiff.sharing import Share
 from matseek.godiff.steering import Renoising, SurrogateRelaxation
 
 logger = logging.getLogger(__name__)
@@ -187,8 +187,7 @@ class Iterations(pl.Callback):
     def _pool(self, trainer: pl.Trainer, module: ScoreMatching, iteration: int, wanted: int) -> FloatArray:
         """Samples, the same in every process; some may not be evaluated as they are."""
         draws = -(-wanted // self.settings.draw)
-        draws = -(-draws // trainer.world_size) * trainer.world_size
-        return np.concatenate(self._share(trainer, module, iteration, range(draws)))[:wanted]
+        return np.concatenate([self._drawn(trainer, module, iteration, k) for k in range(draws)])[:wanted]
 
     def _none(self) -> FloatArray:
         return np.zeros((0, self.domain.dim))
@@ -201,15 +200,12 @@ class Iterations(pl.Callback):
         most = -(-settings.attempts * wanted // settings.draw)
         done = 0
         while len(accepted) < wanted and done < most:
-            # As many draws as are still missing, rounded up so that no process is left without one.
-            missing = -(-(wanted - len(accepted)) // settings.draw)
-            count = min(-(-missing // trainer.world_size) * trainer.world_size, max(most - done, trainer.world_size))
-            for drawn in self._share(trainer, module, iteration, range(done, done + count)):
-                reasons = self.domain.refusals(drawn)
-                # "overlap of free atom 1 with ..." counts as an overlap.
-                refused.update(reason.split(" of ")[0] for reason in reasons if reason)
-                accepted.extend(point for point, reason in zip(drawn, reasons, strict=True) if not reason)
-            done += count
+            drawn = self._drawn(trainer, module, iteration, done)
+            reasons = self.domain.refusals(drawn)
+            # "overlap of free atom 1 with ..." counts as an overlap.
+            refused.update(reason.split(" of ")[0] for reason in reasons if reason)
+            accepted.extend(point for point, reason in zip(drawn, reasons, strict=True) if not reason)
+            done += 1
         instead = self._uniform(iteration, wanted) if wanted and not accepted else []
         kept = [*accepted[:wanted], *instead]
         why = ", ".join(f"{count} {reason}" for reason, count in sorted(refused.items())) or "none"
@@ -230,16 +226,6 @@ class Iterations(pl.Callback):
         rng = np.random.default_rng([self.evaluator.seed, iteration])
         return list(self.evaluator.problem.space.sample_uniform(count, rng))
 
-    def _share(self, trainer: pl.Trainer, module: ScoreMatching, iteration: int, draws: range) -> list[FloatArray]:
-        """Some draws, each by one process, gathered in their order."""
-        own = [self._sample(module, iteration, k) for k in draws if k % trainer.world_size == trainer.global_rank]
-        if trainer.world_size == 1:
-            return [self._repaired(self.domain.points(x)) for x in own]
-        gathered = module.all_gather(torch.stack(own))  # (processes, draws each, samples, *shape)
-        assert isinstance(gathered, Tensor)
-        order = [(k % trainer.world_size, i // trainer.world_size) for i, k in enumerate(draws)]
-        return [self._repaired(self.domain.points(gathered[process, place].cpu())) for process, place in order]
-
     def _repaired(self, points: FloatArray) -> FloatArray:
         """A draw as it is where enough of it may be evaluated; else with overlapping atoms moved apart."""
         refused = np.array([bool(reason) for reason in self.domain.refusals(points)], dtype=bool)
@@ -249,36 +235,49 @@ class Iterations(pl.Callback):
         repaired[refused] = self.domain.repaired(points[refused])
         return repaired
 
-    def _sample(self, module: ScoreMatching, iteration: int, draw: int) -> Tensor:
-        """One draw of samples; it depends on the seed, the iteration and its own number alone."""
+    def _drawn(self, trainer: pl.Trainer, module: ScoreMatching, iteration: int, draw: int) -> FloatArray:
+        """One draw as points of the space."""
+        return self._repaired(self.domain.points(self._sample(trainer, module, iteration, draw)))
+
+    def _sample(self, trainer: pl.Trainer, module: ScoreMatching, iteration: int, draw: int) -> Tensor:
+        """One draw of samples, the same in every process, of which each makes its share.
+
+        It depends on the seed, the iteration and its own number alone, not on how many processes there are.
+        """
         entropy = np.random.SeedSequence([self.evaluator.seed, iteration, draw])
         generator = torch.Generator().manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> 1))
         settings, manifold = self.settings, self.domain.manifold
         if not len(self.buffer) and settings.start is None:
-            return manifold.sample_uniform(settings.draw, generator, device=module.device)
+            return manifold.sample_uniform(settings.draw, generator)
         with module.sampling() as network:
             how = Guidance() if settings.guidance is True else settings.guidance or None
-            draw_some = partial(
-                sampled,
-                network,
-                settings.sampler,
-                manifold,
-                generator=generator,
-                guidance=how,
-                device=module.device,
-            )
+
+            def drawn(count: int, origin: Tensor | None = None, begin: float = 1.0) -> Tensor:
+                share = Share(count, trainer.global_rank, trainer.world_size)
+                x = sampled(
+                    network,
+                    settings.sampler,
+                    manifold,
+                    count,
+                    generator,
+                    guidance=how,
+                    origin=origin,
+                    begin=begin,
+                    rows=share.rows,
+                    device=module.device,
+                )
+                if settings.relaxation is not None:
+                    x = settings.relaxation.relax(x, forces_of(network, settings.sampler), manifold)
+                return share.whole(x, module).cpu()
+
             again = settings.renoising
             count = round(again.share * settings.draw) if again is not None and len(self.buffer) else 0
-            parts = [draw_some(settings.draw - count)] if count < settings.draw else []
+            parts = [drawn(settings.draw - count)] if count < settings.draw else []
             if count and again is not None:
                 origin = self.buffer.positions[self.buffer.draw(count, generator)]
-                parts.append(draw_some(count, origin=origin, begin=again.time))
-            x = torch.cat(parts)
-            if count:
-                x = x[ahead(torch.randperm(settings.draw, generator=generator), x.device)]
-            if settings.relaxation is None:
-                return x
-            return settings.relaxation.relax(x, forces_of(network, settings.sampler), manifold)
+                parts.append(drawn(count, origin, again.time))
+            order = torch.randperm(settings.draw, generator=generator) if count else torch.arange(settings.draw)
+        return torch.cat(parts)[order]
 
     def _wanted(self, trainer: pl.Trainer) -> int:
         wanted = min(self.settings.samples, self.evaluator.remaining) if trainer.is_global_zero else 0

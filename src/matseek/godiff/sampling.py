@@ -39,6 +39,7 @@ def sampled(
     guidance: Guidance | None = None,
     origin: Tensor | None = None,
     begin: float = 1.0,
+    rows: Tensor | None = None,
     device: torch.device | str = "cpu",
 ) -> Tensor:
     """Samples by reverse diffusion, not relaxed, shape ``(count, *shape)``.
@@ -52,6 +53,7 @@ def sampled(
         guidance: Force guidance; None for the score alone.
         origin: Points to put under noise and to sample anew from; None begins uniformly.
         begin: Time to whose noise they are taken.
+        rows: Numbers of the samples that are computed here; None for all.
         device: Device of the points.
     """
     return sampler.sample(
@@ -61,6 +63,7 @@ def sampled(
         generator,
         origin=origin,
         begin=begin,
+        rows=rows,
         corrector=None if guidance is None else guidance.by(forces_of(network, sampler)),
         captured=network.same_shapes(torch.device(device)),
         device=device,

@@ -59,7 +59,7 @@ class GODiffSearcher(Searcher):
         steps: Training steps of an iteration.
         batch_size: Rows of a step, over all processes.
         buffer: Rows of the replay buffer.
-        draw: Samples drawn at once; processes share these draws, so that their number does not change any sample.
+        draw: Samples drawn at once; processes share them out, and their number does not change any sample.
         attempts: How many samples may be drawn for each that is evaluated; the others overlap or leave the space.
         learning_rate: AdamW's.
         force_weight: How much the forces' loss counts against the score's; 0 trains the score alone. None: 1 where

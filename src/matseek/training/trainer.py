@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -16,8 +17,9 @@ import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.fabric.utilities.warnings import PossibleUserWarning
+from lightning.pytorch.strategies import DDPStrategy
 
-from matseek.checks import check, one_of, whole
+from matseek.checks import check, one_of, real, whole
 from matseek.errors import ConfigurationError, TrainingError
 from matseek.files import write_bytes
 from matseek.training.ranks import ALONE, Place, launching, place_of, require_script
@@ -36,6 +38,8 @@ class TrainerSettings:
         devices: Devices per machine, or ``auto`` for all.
         nodes: Machines; the processes on several are started by srun or torchrun.
         strategy: ``auto``, or ``ddp``, which several devices have anyway.
+        patience: Hours that a process waits for the others before it gives up: longer than the slowest batch of
+            evaluations, which the first process makes while the others wait.
         precision: ``32-true``, ``16-mixed`` (GPUs only) or ``bf16-mixed``.
 
     Raises:
@@ -47,11 +51,12 @@ class TrainerSettings:
     nodes: int = 1
     strategy: Strategy = "auto"
     precision: Precision = "32-true"
+    patience: float = 168.0
 
     def __post_init__(self) -> None:
         for name, known in (("accelerator", Accelerator), ("strategy", Strategy), ("precision", Precision)):
             check(self, "trainer.", **{name: one_of(get_args(known))})
-        check(self, "trainer.", nodes=whole(1, 100_000))
+        check(self, "trainer.", nodes=whole(1, 100_000), patience=real(above=0, high=10_000, unit="hours"))
         if not isinstance(self.devices, str) or self.devices != "auto":
             check(self, "trainer.", devices=whole(1, 100_000))
         if self.precision == "16-mixed" and self.accelerator == "cpu":
@@ -135,7 +140,7 @@ class TrainerSettings:
             devices=self.devices,
             num_nodes=self.nodes,
             # By itself, Lightning would fork in a notebook.
-            strategy="ddp" if self.processes > 1 else self.strategy,
+            strategy=DDPStrategy(timeout=timedelta(hours=self.patience)) if self.processes > 1 else self.strategy,
             precision=self.precision,
             plugins=[self.place.environment(self._devices), _WholeCheckpoints()],
             **(quiet | more),
