@@ -29,6 +29,7 @@ attack: install
 	$(BIN)/python -W ignore -m benchmarks.kernels
 	$(BIN)/python -W ignore -m benchmarks.killing
 	$(BIN)/python -W ignore -m benchmarks.killing --server
+	$(BIN)/python -W ignore -m benchmarks.killing_desk
 	$(BIN)/python -W ignore -m benchmarks.gp_scaling
 	$(BIN)/python -m benchmarks.fuzz
 	$(BIN)/python -W ignore -m benchmarks.attack_executors

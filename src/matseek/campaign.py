@@ -218,7 +218,7 @@ class Campaign(Record):
         if not self.ledger.count() and self.opening:
             evaluator.ask(partial(open_with, self.opening))
 
-    def ask(self, n: int | None = None, fixed: Mapping[str, object] | None = None) -> Batch:
+    def ask(self, n: int | None = None, fixed: Mapping[str, object] | None = None, told: Event | None = None) -> Batch:
         """Choose n points for the laboratory and write them down.
 
         Args:
@@ -226,6 +226,7 @@ class Campaign(Record):
                 points are left that may be tried, the batch has these, and an event says so.
             fixed: Values at which variables are held for this batch, by name: ``{"QAgNO3": 20.0, "Qtotal": 800}``, a
                 category's by the value's name. The models still learn from everything.
+            told: An event that is written down with the batch.
 
         Raises:
             ValueError: If the searcher cannot wait for a laboratory, or a value cannot be held.
@@ -243,11 +244,13 @@ class Campaign(Record):
         with self.ledger.locked():
             history = self.history() if fixed is None else self.history().holding(fixed)
             count = searcher.size(history) if n is None else n
-            told = () if fixed is None else (_held(fixed, history),)
+            events = () if fixed is None else (_held(fixed, history),)
+            if told is not None:
+                events = (*events, told)
 
             def choose(history: History) -> Proposal:
                 proposal = searcher.next_batch(count, history)
-                return replace(proposal, events=(*proposal.events, *told))
+                return replace(proposal, events=(*proposal.events, *events))
 
             asked = write_down(self.ledger, history, choose)
         return Batch.of(laboratory.space, asked)

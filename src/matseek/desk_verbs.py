@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matseek.campaign import Campaign
     from matseek.configuration import RunSettings
     from matseek.core.records import Evaluation
+    from matseek.evaluation.batch import Batch
     from matseek.results import Entry, Logbook
 
     Ranking = Callable[[Iterable[Evaluation]], list[Evaluation]]
@@ -68,31 +69,47 @@ def ask(
 ) -> None:
     """Write the next recipes to measure into a table."""
     with told_plainly(debug=debug) as telling:
-        from matseek.desk import held_values, require_writable, write_recipes
-
-        if output is not None:
-            require_writable(output)
         if again:
             if overrides or count is not None or fixed:
                 raise ValueError("--again writes recipes that were asked; leave out -n, --fix and settings")
-            require_campaign(run_dir)
+            _write_again(run_dir, output, replicates, telling, trust=trust)
+            return
+        from matseek.desk import hand_out, held_values, require_writable, unfinished
+
+        if output is not None and not (output.exists() and RunFolder(run_dir).ledger.is_file()):
+            require_writable(output)
         held = held_values(fixed) if fixed else None
         campaign = at_the_desk(run_dir, overrides or [], telling, trust=trust)
-        laboratory = campaign.laboratory
-        path = output or _free(RunFolder(run_dir), campaign.history().iteration - (1 if again else 0))
-        require_writable(path)
-        batch = campaign.waiting() if again else campaign.ask(count, fixed=held)
-        write_recipes(batch, laboratory, path, replicates)
-        out.print(frame_table(batch.to_frame(), f"{len(batch)} recipes to measure"))
+        laboratory, events = campaign.laboratory, len(campaign.ledger.events())
+        begun = unfinished(campaign)
+        path = output or (begun[1] if begun else _free(RunFolder(run_dir), campaign.history().iteration))
+        batch, known = hand_out(campaign, path, count, held, replicates)
+        if known:
+            out.print("this batch had been asked, and its table was not written")
+        _show_widenings(campaign, events)
+        _show_recipes(batch, path, run_dir)
         if overrides and laboratory.objective is None:
             out.print(
                 f"the campaign takes a {laboratory.quantity} for each recipe; where spectra are measured, begin it "
                 "with data=TARGET.csv",
                 soft_wrap=True,
             )
-        out.print(
-            f"written to {path}; fill in the results and give them to: matseek tell {run_dir} FILE", soft_wrap=True
-        )
+
+
+def _write_again(run_dir: Path, output: Path | None, replicates: int, telling: Telling, *, trust: bool) -> None:
+    """Write the recipes that wait for results into a table once more."""
+    from matseek.desk import write_recipes
+
+    logbook = _logbook(run_dir, telling, trust=trust)
+    batch = logbook.waiting()
+    path = output or _free(RunFolder(run_dir), logbook.ledger.iterations())
+    write_recipes(batch, logbook.laboratory, path, replicates)
+    _show_recipes(batch, path, run_dir)
+
+
+def _show_recipes(batch: Batch, path: Path, run_dir: Path) -> None:
+    out.print(frame_table(batch.to_frame(), f"{len(batch)} recipes to measure"))
+    out.print(f"written to {path}; fill in the results and give them to: matseek tell {run_dir} FILE", soft_wrap=True)
 
 
 @desk_app.command()
@@ -285,6 +302,14 @@ def _write(logbook: Logbook, entry: Entry, run_dir: Path, *, yes: bool) -> None:
     out.print(f"the page is brought up to date by: matseek report {run_dir}", highlight=False, soft_wrap=True)
 
 
+def _show_widenings(campaign: Campaign, since: int) -> None:
+    """Say which windows are wider than in the batch before: a recipe there must not surprise."""
+    from matseek.core.records import WINDOW_WIDENED
+
+    widened = [e.message for e in campaign.ledger.events()[since:] if e.kind == WINDOW_WIDENED]
+    show_sentences([], [f"{message}. problem.variables.NAME.hardware=null keeps a window" for message in widened])
+
+
 def _free(folder: RunFolder, number: int) -> Path:
     """A path for a batch's table that no file has taken: it may hold somebody's measurements."""
     path, copy = folder.batch(number), 1
@@ -297,6 +322,8 @@ def _free(folder: RunFolder, number: int) -> Path:
 def at_the_desk(run_dir: Path, overrides: Sequence[str], telling: Telling, *, trust: bool) -> Campaign:
     """The campaign of a folder; the first ask sets it up."""
     with out.status("loading torch and BoTorch"):
+        from omegaconf import OmegaConf
+
         from matseek.configuration import quoted, recorded_settings, run_settings
         from matseek.errors import ConfigurationError
         from matseek.evaluation.ledger import address_text
@@ -305,7 +332,9 @@ def at_the_desk(run_dir: Path, overrides: Sequence[str], telling: Telling, *, tr
         if overrides:
             settings = run_settings([*overrides, f"run_dir={quoted(run_dir)}"])
             own = address_text(RunFolder(run_dir).ledger)
-            if RunFolder(run_dir).config.is_file() and own not in map(address_text, settings.history):
+            config = RunFolder(run_dir).config
+            same = config.is_file() and config.read_text(encoding="utf-8") == OmegaConf.to_yaml(settings.config)
+            if config.is_file() and not same and own not in map(address_text, settings.history):
                 raise ConfigurationError(
                     f"{run_dir} holds a campaign already, so {list(overrides)} would change it; leave them out, name "
                     f"another folder, or add history={run_dir} to go on with another target: what is measured is then "

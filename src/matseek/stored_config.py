@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import yaml
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -134,6 +133,8 @@ def changed_settings(run_dir: Path, overrides: Sequence[str], *, trust: bool = F
         ConfigurationError: If an override is none, or names another setting.
         FileNotFoundError: If there is no such file.
     """
+    from hydra.core.override_parser.overrides_parser import OverridesParser  # builds a grammar
+
     folder = RunFolder(run_dir)
     config = stored(folder.config)
     before = _config_text(folder.config)

@@ -182,7 +182,7 @@ def test_recipes_and_spectra_of_two_sheets_are_earlier_data(tmp_path):
         spectra.to_excel(writer, sheet_name="spectra", index=False)
         pd.DataFrame({"w": WAVELENGTHS}).to_excel(writer, sheet_name="target", index=False)
     file, names = tmp_path / "data.xlsx", {"temperature": "T"}
-    assert "there is no column 'T (°C)'" in str(book.preview(file, new=True).refused[0])
+    assert "sheet 'input', row 1: the table names no conditions" in str(book.preview(file, new=True).refused[0])
     taking = book.preview(file, new=True, columns=names).require()
     assert "3 rows, 2 conditions, 1-2 replicates each, 0 failures, 2 never asked" in taking.summary
     np.testing.assert_array_equal(taking.taken[0].response, [spectrum(1), spectrum(2)])

@@ -1,5 +1,7 @@
 from .amending import Amendment as Amendment
 from .amending import amendment as amendment
+from .handing import hand_out as hand_out
+from .handing import unfinished as unfinished
 from .holding import column_map as column_map
 from .holding import held_values as held_values
 from .holding import told_values as told_values

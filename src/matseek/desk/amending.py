@@ -188,10 +188,17 @@ class _Comparison:
             if _window(known) != _window(variable):
                 told.append(f"{_window(variable)} instead of {_window(known).removeprefix(known.label).strip(': ')}")
                 names.append(name)
-        unknown = sorted(set(self.past) - (after.keys() - before.keys()))
+        unknown = sorted(set(self.past) - (after.keys() - before.keys()) - self._amended())
+        self.past = {name: value for name, value in self.past.items() if name not in before}
         if unknown:
             raise ConfigurationError(f"--past names {unknown}, which are no new variables; leave them out")
         return told, tuple(names)
+
+    def _amended(self) -> set[str]:
+        """Variables that an earlier amendment has added: the same command may be given again."""
+        befores = [e.data["problem_before"]["space"] for e in self.ledger.events() if e.kind == AMENDED]
+        known = [{v["name"] for v in space["variables"]} for space in befores]
+        return {name for name in self.old.space.names if any(name not in names for names in known)}
 
     def _constraints(self) -> list[str]:
         before, after = self.old.space.rules, self.new.space.rules

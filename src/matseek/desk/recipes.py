@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-import pandas as pd
 from openpyxl import Workbook
 from openpyxl.cell import Cell, MergedCell
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Protection, Side
@@ -17,6 +18,9 @@ from matseek.files import replacing
 from matseek.results.digits import decimals
 from matseek.tables import write_csv
 from matseek.tables.frames import shielded
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _KNOWN = (".xlsx", ".csv")
 _HEAD = PatternFill("solid", fgColor="DCE6F1")
@@ -38,9 +42,10 @@ def require_writable(path: Path) -> None:
     if path.exists():
         raise FileExistsError(f"{path} is there already and may hold measurements; name another file with --output")
     try:
-        with replacing(path) as draft:
-            draft.touch()
-        path.unlink()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Beside the file, which a process that is killed must not leave behind empty.
+        with TemporaryDirectory(prefix=".draft-", dir=path.parent) as folder:
+            (Path(folder) / path.name).touch()
     except OSError as error:
         raise OSError(f"{path} cannot be written ({error}); name another file with --output") from error
 

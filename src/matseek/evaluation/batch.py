@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from matseek.core.problem import Laboratory, Measurement
 from matseek.core.records import Evaluation
 from matseek.core.space import BoxSpace
 from matseek.errors import ResponseError, UnknownEvaluationError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -61,7 +63,7 @@ class Batch:
         Raises:
             ResponseError: If their number is not the number of conditions.
         """
-        if isinstance(responses, (Mapping, pd.DataFrame)):
+        if isinstance(responses, Mapping) or hasattr(responses, "columns"):
             raise ResponseError(
                 f"responses came as a {type(responses).__name__}; give an array or a list in the batch's "
                 "order, or give the whole table to tell()"

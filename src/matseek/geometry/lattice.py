@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import Bounds, LinearConstraint, milp
 
 from matseek.geometry.polytope import Polytope, dykstra
 
@@ -135,6 +134,8 @@ class Lattice:
 
     def _program(self, point: FloatArray, tighter: float) -> FloatArray | None:
         """Minimise the sum of ``t`` with ``|start + scale z - point| <= t``, z whole where there is a grid."""
+        from scipy.optimize import Bounds, LinearConstraint, milp
+
         A, b, C, e = self.polytope.A, self.polytope.b, self.polytope.C, self.polytope.e
         d, grid = len(point), self._on_grid
         scale, offset = np.where(grid, self.step, 1.0), np.where(grid, self.start, 0.0)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import null_space
-from scipy.optimize import linprog
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -46,7 +45,11 @@ class Polytope:
     def basis(self) -> FloatArray:
         """Orthonormal basis of the directions that keep the equalities, shape ``(d, k)``."""
         d = self.A.shape[1]
-        return np.asarray(null_space(self.C), dtype=np.float64) if len(self.C) else np.eye(d)
+        if not len(self.C):
+            return np.eye(d)
+        from scipy.linalg import null_space
+
+        return np.asarray(null_space(self.C), dtype=np.float64)
 
     @cached_property
     def chebyshev(self) -> tuple[FloatArray, float] | None:
@@ -58,7 +61,7 @@ class Polytope:
         reach = np.linalg.norm(self.A @ self.basis, axis=1)
         # Where equalities leave a single point, every ball is as good.
         widest = None if self.basis.shape[1] else 0.0
-        result = linprog(
+        result = _linprog(
             c=np.append(np.zeros(d), -1.0),
             A_ub=np.column_stack([self.A, reach]),
             b_ub=self.b,
@@ -85,7 +88,7 @@ class Polytope:
         ends = np.empty((2, d))
         for j in range(d):
             for side, sign in enumerate((1.0, -1.0)):
-                result = linprog(
+                result = _linprog(
                     c=sign * np.eye(d)[j],
                     A_ub=self.A,
                     b_ub=self.b,
@@ -109,7 +112,7 @@ class Polytope:
         d = self.A.shape[1]
         found = []
         for direction in rng.standard_normal((directions, d)):
-            result = linprog(
+            result = _linprog(
                 c=-direction,
                 A_ub=self.A,
                 b_ub=self.b,
@@ -314,3 +317,10 @@ def _walk(
             backward = np.where(speed < 0, reach, -np.inf).max(axis=1)
             chains = chains + (backward + rng.random(len(chains)) * (forward - backward))[:, None] * directions
     return chains
+
+
+def _linprog(*arguments: Any, **settings: Any) -> Any:  # noqa: ANN401 -- SciPy's own
+    """SciPy's, imported when it is first used: that takes a quarter of a second, which many commands do without."""
+    from scipy.optimize import linprog
+
+    return linprog(*arguments, **settings)

@@ -13,7 +13,7 @@ from matseek.core.risk import Risk
 from matseek.problems.recipe import RecipeProblem
 from matseek.problems.spectra import SpectralMatch
 from matseek.spaces import Box, Category, LinearConstraint, Pool, Variable
-from matseek.tables import read_csv
+from matseek.tables import read_spectrum
 
 
 def laboratory(
@@ -155,10 +155,7 @@ def _target(file: Path) -> SpectralMatch:
     if not file.is_file():
         raise FileNotFoundError(f"target={str(file)!r} is not a file; give a CSV with wavelength and absorbance")
     try:
-        frame = read_csv(file)
+        wavelengths, absorbances = read_spectrum(file)
     except ValueError as error:
-        raise ValueError(f"target: {error}") from error
-    missing = [c for c in ("wavelength", "absorbance") if c not in frame.columns]
-    if missing:
-        raise ValueError(f"target={str(file)!r} lacks the columns {missing}; it has {list(frame.columns)}")
-    return SpectralMatch(frame["wavelength"].to_numpy(), frame["absorbance"].to_numpy())
+        raise ValueError(f"target={str(file)!r}: {error}") from error
+    return SpectralMatch(wavelengths, absorbances)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from matseek.core.objective import Objective
 from matseek.errors import ResponseError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -60,11 +61,15 @@ class SpectralObjective(Objective):
         Raises:
             ResponseError: If the last dimension is not the number of wavelengths.
         """
-        if isinstance(spectra, Tensor):
+        import torch  # takes seconds, and a problem is set up without
+
+        if isinstance(spectra, torch.Tensor):
             return self._loss(spectra)
         return self._loss(torch.tensor(np.asarray(spectra, dtype=np.float64))).numpy()
 
     def _loss(self, spectra: Tensor) -> Tensor:
+        import torch
+
         if spectra.ndim == 0 or spectra.shape[-1] != self.response_size:
             raise ResponseError(
                 f"spectra have {spectra.shape[-1] if spectra.ndim else 0} absorbances each, but the target has "

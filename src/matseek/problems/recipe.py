@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from matseek.checks import check, flag, function, label, of, optional, real, several, takes, text
 from matseek.core.goals import FurtherObjective, Goals, OutcomeConstraint
@@ -273,7 +273,8 @@ def _objective(name: str, value: Any) -> Any:  # noqa: ANN401 -- the objective i
 
 def _on_the_host(answer: Any) -> Any:  # noqa: ANN401 -- whatever the oracle gives
     """Tensors as arrays, also those in lists: on a GPU, with gradients or in bfloat16 they refuse to become arrays."""
-    if isinstance(answer, torch.Tensor):
+    torch = sys.modules.get("torch")  # whoever gives a tensor has imported it
+    if torch is not None and isinstance(answer, torch.Tensor):
         answer = answer.detach().cpu()
         return (answer.float() if answer.dtype == torch.bfloat16 else answer).numpy()
     return [_on_the_host(part) for part in answer] if isinstance(answer, (list, tuple)) else answer

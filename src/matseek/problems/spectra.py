@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from matseek.checks import numbers
 from matseek.core.wavelengths import require_wavelengths
 from matseek.problems.objective import SpectralObjective, spread_out
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -41,6 +43,8 @@ def amplitude_gate(peak: Tensor) -> Tensor:
     Returns:
         Gates in [0, 1], same shape.
     """
+    import torch
+
     rising = (peak / GATE_LOW).clamp(0.0, 1.0)
     return torch.where(peak > GATE_HIGH, torch.zeros_like(rising), rising)
 
@@ -56,6 +60,8 @@ def min_max(spectra: Tensor) -> Tensor:
     Returns:
         Scaled spectra, same shape.
     """
+    import torch
+
     low = spectra.amin(dim=-1, keepdim=True)
     extent = spectra.amax(dim=-1, keepdim=True) - low
     shaped = extent > torch.finfo(spectra.dtype).tiny ** 0.5
@@ -131,6 +137,8 @@ class SpectralMatch(SpectralObjective):
         return self.target.tobytes()
 
     def _finite_loss(self, spectra: Tensor) -> Tensor:
+        import torch
+
         target = min_max(torch.tensor(self.target)).to(spectra)
         scaled = min_max(spectra)
         # A flat spectrum is all zeros here; a floor under the squared norm makes its cosine 0 and its gradient finite.

@@ -6,10 +6,10 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from matseek.core.problem import Laboratory, Measurement
 from matseek.core.records import OWN, TOLD_NEW, Evaluation, Event
@@ -22,6 +22,9 @@ from matseek.results.entry import Entry
 from matseek.results.findings import Finding
 from matseek.results.reading import read_results
 from matseek.results.taking import Taking
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 logger = logging.getLogger(__name__)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from matseek.core.problem import Laboratory
 from matseek.core.records import Evaluation
@@ -16,6 +15,9 @@ from matseek.results.paired import joined, renamed
 from matseek.results.taking import Taking
 from matseek.tables import Grid, TableError, read_grids
 from matseek.tables.opening import SUFFIXES
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _MOST_FILES = 10_000
 
@@ -60,7 +62,7 @@ def read_results(
         None if objective is None else objective.wavelengths,
         resampling,
     )
-    if isinstance(results, pd.DataFrame):
+    if not isinstance(results, Path):
         source, sheets = "the table", [_read(Grid.of_frame(results), asking, None, columns)]
     elif results.is_dir():
         files = _files(results)

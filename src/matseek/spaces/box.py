@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from matseek.checks import of, refused, several, shown, whole
-from matseek.core.space import BoxSpace, BoxView, Space, column_of
+from matseek.core.space import BoxSpace, BoxView, column_of
+from matseek.core.space import Space as Space
 from matseek.errors import InfeasibleSpaceError
 from matseek.geometry.lattice import Lattice
 from matseek.geometry.polytope import Polytope
@@ -85,6 +86,9 @@ class Box(BoxSpace):
 
     def _require_interior(self) -> None:
         hull = self.unit_polytope
+        centre = np.full(self.dim, 0.5)
+        if not len(hull.C) and (hull.A @ centre < hull.b - _TOLERANCE).all() and not self._lattice.step.any():
+            return  # found without a linear program
         wide = hull.chebyshev is not None and (hull.chebyshev[1] > _TOLERANCE or not hull.basis.shape[1])
         if hull.chebyshev is not None and wide and hull.contains(hull.chebyshev[0][None], _TOLERANCE).all():
             if self.constraints and self._lattice.step.any() and self._lattice.empty(hull.chebyshev[0]):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial.distance import cdist
 
 from matseek.geometry.polytope import Polytope
 
@@ -104,6 +103,8 @@ def _swap_until_feasible(polytope: Polytope, design: FloatArray, rng: np.random.
 
 def _replace(design: FloatArray, bad: npt.NDArray[np.bool_], pool: FloatArray) -> FloatArray:
     """Put feasible samples in place of the points marked bad, each where strata are empty and neighbours far."""
+    from scipy.spatial.distance import cdist
+
     n, d = design.shape
     strata = np.minimum((np.argsort(np.argsort(pool, axis=0), axis=0) * n) // len(pool), n - 1)
     edges = np.sort(pool, axis=0)

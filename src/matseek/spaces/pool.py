@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
-from scipy.spatial import cKDTree
 
 from matseek import checks
 from matseek.core.space import as_numbers
@@ -18,6 +16,10 @@ from matseek.errors import InfeasibleSpaceError
 from matseek.spaces.box import Box
 from matseek.spaces.variables import Category, Setting, Variable, described
 from matseek.tables import read_csv
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from scipy.spatial import cKDTree
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -74,6 +76,8 @@ class Pool(Box):
         Raises:
             ValueError: If a cell is empty.
         """
+        import pandas as pd
+
         units = dict(units or {})
         variables: list[Setting] = []
         columns = []
@@ -129,6 +133,8 @@ class Pool(Box):
 
     @cached_property
     def _tree(self) -> cKDTree:
+        from scipy.spatial import cKDTree
+
         return cKDTree(self._places(self.candidates))
 
     @property

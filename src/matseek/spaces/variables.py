@@ -11,14 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from matseek.checks import check, flag, label, numbers, of, optional, real, refused, several, shown, text
 from matseek.core.space import as_numbers
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -431,6 +433,8 @@ class Variable:
 
     def cells(self, values: FloatArray) -> pd.Series:
         """Numbers."""
+        import pandas as pd
+
         return pd.Series(values, dtype=np.float64)
 
     def of_cells(self, cells: pd.Series) -> FloatArray:
@@ -641,6 +645,8 @@ class Category:
 
     def cells(self, values: FloatArray) -> pd.Series:
         """Names."""
+        import pandas as pd
+
         return pd.Series([self.values[int(k)] for k in self.nearest(values)], dtype=object)
 
     def of_cells(self, cells: pd.Series) -> FloatArray:

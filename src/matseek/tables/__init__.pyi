@@ -9,3 +9,4 @@ from .grid import TableError as TableError
 from .grid import Unusable as Unusable
 from .numerals import Numerals as Numerals
 from .opening import read_grids as read_grids
+from .spectrum import read_spectrum as read_spectrum

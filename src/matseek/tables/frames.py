@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from matseek.files import write_text
 from matseek.tables.bounds import require_bytes, require_cells
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _RUN = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What a cell begins with that spreadsheet programs take for a formula or for the next cell."""
@@ -34,6 +36,8 @@ def read_csv(path: Path) -> pd.DataFrame:
     Raises:
         ValueError: If it is no CSV, or larger than any laboratory's.
     """
+    import pandas as pd
+
     require_bytes(path, path.stat().st_size)
     widest = rows = 0
     try:
@@ -66,6 +70,7 @@ def _unshielded(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _changed(frame: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
     """A table with its texts changed, those of the head among them."""
+    import pandas as pd
 
     def each(cell: object) -> object:
         return change(cell) if isinstance(cell, str) else cell

@@ -1,0 +1,17 @@
+from .adlayer import Adlayer as Adlayer
+from .box import Box as Box
+from .box import CoordinateBox as CoordinateBox
+from .box import Space as Space
+from .chart import AtomChart as AtomChart
+from .cluster import Cluster as Cluster
+from .molecules import MolecularAdlayer as MolecularAdlayer
+from .pool import Pool as Pool
+from .regions import Cuboid as Cuboid
+from .regions import HeightField as HeightField
+from .regions import Layer as Layer
+from .regions import Periodic as Periodic
+from .regions import Region as Region
+from .regions import Sphere as Sphere
+from .variables import Category as Category
+from .variables import LinearConstraint as LinearConstraint
+from .variables import Variable as Variable
