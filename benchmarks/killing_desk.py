@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.killing import PATIENCE, begin, command, ended
+from benchmarks.killing import PATIENCE, begin, command, ended, with_row
 from benchmarks.results_io import write
 from matseek.configuration import run_settings
 from matseek.evaluation import LedgerReader
@@ -70,7 +70,14 @@ def attack(verb: str, kills: int, base: Path, rng: np.random.Generator) -> dict[
     if ended(begin(work, base), PATIENCE) != 0:
         raise SystemExit(f"{verb} failed: {base / 'log.txt'}")
     seconds, whole = time.monotonic() - began, state(lab)
-    tally = {"verb": verb, "kills": 0, "half_done": 0, "refused_again": 0, "not_as_uninterrupted": 0, "too_late": 0}
+    tally: dict[str, Any] = {
+        "kind": verb,
+        "kills": 0,
+        "half_done": 0,
+        "refused_again": 0,
+        "not_as_uninterrupted": 0,
+        "too_late": 0,
+    }
     while tally["kills"] < kills:
         shutil.rmtree(lab)
         shutil.copytree(pristine, lab)
@@ -98,17 +105,16 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    rows = []
     for verb in arguments.verbs:
         with tempfile.TemporaryDirectory(prefix="matseek-desk-") as folder:
             rng = np.random.default_rng([arguments.seed, list(VERBS).index(verb)])
-            rows.append(attack(verb, arguments.kills, Path(folder), rng))
-    report = {
-        "command": ".venv/bin/python -W ignore -m benchmarks.killing_desk",
-        "goal": "0 half done, 0 refused when given again, the end as without kills, in every verb",
-        "rows": rows,
-    }
-    print(write("killing_desk", report))
+            row = attack(verb, arguments.kills, Path(folder), rng)
+        report = {
+            "command": ".venv/bin/python -W ignore -m benchmarks.killing_desk",
+            "goal": "0 half done, 0 refused when given again, in every verb",
+            "rows": with_row("killing_desk", row),
+        }
+        print(write("killing_desk", report))
 
 
 if __name__ == "__main__":
