@@ -242,7 +242,7 @@ def stored(path: Path) -> DictConfig:
             raise ConfigurationError(f"{path} holds no settings by name; name the folder of a campaign")
         return cast("DictConfig", OmegaConf.create(with_current_names(OmegaConf.to_container(OmegaConf.create(text)))))
     except (yaml.YAMLError, RecursionError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} cannot be read as YAML: {masked(str(error))}") from error
+        raise ConfigurationError(f"{path} cannot be read as YAML: {masked(str(error))}{_yaml_hint(error)}") from error
     except OmegaConfBaseException as error:
         raise ConfigurationError(f"{path} holds what is no setting: {masked(str(error))}") from error
 
@@ -276,6 +276,13 @@ def written(group: str) -> set[str]:
     """Names of the configs of a group that are files, of matseek and of installed packages."""
     folders = [config_dir(), *(Path(str(files(point.value))) for point in offered(CONFIGS).values())]
     return {path.stem for folder in folders for path in (folder / group).glob("*.yaml")}
+
+
+def _yaml_hint(error: Exception) -> str:
+    """What a message of YAML's parser means, where people cannot know."""
+    if "'\\t'" in str(error):
+        return ". YAML takes no tabs: replace the tab before the text by blanks, as many as the lines beside it have"
+    return ""
 
 
 def made(config: DictConfig, group: str, kind: type) -> Any:  # noqa: ANN401 -- whatever the config names
@@ -315,7 +322,9 @@ def explained() -> Iterator[None]:
     """Tell Hydra's refusals as ours, with the settings that there are."""
     try:
         yield
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
         known = sorted(str(key) for key in OmegaConf.load(config_dir() / "run.yaml") if key != "defaults")
         groups = sorted(p.name for p in config_dir().iterdir() if p.is_dir())
-        raise ConfigurationError(f"{masked(str(error))}\nsettings are {known}, groups are {groups}") from error
+        raise ConfigurationError(
+            f"{masked(str(error))}{_yaml_hint(error)}\nsettings are {known}, groups are {groups}"
+        ) from error

@@ -6,7 +6,7 @@ import pytest
 
 from matseek.configuration import recorded_settings
 from matseek.desk import amendment, open_logbook
-from matseek.errors import ConfigurationError
+from matseek.errors import ConfigurationError, LedgerMismatchError
 from matseek.files import write_text
 from matseek.runs import open_campaign
 from tests.desk.lab import made
@@ -106,6 +106,23 @@ def test_what_one_ledger_cannot_hold_is_refused(lab, overrides, message):
     with pytest.raises(ConfigurationError, match=message):
         amendment(lab, overrides)
     assert (lab / "config.yaml").read_text() == text
+
+
+def test_another_definition_is_refused_with_what_differs_alone(lab):
+    text = (lab / "config.yaml").read_text()
+    write_text(lab / "config.yaml", text.replace("high: 1000", "high: 900"))
+    with pytest.raises(
+        LedgerMismatchError, match=r"differ in space\.variables\.Qtot\.high: 1000\.0 there, 900"
+    ) as told:
+        open_campaign(recorded_settings(lab))
+    assert "Qseed" not in str(told.value)
+
+
+def test_a_tab_in_a_config_is_explained(lab):
+    text = (lab / "config.yaml").read_text()
+    write_text(lab / "config.yaml", text.replace("\n  name:", "\n\tname:", 1))
+    with pytest.raises(ConfigurationError, match="YAML takes no tabs"):
+        open_logbook(lab)
 
 
 def band(peak):

@@ -105,9 +105,9 @@ def test_a_constraint_that_nothing_satisfies_is_named():
         Box(variables, [LinearConstraint({"x": 1, "y": 1}, lower=3)])
     with pytest.raises(InfeasibleSpaceError, match="or only a point or a face"):
         Box(variables, [LinearConstraint({"x": 1, "y": 1}, upper=0)])
-    with pytest.raises(InfeasibleSpaceError, match="leave no room together"):
+    with pytest.raises(InfeasibleSpaceError, match="contradict each other|leave no room together"):
         Box(variables, [LinearConstraint({"x": 1, "y": 1}, lower=s, upper=s) for s in (1.5, 1.5 + 5e-8)])
-    with pytest.raises(InfeasibleSpaceError, match="leave no room together"):
+    with pytest.raises(InfeasibleSpaceError, match="contradict each other|leave no room together"):
         Box(variables, [LinearConstraint({"x": 1}, upper=0.4), LinearConstraint({"x": 1, "y": 0.0}, lower=0.6)])
 
 
@@ -126,3 +126,14 @@ def test_widening_stops_at_the_hardware():
     assert box.widen("x", low=-9).lower[0] == 0
     assert box.widen("x", high=3).upper[0] == 4, "a window never narrows"
     assert box.widen("y", high=3).upper[1] == 1, "without hardware limits the window is fixed"
+
+
+def test_constraints_that_contradict_each_other_are_named():
+    variables = [Variable(name, 0, 10) for name in "abc"]
+    rules = [
+        LinearConstraint({"c": 1}, upper=9),
+        LinearConstraint({"a": 1, "b": 1}, upper=3),
+        LinearConstraint({"a": 1, "b": 1}, lower=5),
+    ]
+    with pytest.raises(InfeasibleSpaceError, match=r"'a \+ b <= 3' and '.*a \+ b.*' contradict each other"):
+        Box(variables, rules)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -106,6 +106,12 @@ class Box(BoxSpace):
                     f"constraint '{constraint}' leaves no room: within the bounds its left side runs from {least:.15g} "
                     f"to {most:.15g}; relax the constraint or the bounds"
                 )
+        for one, other in combinations(self.constraints, 2):
+            if self._under((one, other)).chebyshev is None:
+                raise InfeasibleSpaceError(
+                    f"the constraints '{one}' and '{other}' contradict each other within the bounds "
+                    f"{self._bounds_text()}; relax one of them"
+                )
         raise InfeasibleSpaceError(
             f"the constraints {[str(c) for c in self.constraints]} leave no room together with the bounds "
             f"{self._bounds_text()}, or only a point or a face; relax one of them, write a face as an equality "
@@ -152,10 +158,14 @@ class Box(BoxSpace):
     @cached_property
     def unit_polytope(self) -> Polytope:
         """The feasible set in coordinates that run from 0 to 1 over each window, steps left out of account."""
+        return self._under(self.constraints)
+
+    def _under(self, constraints: Sequence[LinearConstraint]) -> Polytope:
+        """The part of the windows that meets some constraints, in unit coordinates."""
         d, extent, width = self.dim, self.extent, self.upper - self.lower
         A, b = [np.eye(d), -np.eye(d)], [np.ones(d), np.zeros(d)]
         C, e = [np.eye(d)[width == 0]], [np.zeros(int((width == 0).sum()))]
-        for constraint in self.constraints:
+        for constraint in constraints:
             a = self._row(constraint)
             scale = np.linalg.norm(a * width) or np.linalg.norm(a * extent)
             row, offset = a * extent / scale, float(a @ self.lower)

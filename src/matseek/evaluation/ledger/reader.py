@@ -17,6 +17,7 @@ from sqlalchemy.engine import URL
 from matseek.core.records import Evaluation, Event, Status
 from matseek.errors import LedgerMismatchError, UnknownEvaluationError
 from matseek.evaluation.ledger.address import Address
+from matseek.evaluation.ledger.differences import in_words
 from matseek.evaluation.ledger.origins import Identity, Origin, earlier_response, read_origins
 from matseek.evaluation.ledger.schema import require_readable, version_of
 from matseek.evaluation.ledger.seen import Seen
@@ -33,9 +34,6 @@ from matseek.evaluation.ledger.tables import (
 )
 from matseek.evaluation.ledger.values import clean, to_strict, unpack
 from matseek.identity import FINGERPRINT, differing
-
-_LONGEST = 300
-"""Characters of a value in a message; a template has thousands."""
 
 _CODE_DIFFERS = (
     ". Its code, a value that it reads, or a file that it is given, has changed since; where that changes no measured "
@@ -235,7 +233,7 @@ def require_same(ledger: str, known: Identity, problem: dict[str, Any], searcher
     if keys:
         name = there.get("oracle", there.get("calculator"))
         remedy = _CODE_DIFFERS.format(name=name) if FINGERPRINT in keys else ""
-        differences = "; ".join(f"{k}: {_short(there.get(k))} there, {_short(problem.get(k))} here" for k in keys)
+        differences = "; ".join(in_words(k, there.get(k), problem.get(k)) for k in keys)
         raise LedgerMismatchError(
             f"the ledger {ledger} belongs to another problem: it holds {there.get('name')!r}, this is "
             f"{problem.get('name')!r}. Name another ledger, or restore the problem. "
@@ -246,9 +244,3 @@ def require_same(ledger: str, known: Identity, problem: dict[str, Any], searcher
             f"the ledger {ledger} holds the campaign searcher={known.searcher!r} seed={known.seed}, this is "
             f"searcher={searcher!r} seed={seed}; a ledger holds one campaign: name another ledger"
         )
-
-
-def _short(value: object) -> str:
-    """A value as text that a message can hold."""
-    text = repr(value)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
