@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DATA ?= $(or $(MATSEEK_DATA),../shared/data)
 
-.PHONY: install demo test attack mutants lint format notebooks benchmark-tables clean
+.PHONY: install demo test attack mutants lint format notebooks benchmark-tables docs clean
 
 install: $(STAMP)
 
@@ -15,7 +15,7 @@ $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[postgres,parquet,dask,mace,chgnet,soap,desk]" --group test --group lint --group benchmark --group notebooks
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[postgres,parquet,dask,mace,chgnet,soap,desk]" --group test --group lint --group benchmark --group notebooks --group docs
 	touch $@
 
 demo: install
@@ -52,9 +52,13 @@ format: install
 notebooks: install
 	$(BIN)/python -m scripts.notebooks notebooks/*.ipynb
 
-# Writes the tables of README.md and docs/reliability.md from benchmarks/results/*.json.
+# Writes the tables of docs/ from benchmarks/results/*.json.
 benchmark-tables: install
 	$(BIN)/python -m benchmarks.tables
 
+# The site, in docs/_build/html. A warning is an error.
+docs: install
+	$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --jobs auto docs docs/_build/html
+
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build docs/_build

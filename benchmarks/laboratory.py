@@ -103,7 +103,7 @@ def speed(laboratory: SilverLaboratory, points: FloatArray) -> float:
 
 
 def table(result: dict[str, Any]) -> list[list[str]]:
-    """Rows of README's table: quantity, simulator, measured."""
+    """Rows of the table: quantity, simulator, measured."""
     forest, ratio = result["forest_importance"], result["mean_loss_by_silver_over_seeds"]
     rank = f"{result['spearman']:.2f} (cross-validated {result['spearman_cross_validated']:.2f})"
     return [

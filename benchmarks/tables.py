@@ -1,4 +1,4 @@
-"""Writes the tables between the markers of README.md and of pages of docs from benchmarks/results/*.json.
+"""Writes the tables between the markers of pages of docs from benchmarks/results/*.json.
 
 make benchmark-tables
 """
@@ -17,8 +17,7 @@ from benchmarks.results_io import RESULTS, ROOT
 from matseek.insight.paired import median_interval
 
 PAGES = [
-    ROOT / "README.md",
-    *(ROOT / "docs" / f"{name}.md" for name in ("reliability", "structures", "experiments", "potentials")),
+    ROOT / "docs" / f"{name}.md" for name in ("benchmarks", "reliability", "structures", "experiments", "potentials")
 ]
 
 

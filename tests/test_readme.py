@@ -1,53 +1,79 @@
-"""README's code runs, as one script, in the order in which it stands."""
+"""The code of README and of the how-to pages runs, page by page, as it stands; what they name exists."""
 
 import re
 import shlex
 import subprocess
 import sys
 
+import pytest
+
 from matseek.configuration import config_dir, run_settings
 from tests.conftest import ROOT
 
-TEXT = (ROOT / "README.md").read_text()
+README = ROOT / "README.md"
+PAGES = [README, ROOT / "docs" / "index.md", *sorted((ROOT / "docs" / "howto").glob("*.md"))]
 
 
-def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+def blocks(page, language):
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
 
 
-def test_the_python_examples_run(tmp_path):
-    code = "\n".join(blocks("python"))
+def run(page, folder):
+    """All Python of a page, as one script in a process of its own."""
     result = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-W", "ignore", "-c", "\n".join(blocks(page, "python"))],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert result.returncode == 0, result.stderr
-    assert re.match(r"loss 0\.\d+ at \{'QAgNO3 \(%\)'", result.stdout)
+    return result.stdout
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES[2:] if blocks(p, "python")], ids=lambda page: page.stem)
+def test_the_python_of_a_page_runs(page, tmp_path):
+    run(page, tmp_path)
+
+
+def test_what_readme_promises_is_written(tmp_path):
+    said = run(README, tmp_path)
+    assert re.match(r"loss 0\.\d+ at \{'QAgNO3 \(%\)'", said)
+    assert re.search(r"^\d+\.\d{3} eV$", said, re.MULTILINE)
     assert (tmp_path / "silver.db").is_file()
     assert (tmp_path / "runs/readme/report.html").is_file()
-    assert (tmp_path / "to_measure.csv").read_text().startswith("evaluation,QAgNO3 (%),Qpva (%)")
 
 
-def test_the_commands_compose(droplets_csv):
+def test_the_front_page_has_the_recipe_of_readme():
+    recipe, shown = blocks(README, "python")[0], blocks(ROOT / "docs" / "index.md", "python")[0]
+    assert recipe.splitlines()[:10] == shown.splitlines()[:10]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_commands_compose(page, droplets_csv):
     lines = [
-        shlex.split(line, comments=True) for block in blocks("sh") for line in block.replace("\\\n", " ").splitlines()
+        shlex.split(line, comments=True)
+        for block in blocks(page, "sh")
+        for line in block.replace("\\\n", " ").splitlines()
     ]
-    runs = [line[2:] for line in lines if line[:2] == ["matseek", "run"]]
-    assert len(runs) >= 3
-    for overrides in runs:
-        overrides = [o.replace("agnp_droplets.csv", str(droplets_csv)) for o in overrides]
-        settings = run_settings(overrides)
+    for _, _, *overrides in (line for line in lines if line[:2] == ["matseek", "run"]):
+        settings = run_settings([o.replace("agnp_droplets.csv", str(droplets_csv)) for o in overrides])
         settings.searcher.check(settings.budget)
 
 
-def test_every_linked_file_exists():
-    links = re.findall(r"\]\((?!http)([^)#]+)\)", TEXT)
-    assert links
-    for link in links:
-        assert (ROOT / link).exists(), link
+@pytest.mark.parametrize("page", [*PAGES, *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.stem)
+def test_every_linked_file_exists(page):
+    for link in re.findall(r"\]\((?!http|#)([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / link).exists(), link
+
+
+def test_readme_is_one_screen_of_a_file():
+    assert len(README.read_text().splitlines()) <= 150
 
 
 def test_every_choice_that_is_named_exists():
+    text = (ROOT / "docs" / "howto" / "command_line.md").read_text()
     for group in ("problem", "searcher", "evaluator"):
-        (row,) = re.findall(rf"^\| `{group}` \| (.*) \|$", TEXT, re.MULTILINE)
+        (row,) = re.findall(rf"^\| `{group}` \| (.*) \|$", text, re.MULTILINE)
         names = set(re.findall(r"`(\w+)`", row))
         assert names == {p.stem for p in (config_dir() / group).glob("*.yaml")}

@@ -103,7 +103,7 @@ def compare(
 
 @app.command()
 def demo(debug: Debug = False) -> None:
-    """Run the README's main job, then say where to look."""
+    """Run a campaign in the embedded silver laboratory, then say where to look."""
     with told_plainly(debug=debug) as telling:
         _run(["experiment=demo"], telling)
 

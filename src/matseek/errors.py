@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class MatseekError(Exception):
-    """Base of all errors of this package that are not plain ``ValueError``s about an argument."""
+    """Base of all errors of this package that are no plain ``ValueError`` about an argument."""
 
 
 class InfeasibleSpaceError(MatseekError, ValueError):

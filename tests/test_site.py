@@ -1,0 +1,36 @@
+"""The site builds without a warning, so that no link within it is dead. `make docs` adds the Python interface."""
+
+import subprocess
+import sys
+
+import pytest
+from scripts.configuration_page import page
+
+from tests.conftest import ROOT
+
+pytest.importorskip("myst_nb")
+
+PARTS = "myst_nb,sphinx.ext.mathjax,sphinx_copybutton,sphinx_design"
+
+
+def test_the_site_builds(tmp_path):
+    """Without the Python interface, which takes a minute or two."""
+    result = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-q", "-E", "-b", "html", "-D", f"extensions={PARTS}"]
+        + ["-d", str(tmp_path / "trees"), str(ROOT / "docs"), str(tmp_path / "html")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = [line for line in result.stderr.splitlines() if "WARNING" in line and "reference/api" not in line]
+    assert result.returncode == 0, result.stderr
+    assert not said
+    for name in ("index", "tutorials", "howto/laboratory", "reference/configuration", "notebooks/03_bo_dnn_godiff"):
+        assert (tmp_path / "html" / f"{name}.html").is_file()
+    assert "<img" in (tmp_path / "html" / "notebooks" / "02_godiff_adatom.html").read_text()
+
+
+def test_every_choice_has_its_settings_on_the_page():
+    text = page(ROOT / "configs")
+    for file in (ROOT / "configs").glob("*/*.yaml"):
+        assert f"### `{file.parent.name}={file.stem}`" in text
