@@ -62,10 +62,12 @@ def prepared(lab: Path) -> None:
 def attack(verb: str, kills: int, base: Path, rng: np.random.Generator) -> dict[str, Any]:
     """Kill a verb at random moments."""
     lab, pristine = base / "lab", base / "pristine"
-    prepared(lab)
+    # In a process of its own: this one must not hold the ledger of which it reads what others have written.
+    if ended(begin(lambda: prepared(lab), base), PATIENCE) != 0:
+        raise SystemExit(f"no campaign could be made: {base / 'log.txt'}")
     shutil.copytree(lab, pristine)
     before = state(lab)
-    work = command(verb, str(lab), *(part.format(lab=lab) for part in VERBS[verb]))
+    work = command(verb, str(lab), *(part.replace("{lab}", str(lab)) for part in VERBS[verb]))
     began = time.monotonic()
     if ended(begin(work, base), PATIENCE) != 0:
         raise SystemExit(f"{verb} failed: {base / 'log.txt'}")
