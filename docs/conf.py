@@ -51,7 +51,8 @@ PUBLIC = re.findall(r"`(matseek[.\w]*)`", (DOCS / "deprecation.md").read_text().
 
 def setup(app: Sphinx) -> None:
     """Leave modules out that are not public."""
-    app.connect("autoapi-skip-member", _skipped)
+    if "autoapi.extension" in app.extensions:
+        app.connect("autoapi-skip-member", _skipped)
 
 
 def _skipped(_app: Sphinx, kind: str, name: str, _object: object, skip: bool, _options: object) -> bool:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 TOP = """# Every setting
 
-`matseek run` and `matseek compare` take these as `name=value`. A group is a folder of `configs/`: `searcher=bayesian` takes
-`configs/searcher/bayesian.yaml`, and `searcher.batch_size=8` changes a setting of the choice. The files are shown as
-they ship, with their defaults; `hydra.searchpath=[file://FOLDER]` adds files of yours.
+`matseek run` and `matseek compare` take these as `name=value`. A group is a folder of `configs/`: `searcher=bayesian`
+takes `configs/searcher/bayesian.yaml`, and `searcher.batch_size=8` changes a setting of the choice. The files are shown
+as they ship, with their defaults; `hydra.searchpath=[file://FOLDER]` adds files of yours.
 """
 
 

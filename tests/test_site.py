@@ -15,9 +15,9 @@ PARTS = "myst_nb,sphinx.ext.mathjax,sphinx_copybutton,sphinx_design"
 
 def test_the_site_builds(tmp_path):
     """Without the Python interface, which takes a minute or two."""
+    how = ["-q", "-E", "-b", "html", "-D", f"extensions={PARTS}", "-d", str(tmp_path / "trees")]
     result = subprocess.run(
-        [sys.executable, "-m", "sphinx", "-q", "-E", "-b", "html", "-D", f"extensions={PARTS}"]
-        + ["-d", str(tmp_path / "trees"), str(ROOT / "docs"), str(tmp_path / "html")],
+        [sys.executable, "-m", "sphinx", *how, str(ROOT / "docs"), str(tmp_path / "html")],
         capture_output=True,
         text=True,
         check=False,

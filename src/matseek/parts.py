@@ -40,7 +40,8 @@ _ROOMS = (
 def with_current_names(config: object) -> Any:  # noqa: ANN401 -- plain data
     """Stored plain data as today's versions read it, see :mod:`matseek.deprecation`.
 
-    The values of ``_target_`` and the settings have today's names. Settings that an earlier version lacked have what it did.
+    The values of ``_target_`` and the settings have today's names. Settings that an earlier version
+    lacked have what it did.
     """
     if isinstance(config, Mapping):
         target = config.get(TARGET)
