@@ -1,6 +1,7 @@
 import io
 import json
 
+import ase.io
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
@@ -126,7 +127,13 @@ def test_structures_tell_raw_and_relaxed_success_and_the_wall(invoke):
     code, output = _told(invoke("report", "out", "--relaxed"))
     assert code == 0, output
     assert "Relaxed, the problem is solved, first from evaluation" in output
-    assert "lies on the lower wall" in _told(invoke("status", "out"))[1]
+    code, output = _told(invoke("status", "out"))
+    assert "lies on the lower wall" in output
+    assert "above the best" in output
+    code, output = _told(invoke("export", "out", "--to", "all.xyz"))
+    assert (code, output) == (0, "24 structures, 24 with forces on all atoms, 24 with a stress in all.xyz")
+    assert len(ase.io.read("all.xyz", index=":")) == 24
+    assert invoke("export", "out", "--to", "all.cif").exit_code == 2
     bad = invoke("run", *settings, "problem.least_distance=2", "run_dir=other")
     assert bad.exit_code == 2
     assert "least_distance=2 must be a number" in bad.output

@@ -39,7 +39,7 @@ from matseek.results import Entry, Logbook, Taking
 from matseek.run_folder import RunFolder
 from matseek.searchers.descent import relaxations
 from matseek.secrets import masked_data
-from matseek.standing import DOUBTED, STOPPED
+from matseek.standing import CALCULATOR, DOUBTED, STOPPED
 from matseek.tracking import CampaignOutcome, Label, Tracker, Tracking, following, outcome_of
 from matseek.training.ranks import end_with_parent, place_of
 
@@ -49,6 +49,9 @@ NO_POINTS_LEFT = "no_points_left"
 """What ends a campaign on a list of points when each has been tried."""
 
 _MOST_ASKED = 100_000
+
+_SAME_ENERGY = 1e-3
+"""By how much the same structure's energy may differ, in eV: above the noise of float32 in networks."""
 """Points that can be asked for at once."""
 
 
@@ -417,6 +420,14 @@ class Campaign(Record):
         message = "no structure relaxes to a success" if number is None else f"evaluation {number} relaxes to a success"
         data = {"evaluation": number, "looked_at": seen, "calls": calls}
         self.ledger.note(Event(RECOGNISED, f"{message}; {calls} calls to find out, which are no evaluations", data))
+        if problem.recognition_differs > _SAME_ENERGY:
+            doubt = (
+                "The calculator is not deterministic, or another one now: calculated again, an evaluated structure "
+                f"has an energy that differs by {problem.recognition_differs:.3g} eV. Differences between energies "
+                "that are smaller than this mean nothing."
+            )
+            logger.warning("%s", doubt)
+            self.ledger.note(Event(DOUBTED, doubt, {"about": CALCULATOR}))
 
     def write(self, run_dir: str | Path) -> Path:
         """Write ``trace.csv``, ``summary.json``, ``figures/`` and ``report.html``, and show it where it is followed.

@@ -31,7 +31,7 @@ from matseek.desk_verbs import (
     show_status,
 )
 from matseek.run_folder import RunFolder
-from matseek.terminal import Telling, fail, frame_table, out, show_sentences, told_plainly
+from matseek.terminal import Telling, fail, frame_table, out, show_sentences, table, told_plainly
 
 if TYPE_CHECKING:
     from matseek.campaign import Campaign
@@ -93,6 +93,8 @@ def compare(
         page = comparison.write()
         columns = ["searcher", "seeds", "successes", "success_low", "success_high", "mean_evaluations_to_success"]
         shown = comparison.table()[[*columns, "median_best_value"]].rename(columns=lambda name: name.replace("_", " "))
+        if decimals := comparison.problem.value_decimals:
+            shown["median best value"] = [f"{value:.{decimals}f}" for value in shown["median best value"]]
         out.print(frame_table(shown, comparison.problem.name))
         out.print(f"{comparison.folder.table}; open {page.resolve()}", highlight=False, soft_wrap=True)
         for name, message in failures.items():
@@ -132,6 +134,20 @@ def report(
         with out.status("training the models on everything measured, drawing"), _placed(output or run_dir) as folder:
             page = record.write(folder)
         out.print(f"open {page.resolve()}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def export(
+    run_dir: RunDir,
+    to: Annotated[Path, typer.Option("--to", help="FILE.xyz or FILE.extxyz (extended XYZ), or FILE.db (ASE).")],
+    trust: Trust = False,
+    debug: Debug = False,
+) -> None:
+    """Write all evaluated structures with energies, forces and what else is known, to train a potential for example."""
+    with told_plainly(debug=debug) as telling:
+        record = _recorded(run_dir, telling, trust=trust)
+        exported = record.export(to)
+        out.print(f"{exported} in {to}", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -318,7 +334,13 @@ def _progress(campaign: Campaign, budget: int) -> Iterator[_Told]:
 
 def _show_best(campaign: Campaign) -> None:
     from matseek.report.page import best_recipes
+    from matseek.report.structure_tables import MINIMA_HEADS, minima_rows
 
+    structures = campaign.problem.as_structures()
+    if structures is not None:
+        rows = minima_rows(structures, campaign.ledger.evaluations(), 5)
+        out.print(table(f"lowest distinct minima of {campaign.problem.name}", MINIMA_HEADS, rows))
+        return
     frame = best_recipes(campaign.problem, campaign.ledger.evaluations(), count=5)
     frame = frame.drop(columns=["rank", "batch", "proposer"])
     out.print(frame_table(frame, f"best {campaign.problem.point_name}s of {campaign.problem.name}"))

@@ -28,9 +28,10 @@ from matseek.insight.stopping import StopCriterion
 from matseek.report.campaign_report import CampaignReport
 from matseek.report.outlook import Outlook
 from matseek.report.page import outcome
+from matseek.report.structure_files import Exported, export_structures
 from matseek.run_folder import RunFolder
 from matseek.secrets import masked_data
-from matseek.standing import ended_by
+from matseek.standing import CALCULATOR, DOUBTED, ended_by
 
 
 class Record:
@@ -210,7 +211,7 @@ class Record:
         first = next((e.number for e in done if solves(self.problem, e.point, e.value)), None)
         valued = bool(np.isfinite(values).any())
         best, lowest = (self.best, self.lowest) if valued else (None, None)
-        recognised = self._recognised()
+        recognised, structures = self._recognised(), self.problem.as_structures()
         result: dict[str, Any] = {
             "problem": self.problem.name,
             "searcher": self.searcher.name,
@@ -232,8 +233,10 @@ class Record:
             "pareto_front": [e.number for e in goals.front(evaluations)] if goals.objectives else None,
             "success": first is not None if tested else None,
             "evaluations_to_success": first,
+            "success_criterion": None if structures is None else structures.success_criterion,
             "relaxed_success": None if recognised is None else recognised["evaluation"] is not None,
             "evaluations_to_relaxed_success": None if recognised is None else recognised["evaluation"],
+            "relaxed_success_criterion": None if structures is None else structures.relaxed_criterion,
             "relaxation_calls": None if recognised is None else recognised["calls"],
             "earlier": self._told_earlier(),
             **plausibility(self.problem.space, evaluations),
@@ -245,6 +248,8 @@ class Record:
             "criteria": {name: plain(runs) for name, runs in self.judgements().items()},
             "events": [e.message for e in self.ledger.events() if not e.for_programs],
         }
+        disagree = {e.message for e in self._events(DOUBTED) if e.data["about"] == CALCULATOR}
+        result["warnings"] = [*result["warnings"], *sorted(disagree)]
         return result | {"outcome": outcome(self.problem, result)}
 
     def _told_earlier(self) -> dict[str, Any] | None:
@@ -276,6 +281,26 @@ class Record:
     def outlook(self) -> Outlook | None:
         """What the models say after the last batch, see :meth:`CampaignReport.outlook`."""
         return self.report.outlook()
+
+    def export(self, path: str | Path) -> Exported:
+        """Write all evaluated structures with energies, forces on all atoms, stress and moments where they are known.
+
+        Args:
+            path: ``.xyz`` or ``.extxyz`` for extended XYZ, ``.db`` for ASE's database; what is there is replaced.
+
+        Raises:
+            ValueError: If the problem is not one of structures, nothing has an energy, or the ending is another one.
+
+        Example:
+            >>> campaign.export("pt7.xyz")  # doctest: +SKIP
+            2560 structures, 2560 with forces on all atoms
+        """
+        problem = self.problem.as_structures()
+        if problem is None:
+            raise ValueError(
+                f"problem {self.problem.name!r} has no structures to export; its evaluations are a table, to_frame()"
+            )
+        return export_structures(problem, self.ledger.evaluations(), Path(path))
 
     def write(self, run_dir: str | Path) -> Path:
         """Write numbers, figures and page into a folder, see :meth:`CampaignReport.write`; gives the page's path."""

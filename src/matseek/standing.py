@@ -15,6 +15,9 @@ STOPPED = "stopped"
 DOUBTED = "doubted"
 """Events: what ended the campaign, and what speaks against the best structure."""
 
+CALCULATOR = "calculator"
+"""What a doubt is about where the calculator contradicts what was evaluated."""
+
 
 def ended_by(events: Sequence[Event], evaluations: int) -> str | None:
     """What ended a campaign; None while it goes on: after more was asked, or results were changed.
@@ -40,6 +43,7 @@ class Standing:
         searcher: The searcher's name.
         variables: Names of the variables of a recipe with their units; empty for structures.
         values: Names of the values of each variable that is a category, else nothing.
+        energies: Whether values are energies of structures, in eV.
         batches: Batches so far.
         complete: Batches all of whose evaluations have a result.
         settled: Evaluations with a result, failures among them.
@@ -57,6 +61,7 @@ class Standing:
     searcher: str
     variables: tuple[str, ...]
     values: tuple[tuple[str, ...], ...]
+    energies: bool
     batches: int
     complete: int
     settled: int
@@ -95,6 +100,7 @@ class Standing:
             searcher=identity.searcher,
             variables=_labels(identity.problem),
             values=tuple(tuple(map(str, v.get("values", ()))) for v in _variables(identity.problem)),
+            energies="calculator" in identity.problem,
             batches=len(batches),
             complete=len(batches - {e.iteration for e in evaluations if e.status == "pending"}),
             settled=sum(e.settled for e in evaluations),
@@ -111,11 +117,16 @@ class Standing:
     @property
     def columns(self) -> tuple[str, ...]:
         """Heads of :meth:`rows`."""
+        if self.energies:
+            return ("evaluation", "energy (eV)", "above the best (meV)")
         return ("evaluation", *self.variables, "value", "spread", "upper_bound")
 
     def rows(self) -> Iterator[tuple[float | str, ...]]:
         """The best evaluations as a table."""
         for e in self.best:
+            if self.energies:
+                yield (e.number, f"{e.value:.4f}", f"{1e3 * (e.value - self.best[0].value):.1f}")
+                continue
             point = zip(self.values, e.point.tolist() if self.variables else (), strict=False)
             cells = (names[round(x)] if names else x for names, x in point)
             yield (e.number, *cells, e.value, e.spread, e.upper_bound())

@@ -1,9 +1,13 @@
+from functools import partial
+
 import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk, fcc111
+from ase.stress import full_3x3_to_voigt_6_stress
 
 from matseek.core.potential import BatchedCalculator
+from matseek.core.problem import potential_name
 from matseek.library.platinum import platinum_adatom
 from matseek.potentials.chgnet import CHGNet
 from matseek.problems import StructureProblem
@@ -21,7 +25,7 @@ def chgnet():
 def test_many_at_once_are_as_one_by_one(chgnet):
     assert isinstance(chgnet, BatchedCalculator)
     many = [fcc111("Pt", (1, 1, 3), vacuum=6), bulk("Cu"), bulk("Pt")]
-    for atoms, (energy, forces) in zip(many, chgnet.compute_many(many), strict=True):
+    for atoms, (energy, forces, *_) in zip(many, chgnet.compute_many(many), strict=True):
         assert energy == pytest.approx(chgnet.get_potential_energy(atoms), abs=1e-4)
         np.testing.assert_allclose(forces, chgnet.get_forces(atoms), atol=1e-4)
 
@@ -44,7 +48,7 @@ def test_an_adatom_is_bound_to_the_step_and_calculated_as_chgnets_own_calculator
     top = space.template.positions[:, 2].max()
     held = [space.atoms(np.array([*hollow, top + height])) for height in (0.5, 4.0)]
     low = Atoms(held[0].numbers, held[0].positions, cell=held[0].cell, pbc=True)
-    (near, forces), (far, _) = chgnet.compute_many(held)
+    (near, forces, *_), (far, *_) = chgnet.compute_many(held)
     assert near < far - 1
     theirs = CHGNetCalculator(use_device="cpu")
     assert near == pytest.approx(theirs.get_potential_energy(low), abs=1e-4)
@@ -77,3 +81,16 @@ def test_an_unknown_element_is_refused_by_name(chgnet):
 
 def test_one_at_a_time_on_a_cpu_unless_told_otherwise(chgnet):
     assert (CHGNet().batch_size, chgnet.batch_size) == (1, 2)
+
+
+def test_stress_and_moments_are_chgnets_own_and_no_other_energies():
+    from chgnet.model.dynamics import CHGNetCalculator
+
+    atoms = bulk("Fe", a=2.7)
+    (ours,) = CHGNet(stress=True).compute_many([atoms])
+    theirs = CHGNetCalculator(use_device="cpu")
+    expected = full_3x3_to_voigt_6_stress(theirs.get_property("stress", atoms))
+    np.testing.assert_allclose(ours.stress, expected, atol=1e-5)
+    np.testing.assert_allclose(ours.magmoms, theirs.get_property("magmoms", atoms), atol=1e-4)
+    assert np.abs(ours.stress[:3]).min() > 1e-3
+    assert potential_name(partial(CHGNet, stress=True)) == potential_name(CHGNet)

@@ -44,14 +44,14 @@ def test_energies_and_forces_are_those_of_maces_own_calculator(model, dtype, tol
     finally:
         del os.environ["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"]
         torch.set_default_dtype(torch.float32)
-    for atoms, (energy, forces) in zip(structures(), ours.compute_many(structures()), strict=True):
+    for atoms, (energy, forces, *_) in zip(structures(), ours.compute_many(structures()), strict=True):
         assert energy == pytest.approx(theirs.get_potential_energy(atoms), abs=tolerance * len(atoms))
         np.testing.assert_allclose(forces, theirs.get_forces(atoms), atol=tolerance)
 
 
 def test_many_at_once_are_as_one_by_one_however_they_are_shared_out(model):
     ours = MACE(model, dtype="float64", batch_size=2)
-    for atoms, (energy, forces) in zip(structures(), ours.compute_many(structures()), strict=True):
+    for atoms, (energy, forces, *_) in zip(structures(), ours.compute_many(structures()), strict=True):
         assert energy == pytest.approx(ours.get_potential_energy(atoms), abs=1e-10)
         np.testing.assert_allclose(forces, ours.get_forces(atoms), atol=1e-10)
 

@@ -16,8 +16,10 @@ from matseek.errors import OracleError
 from matseek.evaluation.executors import ProcessExecutor, ThreadExecutor
 from matseek.potentials import BatchedEMT
 from matseek.problems import StructureProblem
-from matseek.searchers import RandomSearcher
-from matseek.spaces import Adlayer, Box, Variable
+from matseek.problems.labelled import labelled
+from matseek.problems.motifs import AfterRelaxation, ReachesEnergy, Relaxation
+from matseek.searchers import BasinHopping, BayesianSearcher, GODiffSearcher, RandomSearcher, RandomStructureSearch
+from matseek.spaces import Adlayer, Box, Cluster, Variable
 
 
 class Scripted(Calculator):
@@ -258,12 +260,72 @@ def test_an_element_that_a_potential_does_not_know_is_refused_before_anything_is
     assert len(campaign.to_frame()) == 0
 
 
-def test_a_calculator_without_forces_is_refused_before_anything_is_paid_for():
-    class Mute(EMT):
-        implemented_properties = ["energy"]  # noqa: RUF012 -- as ASE declares it
+class Mute(EMT):
+    """Gives energies alone."""
 
-    space = Adlayer(fcc111("Pt", (2, 2, 2), vacuum=6), "Pt", z=(1.5, 4.0))
-    campaign = Campaign(StructureProblem(space, Mute), RandomSearcher(4))
-    with pytest.raises(ValueError, match=r"Mute gives \['energy'\] and no forces"):
-        campaign.run(8)
+    implemented_properties = ["energy"]  # noqa: RUF012 -- as ASE declares it
+
+    def get_forces(self, atoms=None):
+        raise AssertionError("it has no forces")
+
+
+@pytest.mark.parametrize("searcher", [RandomStructureSearch(4), BasinHopping(), GODiffSearcher(guidance=True)])
+def test_a_calculator_without_forces_is_refused_by_who_needs_them_before_anything_is_paid_for(searcher):
+    campaign = Campaign(without_forces(), searcher)
+    with pytest.raises(ValueError, match=r"needs forces, and calculator=Mute gives none; take a calculator .* random"):
+        campaign.run(40)
     assert len(campaign.to_frame()) == 0
+
+
+@pytest.mark.parametrize("searcher", [RandomSearcher(4), BayesianSearcher(), GODiffSearcher(samples=2, steps=2)])
+def test_searchers_that_need_no_forces_go_on_without(searcher):
+    campaign = Campaign(without_forces("PtCu"), searcher, seed=0).run(4)
+    evaluations = campaign.ledger.evaluations(status="done")
+    assert len(evaluations) == 4
+    assert all(e.response is None for e in evaluations)
+    assert set(labelled(campaign.problem.space, evaluations[0]).calc.results) == {"energy", "stress"}
+
+
+def without_forces(free="Pt"):
+    return StructureProblem(Adlayer(fcc111("Pt", (2, 2, 2), vacuum=6), free, z=(1.5, 4.0)), Mute)
+
+
+class Noisy(EMT):
+    """Gives another energy in each call."""
+
+    calls = 0
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=()):
+        super().calculate(atoms, properties, system_changes)
+        Noisy.calls += 1
+        self.results["energy"] += 0.02 * Noisy.calls
+
+
+@pytest.mark.parametrize(("calculator", "told"), [(Noisy, True), (EMT, False)])
+def test_a_calculator_that_is_not_deterministic_is_told_where_it_is_asked_again(calculator, told):
+    space = Adlayer(fcc111("Pt", (2, 2, 2), vacuum=6), "Pt", z=(1.5, 4.0))
+    relaxed = AfterRelaxation(ReachesEnergy(-100.0), calculator, Relaxation(max_steps=1))
+    campaign = Campaign(StructureProblem(space, calculator, relaxed_success=relaxed), RandomSearcher(), seed=0).run(3)
+    campaign.recognise()
+    warnings = [w for w in campaign.summary()["warnings"] if w.startswith("The calculator is not deterministic")]
+    assert len(warnings) == told
+    assert len(campaign.ledger.evaluations(status="done")) == 3
+
+
+class Repulsive(EMT):
+    """Pushes all atoms apart, without end."""
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=()):
+        super().calculate(atoms, properties, system_changes)
+        x = self.atoms.positions - self.atoms.positions.mean(axis=0)
+        self.results |= {"energy": -float((x**2).sum()), "forces": 2 * x}
+
+
+def test_a_cluster_that_evaporates_ends_its_relaxations_and_loses_no_evaluation():
+    problem = StructureProblem(Cluster("Pt2", radius=6.0), Repulsive)
+    campaign = Campaign(problem, RandomStructureSearch(2), seed=0).run(60)
+    evaluations = campaign.ledger.evaluations()
+    assert {e.status for e in evaluations} == {"done"}
+    assert len(evaluations) == 60
+    told = [e.message for e in campaign.ledger.events() if "evaporated" in e.message]
+    assert told

@@ -1,19 +1,24 @@
 import json
+import sqlite3
+from contextlib import closing
 
 import ase.db
 import ase.io
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import fcc111
 from ase.calculators.emt import EMT
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from matseek import Campaign
-from matseek.problems import StructureProblem
+from matseek.insight.minima import distinct_minima
+from matseek.problems import RecipeProblem, StructureProblem
+from matseek.problems.motifs import ReachesEnergy
 from matseek.report.figures import problem_figures, sampled_places
 from matseek.report.page import outcome
 from matseek.searchers import RandomSearcher, RandomStructureSearch
-from matseek.spaces import Adlayer
+from matseek.spaces import Adlayer, Box, Variable
 
 
 def structures(free="Pt", **more):
@@ -28,11 +33,16 @@ def campaign():
 def test_the_page_speaks_of_energies_and_not_of_coordinates(campaign, tmp_path):
     page = campaign.write(tmp_path).read_text()
     assert "Best energy" in page
-    assert "\u00a0eV after 24 evaluations" in page
     for title in ("How good the samples are", "Where the free atoms were tried", "The best structures"):
         assert f"<h3>{title}</h3>" in page
     assert "x1 (A)" not in page
     assert (tmp_path / "figures" / "sampled_places.png").is_file()
+    best = campaign.best.value
+    assert f"Best energy {best:.4f}\u00a0eV after 24 evaluations" in page
+    assert '<th scope="col">Energy (eV)</th><th scope="col">Above the best (meV)</th>' in page
+    assert f"<td>1</td><td>{best:.4f}</td><td>0.0</td>" in page
+    second = distinct_minima(campaign.problem.space, campaign.ledger.evaluations(), 2)[1].best.value
+    assert f"<td>2</td><td>{second:.4f}</td><td>{1e3 * (second - best):.1f}</td>" in page
 
 
 def test_the_best_structures_are_files_for_other_programs(campaign, tmp_path):
@@ -49,6 +59,65 @@ def test_the_best_structures_are_files_for_other_programs(campaign, tmp_path):
     assert len(rows) == len(frames) == 24
     assert rows[0].evaluation == campaign.best.number
     np.testing.assert_allclose(rows[0].toatoms().positions, frames[0].positions, atol=1e-6)
+
+
+def test_by_which_test_success_was_judged_is_told():
+    problem = structures(success=ReachesEnergy(5.0, 0.01))
+    (told,) = outcome(problem, {"success": True, "evaluations_to_success": 3})[1:]
+    assert told == "It is solved by a structure where the energy is at most 0.01 eV above 5 eV."
+    named = structures(success=flat)
+    assert outcome(named, {"success": False})[-1] == "It is solved by a structure where the test flat passes."
+    assert Campaign(named, RandomStructureSearch(1)).run(1).summary()["success_criterion"] == "the test flat passes"
+
+
+def test_all_structures_are_exported_and_read_again(campaign, tmp_path):
+    for name in ("all.xyz", "all.extxyz", "all.db"):
+        told = campaign.export(tmp_path / name)
+        assert str(told) == "24 structures, 24 with forces on all atoms, 24 with a stress"
+        frames = ase.io.read(str(tmp_path / name), index=":")
+        assert len(frames) == 24
+        for atoms, e in zip(frames, campaign.ledger.evaluations(), strict=True):
+            fresh = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc, calculator=EMT())
+            assert atoms.get_potential_energy() == pytest.approx(e.value, abs=1e-8)
+            # Extended XYZ has eight decimals.
+            np.testing.assert_allclose(atoms.get_forces(), fresh.get_forces(), rtol=1e-5, atol=1e-5)
+            np.testing.assert_allclose(atoms.get_stress(), fresh.get_stress(), rtol=1e-5, atol=1e-6)
+    with ase.db.connect(tmp_path / "all.db") as database:
+        row = database.get(evaluation=7)
+    assert (row.problem, row.potential, row.proposer) == ("structure", "EMT", "rss")
+    assert ase.io.read(tmp_path / "all.xyz", index=6).info["evaluation"] == 7
+
+
+def test_forces_that_are_not_known_on_all_atoms_are_not_exported(tmp_path, caplog):
+    campaign = Campaign(structures(), RandomStructureSearch(2), ledger=tmp_path / "old.db", seed=0).run(3)
+    with closing(sqlite3.connect(tmp_path / "old.db")) as connection:
+        connection.execute("DELETE FROM properties WHERE evaluation = 2")
+        connection.commit()
+    told = campaign.export(tmp_path / "all.xyz")
+    assert (told.structures, told.forces) == (3, 2)
+    assert "1 of 3 structures are written without forces" in caplog.text
+    assert set(ase.io.read(tmp_path / "all.xyz", index=1).calc.results) == {"energy"}
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("all.cif", r"written as \.xyz, \.extxyz, \.db"), ("no/all.xyz", "there is no folder")]
+)
+def test_what_cannot_be_exported_is_refused(campaign, tmp_path, name, message):
+    with pytest.raises((ValueError, OSError), match=message):
+        campaign.export(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_evaluated_and_recipes_are_not_exported(tmp_path):
+    with pytest.raises(ValueError, match="no evaluation has an energy yet"):
+        Campaign(structures(), RandomStructureSearch(1)).export(tmp_path / "all.xyz")
+    recipes = RecipeProblem(Box([Variable("a", 0, 1)]), lambda x: x[:, 0], name="bowl")
+    with pytest.raises(ValueError, match="'bowl' has no structures to export"):
+        Campaign(recipes, RandomSearcher()).export(tmp_path / "all.xyz")
+
+
+def flat(atoms):
+    return bool(np.ptp(atoms.positions[-1:, 2]) < 1)
 
 
 def test_summary_counts_the_first_success(campaign):

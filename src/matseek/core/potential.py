@@ -26,10 +26,15 @@ class EnergyAndForces(NamedTuple):
     Attributes:
         energy: In eV.
         forces: In eV/A, shape ``(n, 3)``.
+        stress: In eV/A^3, shape ``(6,)`` in Voigt's order (xx, yy, zz, yz, xz, xy), positive where the cell would
+            shrink; None where it is not computed.
+        magmoms: Magnetic moments of the atoms in Bohr magnetons, shape ``(n,)``; None where it knows none.
     """
 
     energy: float
     forces: FloatArray
+    stress: FloatArray | None = None
+    magmoms: FloatArray | None = None
 
 
 def device_named(device: str) -> torch.device:
@@ -139,7 +144,9 @@ class ManyAtOnce(Calculator, ABC):
             properties: What is wanted at least.
         """
         (result,) = self.compute_many([atoms])
-        return {"energy": result.energy, "free_energy": result.energy, "forces": result.forces}
+        further = {"stress": result.stress, "magmoms": result.magmoms}
+        told = {name: value for name, value in further.items() if value is not None}
+        return {"energy": result.energy, "free_energy": result.energy, "forces": result.forces, **told}
 
 
 class InPasses(ManyAtOnce):

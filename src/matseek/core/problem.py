@@ -7,7 +7,7 @@ import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, field, is_dataclass
 from functools import partial
 from inspect import signature
 from typing import TYPE_CHECKING, Any, Protocol
@@ -43,6 +43,7 @@ class Measurement:
         response: The oracle's raw answer for this point, or None where it is the values themselves.
         error: Why the evaluation failed; None where it did not.
         empty: Whether the oracle works and answered that there is no value, as laboratories do with NaN.
+        properties: What else the oracle told, by name, kept for others: no searcher reads it.
     """
 
     value: float
@@ -50,6 +51,7 @@ class Measurement:
     response: npt.NDArray[np.floating[Any]] | None = None
     error: str | None = None
     empty: bool = False
+    properties: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
 
     @classmethod
     def failed(
@@ -148,6 +150,11 @@ class Problem(ABC):
     def value_unit(self) -> str:
         """Unit of the value; empty for a pure number."""
         return ""
+
+    @property
+    def value_decimals(self) -> int:
+        """Least decimals at which values are shown."""
+        return 0
 
     @property
     def point_name(self) -> str:
@@ -272,6 +279,21 @@ class Structures(Protocol):
         ...
 
     @property
+    def gives_forces(self) -> bool:
+        """Whether its calculators say that they give forces."""
+        ...
+
+    @property
+    def success_criterion(self) -> str | None:
+        """What solves it as evaluated, in words; None without a test."""
+        ...
+
+    @property
+    def relaxed_criterion(self) -> str | None:
+        """What solves it after relaxation, in words; None without a test."""
+        ...
+
+    @property
     def recognises(self) -> bool:
         """Whether it can tell of a structure that it relaxes to a solution."""
         ...
@@ -279,6 +301,11 @@ class Structures(Protocol):
     @property
     def recognition_calls(self) -> int:
         """Calls of the calculator that recognition has made so far."""
+        ...
+
+    @property
+    def recognition_differs(self) -> float:
+        """Largest difference so far between an energy as evaluated and the same structure's in recognition, in eV."""
         ...
 
     def recognised(self, point: FloatArray, value: float) -> bool:

@@ -70,6 +70,7 @@ class Evaluation:
         load_response: Reads the raw response from the ledger.
         asked: The point that was asked, shape ``(d,)``, where another was run; None where it was run as asked.
         before: What it was before it was last changed; None where it never was.
+        load_properties: Reads from the ledger what else the oracle told.
     """
 
     number: int
@@ -85,6 +86,7 @@ class Evaluation:
     load_response: Callable[[], npt.NDArray[np.floating[Any]] | None] = field(repr=False)
     asked: FloatArray | None = None
     before: Evaluation | None = field(default=None, repr=False)
+    load_properties: Callable[[], Mapping[str, npt.NDArray[Any]]] = field(repr=False, default=dict)
 
     @property
     def response(self) -> npt.NDArray[np.floating[Any]] | None:
@@ -98,6 +100,11 @@ class Evaluation:
     def settled(self) -> bool:
         """Whether it has a result that counts; a failure is one."""
         return self.status in ("done", "failed")
+
+    @property
+    def properties(self) -> Mapping[str, npt.NDArray[Any]]:
+        """What else the oracle told, by name, read from the ledger; empty where nothing was kept."""
+        return self.load_properties()
 
     @property
     def changes(self) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from matseek.checks import check, optional, whole
 from matseek.core.history import History
-from matseek.core.problem import Problem
+from matseek.core.problem import Problem, callable_name
 from matseek.core.records import FEW_LEFT, OPENING, Evaluation, Event, Proposal, Status
 from matseek.core.space import BoxView, Space
 from matseek.core.surrogate import Look, Surrogate
@@ -141,6 +141,11 @@ class Searcher(ABC):
     def search(self, evaluator: Evaluator) -> None:
         """Evaluate until the budget is spent or the evaluator says stop; goes on from whatever the ledger holds."""
 
+    @property
+    def needs_forces(self) -> bool:
+        """Whether it cannot search structures whose calculator gives energies alone."""
+        return True
+
     def check_space(self, space: Space) -> None:  # noqa: B027 -- most spaces suit most searchers
         """Refuse a space that this searcher cannot search, before anything is paid.
 
@@ -161,6 +166,13 @@ class Searcher(ABC):
                 f"searcher={self.name} moves atoms one by one, and problem {problem.name!r} has rigid molecules, which "
                 "it would break; take searcher=rss, basin_hopping, genetic or bayesian, or give the atoms of the "
                 "molecules as free ones"
+            )
+        oracle = problem.as_structures()
+        if oracle is not None and self.needs_forces and not oracle.gives_forces:
+            raise ValueError(
+                f"searcher={self.name} needs forces, and calculator={callable_name(oracle.calculator)} gives none; "
+                "take a calculator that gives energies and forces, or a searcher that goes on without: random, "
+                "bayesian, or godiff without guidance, relaxation and force_weight"
             )
         if problem.goals and not self.serves_goals:
             wanted = ", ".join(map(str, (*problem.goals.objectives, *problem.goals.constraints)))

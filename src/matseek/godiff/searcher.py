@@ -138,6 +138,11 @@ class GODiffSearcher(Searcher):
             return self.force_weight
         return 1.0 if self.guidance or self.relaxation else 0.0
 
+    @property
+    def needs_forces(self) -> bool:
+        """Where the network learns forces."""
+        return self._force_weight > 0
+
     def check_space(self, space: Space) -> None:
         """Refuse what is neither a box nor structures, recipes where atoms are needed, and a template that moves."""
         structures = space.as_structures()

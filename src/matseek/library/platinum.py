@@ -80,6 +80,13 @@ class StepHollowEnergy:
         rules = {"space": of(Adlayer), "calculator": calculator_factory, "relaxation": of(Relaxation)}
         check(self, **rules, tolerance=real(above=0, unit="eV"))
 
+    @property
+    def criterion(self) -> str:
+        """What it asks for."""
+        return (
+            f"the energy is within {self.tolerance:g} eV of the adatom's, relaxed in the hollow at the foot of the step"
+        )
+
     @cached_property
     def minimum(self) -> float:
         """Energy in eV of the adatom relaxed in the hollow, with this calculator."""

@@ -201,18 +201,18 @@ class BatchedEMT(ManyAtOnce):
     def results_of(self, atoms: Atoms, properties: Sequence[str]) -> dict[str, Any]:
         """Everything at once."""
         energies, forces, virial = self._compute(atoms)
-        energy = float(energies.sum())
+        energy, stress = float(energies.sum()), _stress(virial, atoms)
         results = {"energy": energy, "free_energy": energy, "energies": energies, "forces": forces}
-        if atoms.cell.rank == 3:
-            results["stress"] = (virial / atoms.get_volume()).flat[[0, 4, 8, 5, 2, 1]]
+        if stress is not None:
+            results["stress"] = stress
         elif "stress" in properties:
             raise PropertyNotImplementedError("stress needs a cell of three vectors")
         return results
 
     def compute_many(self, structures: Sequence[Atoms]) -> list[EnergyAndForces]:
         """Energies and forces of structures, without what ASE does around a call."""
-        result = (self._compute(atoms) for atoms in structures)
-        return [EnergyAndForces(float(energies.sum()), forces) for energies, forces, _ in result]
+        result = ((atoms, *self._compute(atoms)) for atoms in structures)
+        return [EnergyAndForces(float(e.sum()), forces, _stress(virial, atoms)) for atoms, e, forces, virial in result]
 
     def _compute(self, atoms: Atoms) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Energies ``(n,)``, forces ``(n, 3)`` and virial ``(3, 3)``."""
@@ -248,3 +248,10 @@ class BatchedEMT(ManyAtOnce):
             if count <= size:
                 break
         return result[0][:count], result[1][:count], result[2][:count]
+
+
+def _stress(virial: FloatArray, atoms: Atoms) -> FloatArray | None:
+    """In eV/angstrom^3, shape ``(6,)`` in Voigt's order; None where the cell has no volume."""
+    if atoms.cell.rank < 3:
+        return None
+    return np.asarray((virial / atoms.get_volume()).flat[[0, 4, 8, 5, 2, 1]])

@@ -21,7 +21,7 @@ from ase.optimize import BFGS, FIRE, LBFGS
 
 from matseek.checks import check, of, one_of, optional, real, whole
 from matseek.problems.calculators import CALCULATORS, CalculatorFactory, calculator_factory
-from matseek.problems.structure import SuccessTest, passes, success_test
+from matseek.problems.structure import SuccessTest, criterion, passes, success_test
 
 logger = logging.getLogger(__name__)
 
@@ -102,11 +102,13 @@ class RelaxedStructure:
         atoms: The structure, without calculator.
         energy: Its energy in eV.
         calls: Calls of the calculator that the relaxation took.
+        begun: Energy of the structure that it began with, in eV.
     """
 
     atoms: Atoms
     energy: float
     calls: int
+    begun: float
 
 
 @dataclass(frozen=True)
@@ -138,13 +140,14 @@ class Relaxation:
         """
         relaxed: Atoms = atoms.copy()
         relaxed.calc = calculator
+        begun = float(relaxed.get_potential_energy())  # the optimiser's first call has it then
         # Held atoms would only make the optimiser's matrices larger.
         moving = Filter(relaxed, indices=moving_indices(relaxed))
         optimizer = OPTIMIZERS[self.optimizer](moving, logfile=None)
         optimizer.run(fmax=self.fmax, steps=self.max_steps)
         energy = float(relaxed.get_potential_energy())
         relaxed.calc = None
-        return RelaxedStructure(relaxed, energy, optimizer.nsteps + 1)
+        return RelaxedStructure(relaxed, energy, optimizer.nsteps + 1, begun)
 
 
 def surrounded(atoms: Atoms, indices: Sequence[int] | npt.NDArray[np.int64], factor: float = 1.1) -> set[int]:
@@ -213,6 +216,11 @@ class Heptamer:
     def __post_init__(self) -> None:
         check(self, z_range=real(above=0, unit="angstrom"), factor=_BOND_FACTOR)
 
+    @property
+    def criterion(self) -> str:
+        """What it asks for."""
+        return f"seven free atoms have the bonds of a hexagon with its centre, the rim flat within {self.z_range:g} A"
+
     def __call__(self, atoms: Atoms, energy: float) -> bool:  # noqa: ARG002 -- the face of a test of success
         """Whether the structure's free atoms are one; the energy does not matter."""
         free = free_indices(atoms)
@@ -246,6 +254,11 @@ class Island:
 
     def __post_init__(self) -> None:
         check(self, known=of(Atoms), slack=real(0, unit="angstrom"), factor=_BOND_FACTOR)
+
+    @property
+    def criterion(self) -> str:
+        """What it asks for."""
+        return "the free atoms have the bonds of the lowest island known and are about as flat"
 
     def __call__(self, atoms: Atoms, energy: float) -> bool:  # noqa: ARG002 -- the face of a test of success
         """Whether the structure's free atoms are such an island; the energy does not matter."""
@@ -286,6 +299,11 @@ class AsLowAs:
         rules = {"known": of(Atoms), "calculator": calculator_factory, "relaxation": of(Relaxation)}
         check(self, **rules, tolerance=real(0, unit="eV"))
 
+    @property
+    def criterion(self) -> str:
+        """What it asks for."""
+        return f"the energy is at most {self.tolerance:g} eV above that of the lowest structure known"
+
     @cached_property
     def energy(self) -> float:
         """Of the known structure, relaxed, in eV."""
@@ -312,6 +330,11 @@ class ReachesEnergy:
     def __post_init__(self) -> None:
         check(self, energy=real(unit="eV"), tolerance=real(0, unit="eV"))
 
+    @property
+    def criterion(self) -> str:
+        """What it asks for."""
+        return f"the energy is at most {self.tolerance:g} eV above {self.energy:.6g} eV"
+
     def __call__(self, atoms: Atoms, energy: float) -> bool:  # noqa: ARG002 -- the face of a test of success
         """Whether the energy is that low."""
         return energy <= self.energy + self.tolerance
@@ -330,6 +353,8 @@ class AfterRelaxation:
 
     Attributes:
         calls: Calls of the calculator so far.
+        differs: Largest difference so far between an energy that it was given and the one that its calculator gives of
+            the same structure, in eV: a calculator that is not deterministic shows here.
     """
 
     def __init__(
@@ -344,7 +369,13 @@ class AfterRelaxation:
         self.relaxation = optional(of(Relaxation))("relaxation", relaxation) or Relaxation()
         self.before = optional(success_test)("before", before)
         self.calls = 0
+        self.differs = 0.0
         self._found: dict[bytes, bool] = {}
+
+    @property
+    def criterion(self) -> str:
+        """What it asks for of the relaxed structure."""
+        return criterion(self.recognition)
 
     def __call__(self, atoms: Atoms, energy: float) -> bool:
         """Whether what a structure relaxes to is recognised."""
@@ -363,4 +394,6 @@ class AfterRelaxation:
             logger.warning("a relaxation for recognition failed: %s: %s", type(error).__name__, error)
             return False
         self.calls += relaxed.calls
+        if np.isfinite(relaxed.begun) and np.isfinite(energy):
+            self.differs = max(self.differs, abs(relaxed.begun - energy))
         return bool(np.isfinite(relaxed.energy)) and passes(self.recognition, relaxed.atoms, relaxed.energy)

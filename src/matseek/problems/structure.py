@@ -8,7 +8,7 @@ import reprlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
 from typing import Any, Protocol, runtime_checkable
 
@@ -24,6 +24,7 @@ from matseek.core.problem import Answer, Measurement, Problem, answer_of, callab
 from matseek.core.space import StructureSpace
 from matseek.errors import ConfigurationError, MatseekError, ResponseError, error_text
 from matseek.problems.calculators import CALCULATORS, CalculatorFactory, calculator_factory
+from matseek.problems.labelled import properties_of
 
 logger = logging.getLogger(__name__)
 
@@ -33,13 +34,33 @@ SuccessTest = Callable[[Atoms, float], bool] | Callable[[Atoms], bool]
 
 
 @runtime_checkable
-class CountsCalls(Protocol):
-    """A test that says how often it has called the calculator."""
+class CallsCalculator(Protocol):
+    """A test that says how often it has called the calculator, and what came of it."""
 
     @property
     def calls(self) -> int:
         """Calls so far."""
         ...
+
+    @property
+    def differs(self) -> float:
+        """Largest difference so far between an energy that it was given and the calculator's own, in eV."""
+        ...
+
+
+@runtime_checkable
+class SaysCriterion(Protocol):
+    """A test that says what it asks for."""
+
+    @property
+    def criterion(self) -> str:
+        """What a structure must have, in words that follow "solved where"."""
+        ...
+
+
+def criterion(test: SuccessTest) -> str:
+    """What a test asks for, in words that follow "solved where"; the name of a test that does not say it."""
+    return test.criterion if isinstance(test, SaysCriterion) else f"the test {callable_name(test)} passes"
 
 
 success_test = function("(atoms, energy) or (atoms)", 1, 2)
@@ -116,18 +137,18 @@ class StructureProblem(Problem):
         asked whether it sees it: two calls, which are no evaluations.
 
         Raises:
-            ValueError: If it does, or says that it gives no forces or does not know an element of the structures.
+            ValueError: If it does, or does not know an element of the structures.
         """
         with self._made() as calculator:
-            given = getattr(calculator, "implemented_properties", ["forces"])
-            if "forces" not in given:
-                raise ValueError(
-                    f"calculator={callable_name(self.calculator)} gives {list(given)} and no forces, which are kept of "
-                    "every evaluation; take one that gives energies and forces"
-                )
             if isinstance(calculator, KnowsElements):
                 calculator.require_elements({*self.space.template.numbers.tolist(), *map(int, self.space.numbers)})
             self._require_no_image_above(calculator)
+
+    @cached_property
+    def gives_forces(self) -> bool:
+        """Whether its calculators give forces, by what they say is implemented; searchers that need them ask."""
+        with self._made() as calculator:
+            return _gives_forces(calculator)
 
     def prepare(self) -> None:
         """Make a calculator in this process, so that no call waits for it."""
@@ -187,15 +208,17 @@ class StructureProblem(Problem):
             rng: Not used; energies have no noise.
 
         Returns:
-            The total energy in eV, with the forces on the free atoms ``(n, 3)`` in eV/angstrom as its response. It has
-            failed if either is not finite; exceptions that the calculator raises pass through.
+            The total energy in eV, with the forces on the point's atoms ``(n, 3)`` in eV/angstrom as its response, and
+            what else the calculator told by the way as its properties, see :mod:`matseek.problems.labelled`. It has
+            failed if energy or forces are not finite; exceptions that the calculator raises pass through.
         """
         atoms = self.space.atoms(point)
         with CALCULATORS.lent(self.calculator) as calculator:
             atoms.calc = calculator
             energy = atoms.get_potential_energy()
-            forces = atoms.get_forces(apply_constraint=False)
-            return self._measurement(energy, forces, len(atoms))
+            forces = atoms.get_forces(apply_constraint=False) if _gives_forces(calculator) else None
+            told = getattr(calculator, "results", {})
+            return self._measurement(energy, forces, told.get("stress"), told.get("magmoms"), len(atoms))
 
     def measure_many(self, points: FloatArray) -> list[Measurement]:
         """Energies and forces of many structures, in one call where the calculator can take them.
@@ -262,29 +285,48 @@ class StructureProblem(Problem):
             raise ResponseError(
                 f"compute_many gave {reprlib.repr(result)} for a structure; it must give an EnergyAndForces"
             ) from error
-        return self._measurement(energy, forces, atoms)
+        # Of other calculators' own kinds of results, these two may be missing.
+        stress, magmoms = (getattr(result, name, None) for name in ("stress", "magmoms"))
+        return self._measurement(energy, forces, stress, magmoms, atoms)
 
-    def _measurement(self, energy: object, all_forces: object, atoms: int) -> Measurement:
-        """What is kept of a call: the energy, and the forces on the free atoms.
+    def _measurement(
+        self, energy: object, all_forces: object, stress: object, magmoms: object, atoms: int
+    ) -> Measurement:
+        """What is kept of a call: the energy, the forces on the point's atoms, and the rest as properties.
+
+        Args:
+            energy: In eV.
+            all_forces: In eV/angstrom; None from a calculator without forces.
+            stress: See :func:`matseek.problems.labelled.properties_of`.
+            magmoms: See there.
+            atoms: Atoms of the structure.
 
         Raises:
             ResponseError: If the energy is no number, or the forces are not ``(atoms, 3)``.
         """
-        value, forces = _real(energy), _real(all_forces)
+        value = _real(energy)
         if value is None or value.ndim:
             raise ResponseError(f"the calculator gave the energy {reprlib.repr(energy)}; it must be one number, in eV")
+        if all_forces is None:
+            if not np.isfinite(value):
+                return Measurement.failed(f"the calculator gave the energy {float(value)} eV")
+            told = properties_of(np.zeros((0, 3)), stress, magmoms, atoms)
+            return Measurement(float(value), np.array([float(value)]), properties=told)
+        forces = _real(all_forces)
         if forces is None or forces.shape != (atoms, 3):
             shape = "what are no numbers" if forces is None else f"an array of shape {forces.shape}"
             raise ResponseError(
                 f"the calculator gave as forces {shape} for {atoms} atoms; they must be ({atoms}, 3), in eV/angstrom",
                 forces,
             )
-        number, kept = float(value), forces[-self.space.size :].copy()
+        held = atoms - self.space.size
+        number, kept = float(value), forces[held:].copy()
         if not np.isfinite(number):
             return Measurement.failed(f"the calculator gave the energy {number} eV", kept)
         if not np.isfinite(kept).all():
             return Measurement.failed(f"the energy is {number:.6g} eV, but not all forces are finite", kept)
-        return Measurement(number, np.array([number]), kept)
+        properties = properties_of(forces[:held], stress, magmoms, atoms)
+        return Measurement(number, np.array([number]), kept, properties=properties)
 
     @property
     def value_name(self) -> str:
@@ -300,6 +342,11 @@ class StructureProblem(Problem):
     def value_unit(self) -> str:
         """``eV``."""
         return "eV"
+
+    @property
+    def value_decimals(self) -> int:
+        """4: a tenth of a meV."""
+        return 4
 
     @property
     def point_name(self) -> str:
@@ -323,7 +370,13 @@ class StructureProblem(Problem):
     def recognition_calls(self) -> int:
         """Calls of the calculator that relaxations have made, as far as the test counts them."""
         test = self.relaxed_success
-        return test.calls if isinstance(test, CountsCalls) else 0
+        return test.calls if isinstance(test, CallsCalculator) else 0
+
+    @property
+    def recognition_differs(self) -> float:
+        """Largest difference so far between an energy as evaluated and the same structure's in recognition, in eV."""
+        test = self.relaxed_success
+        return test.differs if isinstance(test, CallsCalculator) else 0.0
 
     @property
     def has_success(self) -> bool:
@@ -334,6 +387,16 @@ class StructureProblem(Problem):
         """Whether a structure of this energy in eV passes the test; None without one."""
         return None if self.success is None else passes(self.success, self.space.atoms(point), value)
 
+    @property
+    def success_criterion(self) -> str | None:
+        """What the test of success asks for, in words; None without one."""
+        return None if self.success is None else criterion(self.success)
+
+    @property
+    def relaxed_criterion(self) -> str | None:
+        """What the test of relaxed structures asks for, in words; None without one."""
+        return None if self.relaxed_success is None else criterion(self.relaxed_success)
+
     def describe(self) -> dict[str, Any]:
         """Name, space and calculator as plain data; the test of success changes no evaluation and is left out."""
         plain = {
@@ -342,6 +405,10 @@ class StructureProblem(Problem):
             "calculator": callable_name(self.calculator),
         }
         return fingerprinted(plain, self.calculator)
+
+
+def _gives_forces(calculator: BaseCalculator) -> bool:
+    return "forces" in getattr(calculator, "implemented_properties", ["forces"])
 
 
 def _real(value: object) -> FloatArray | None:

@@ -21,6 +21,7 @@ from matseek.files import write_text
 from matseek.report.figures import proposer_label
 from matseek.report.html import data_uri, svg, template
 from matseek.report.outlook import Outlook
+from matseek.report.structure_tables import MINIMA_HEADS, minima_rows
 from matseek.secrets import masked
 from matseek.tables import csv_text
 
@@ -214,7 +215,7 @@ def write_page(
         pending=_pending_table(problem, ordered),
         proposed=_NO_TABLE if outlook is None else outlook.next_recipes(),
         hints=_hints(problem, summary, ordered),
-        everything=everything(frame),
+        everything=everything(frame, problem.value_decimals),
         csv=data_uri("text/csv;charset=utf-8", masked(csv_text(frame)).encode()),
     )
     write_text(path, masked(page))
@@ -274,13 +275,12 @@ def verdict(problem: Problem, ordered: Sequence[Evaluation]) -> str:
     if best is None:
         waiting = _count(len(ordered), "condition") + (" waits" if len(ordered) == 1 else " wait")
         return "Nothing has been measured yet" + (f"; {waiting} for the laboratory." if ordered else ".")
-    value = value_texts([best.value])[0]
+    value = _value_text(problem, best.value)
     recipe = ", ".join(
         f"{v.name}\u00a0{amount(v, x)}{_unit(v)}" for v, x in zip(_variables(problem), best.point, strict=False)
     )
     if not recipe:
-        unit = f"\u00a0{problem.value_unit}" if problem.value_unit else ""
-        return f"Best {problem.value_name} {value}{unit} after {_count(message, 'evaluation')} (number {best.number})."
+        return f"Best {problem.value_name} {value} after {_count(message, 'evaluation')} (number {best.number})."
     return f"Best {problem.value_name} {value} after {_count(message, 'measured condition')}: {recipe}."
 
 
@@ -305,7 +305,7 @@ def _earlier(problem: Problem, summary: Mapping[str, Any]) -> list[str]:
     before, own = earlier["best_value"], summary.get("best_value")
     if before is None:
         return [f"{message}, none of which has a {problem.value_name}; they are not counted as its own."]
-    best = f"the best of which has the {problem.value_name} {value_texts([before])[0]}"
+    best = f"the best of which has the {problem.value_name} {_value_text(problem, before)}"
     better = "" if own is None else f": its own best is {'lower' if own < before else 'not lower'}"
     return [f"{message}, {best}{better}. They are not counted as its own."]
 
@@ -313,7 +313,7 @@ def _earlier(problem: Problem, summary: Mapping[str, Any]) -> list[str]:
 def _goal(problem: Problem, summary: Mapping[str, Any]) -> list[str]:
     structures = problem.as_structures()
     if structures is not None:
-        return [*_outcome_as_evaluated(summary), *_outcome_relaxed(structures, summary)]
+        return [*_outcome_as_evaluated(summary), *_outcome_relaxed(structures, summary), *_judged(structures, summary)]
     level = problem.success_below
     if level is None or summary.get("success") is None:
         return []
@@ -379,6 +379,17 @@ def _outcome_relaxed(problem: Structures, summary: Mapping[str, Any]) -> list[st
         return [f"No structure relaxes to a solution {calls}."]
     first = summary.get("evaluations_to_relaxed_success")
     return [f"Relaxed, the problem is solved, first from evaluation {first} {calls}."]
+
+
+def _judged(problem: Structures, summary: Mapping[str, Any]) -> list[str]:
+    """By which test success is judged."""
+    evaluated = problem.success_criterion if summary.get("success") is not None else None
+    relaxed = problem.relaxed_criterion if problem.recognises else None
+    if evaluated is None and relaxed is None:
+        return []
+    if None in (evaluated, relaxed) or evaluated == relaxed:
+        return [f"It is solved by a structure where {evaluated or relaxed}."]
+    return [f"It is solved by a structure where {evaluated}; relaxed, where {relaxed}."]
 
 
 def _hints(problem: Problem, summary: Mapping[str, Any], ordered: Sequence[Evaluation]) -> list[str]:
@@ -456,9 +467,9 @@ def _key_numbers(problem: Problem, summary: Mapping[str, Any], ordered: Sequence
     asking = [float(s) for s in summary.get("seconds_asking") or ()]
     spread = "" if best is None or math.isnan(best.spread) else f"± {value_texts([best.value], [best.spread])[1]}"
     return [
-        _number(f"Best {problem.value_name}", "none" if best is None else value_texts([best.value])[0], spread),
+        _number(f"Best {problem.value_name}", "none" if best is None else _value_text(problem, best.value), spread),
         *(
-            [_number(f"Lowest {problem.value_name}", value_texts([lowest.value])[0], f"evaluation {lowest.number}")]
+            [_number(f"Lowest {problem.value_name}", _value_text(problem, lowest.value), f"evaluation {lowest.number}")]
             if best is not None and lowest is not None and lowest.number != best.number
             else []
         ),
@@ -508,6 +519,12 @@ def amount(variable: Coordinate, x: float) -> str:
     return f"{x:.{max(decimals, 0)}f}" if decimals <= 6 and abs(x) < 1e7 else f"{x:.4g}"
 
 
+def _value_text(problem: Problem, value: float) -> str:
+    """A value with its unit, if it has one, at the decimals that the problem asks for."""
+    unit = f"\u00a0{problem.value_unit}" if problem.value_unit else ""
+    return f"{value:.{problem.value_decimals}f}{unit}" if problem.value_decimals else value_texts([value])[0] + unit
+
+
 def value_texts(values: Sequence[float], spreads: Sequence[float] = ()) -> list[str]:
     """Values, then their spreads, with as many decimals as tell the values apart."""
     numbers = np.array(values, dtype=np.float64)
@@ -523,7 +540,14 @@ def _decimals(scale: float, digits: int) -> int:
 
 
 def best_table(problem: Problem, ordered: Sequence[Evaluation]) -> dict[str, Any]:
-    """The best evaluations as a table of texts: ``heads`` and ``rows``, and ``sentences`` on how far to trust them."""
+    """The best evaluations as a table of texts: ``heads`` and ``rows``, and ``sentences`` on how far to trust them.
+
+    Of structures, distinct minima are listed.
+    """
+    structures = problem.as_structures()
+    if structures is not None:
+        heads = [head[0].upper() + head[1:] for head in MINIMA_HEADS]
+        return {"heads": heads, "rows": minima_rows(structures, ordered, 10), "spread": False, "sentences": []}
     frame = best_recipes(problem, ordered)
     values, spreads, bounds = (frame[column].tolist() for column in ("value", "spread", "upper_bound"))
     texts = value_texts(values, spreads + bounds)
@@ -605,13 +629,20 @@ def _runs(numbers: Sequence[int]) -> str:
     return ", ".join(f"{run[0]}" if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs)
 
 
-def everything(frame: pd.DataFrame) -> dict[str, Any]:
-    """The whole table as text, without columns that hold nothing."""
+def everything(frame: pd.DataFrame, decimals: int) -> dict[str, Any]:
+    """The whole table as text, without columns that hold nothing; values at least at these decimals, 0 for any."""
+    if decimals:
+        values = frame.columns.intersection(["value", "upper_bound", "best_value"])
+        frame = frame.assign(**{c: [_fixed(x, decimals) for x in frame[c]] for c in values})
     kept = [c for c in frame.columns if not frame[c].map(_cell).eq("").all()]
     return {
         "heads": [str(c) for c in kept],
         "rows": [[_cell(x) for x in row] for row in frame[kept].to_numpy(dtype=object)],
     }
+
+
+def _fixed(value: float, decimals: int) -> str:
+    return "" if math.isnan(value) else f"{value:.{decimals}f}"
 
 
 def _cell(x: Any) -> str:  # noqa: ANN401 -- a cell of a table can be anything

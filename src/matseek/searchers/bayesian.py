@@ -100,6 +100,11 @@ class BayesianSearcher(BatchSearcher):
                 f"kernel={self.kernel!r} is a setting of the loss; with model=spectra every component has kernel='ard'"
             )
 
+    @property
+    def needs_forces(self) -> bool:
+        """Its Gaussian processes learn energies alone where there are no forces."""
+        return False
+
     def check_space(self, space: Space) -> None:
         """Refuse what is neither structures nor has coordinates that the Gaussian process could learn on."""
         on, structures = self._on_structures(space), space.as_structures()

@@ -26,6 +26,11 @@ class RandomSearcher(BatchSearcher):
     serves_goals: ClassVar[bool] = True
     serves_molecules: ClassVar[bool] = True
 
+    @property
+    def needs_forces(self) -> bool:
+        """It looks at no answer."""
+        return False
+
     def ask(self, n: int, history: History) -> Proposal:
         """Draw n points."""
         points = history.uniform(n)

@@ -101,3 +101,12 @@ def test_lines_that_are_no_results_are_left_out(tmp_path, caplog):
     (tmp_path / "r").write_bytes(b'\xff\n5\n[1]\n{"evaluation": 1}\nnull\n{"cut\n')
     assert rescue.saved(tmp_path / "r") == {}
     assert caplog.text.count("was cut short and is left out") == 6
+
+
+def test_properties_are_rescued_too(tmp_path):
+    told = {"held_forces": np.arange(6, dtype=np.float32).reshape(2, 3), "stress": np.arange(6.0)}
+    rescue.save(tmp_path / "rescued.jsonl", [(3, Measurement(1.0, np.ones(1), properties=told))])
+    found = rescue.saved(tmp_path / "rescued.jsonl")[3].properties
+    assert found.keys() == told.keys()
+    for name, array in told.items():
+        np.testing.assert_array_equal(found[name], array, strict=True)

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from matseek.core.problem import Measurement
+from matseek.core.records import Proposal
 from matseek.errors import LedgerError
 from matseek.evaluation import Ledger, LedgerReader
 from matseek.evaluation.ledger import schema
@@ -40,7 +42,7 @@ def test_an_older_ledger_is_brought_up_to_date_after_a_copy(old, caplog):
     before = raw(old, "SELECT * FROM evaluations")
     ledger = Ledger(old)
     copy = old.with_name("ledger.version-1.db")
-    assert f"had version 1 and now has version 4; {copy} is a copy of it as it was" in caplog.text
+    assert f"had version 1 and now has version {schema.VERSION}; {copy} is a copy of it as it was" in caplog.text
     assert raw(copy, "SELECT * FROM evaluations") == before == raw(old, "SELECT * FROM evaluations")
     assert not raw(copy, "SELECT name FROM sqlite_master WHERE name = 'matseek_ledger'")
     ledger.claim(PROBLEM, "rss", 7)
@@ -71,7 +73,7 @@ def test_a_newer_ledger_is_refused_with_its_version(tmp_path, opened):
     path = tmp_path / "new.db"
     Ledger(path)
     script(path, "UPDATE matseek_ledger SET version = 9")
-    with pytest.raises(LedgerError, match=r"new\.db has version 9, and this matseek knows .* up to 4; update matseek"):
+    with pytest.raises(LedgerError, match=r"new\.db has version 9, and this matseek knows .* up to 5; update matseek"):
         opened(path)
 
 
@@ -94,3 +96,19 @@ def test_version_2_knew_no_earlier_campaigns(tmp_path):
     assert ledger.origins() == ()
     with closing(sqlite3.connect(tmp_path / "ledger.version-2.db")) as copy:
         assert copy.execute("SELECT seed FROM campaign").fetchall() == [(7,)]
+
+
+def test_a_ledger_without_properties_is_read_and_brought_up_to_date(tmp_path):
+    path = tmp_path / "third.db"
+    ledger = Ledger(path)
+    ledger.claim({"name": "p"}, "rss", 0)
+    ledger.write_down(Proposal(np.zeros((2, 3)), ("rss",) * 2), 0.0)
+    ledger.record([(1, Measurement(1.0, np.ones(1)))])
+    script(path, "DROP TABLE properties; UPDATE matseek_ledger SET version = 4")
+    reader = LedgerReader(path)
+    assert dict(reader.evaluation(1).properties) == {}
+    again = Ledger(path)
+    again.record([(2, Measurement(1.0, np.ones(1), properties={"stress": np.arange(6.0)}))])
+    assert dict(again.evaluation(1).properties) == {}
+    np.testing.assert_array_equal(again.evaluation(2).properties["stress"], np.arange(6.0))
+    assert path.with_name("third.version-4.db").is_file()

@@ -28,11 +28,12 @@ from matseek.evaluation.ledger.tables import (
     ITERATIONS,
     ORIGINS,
     PROCESSOR,
+    PROPERTIES,
     REVISIONS,
     SESSIONS,
     THINKING,
 )
-from matseek.evaluation.ledger.values import clean, to_strict, unpack
+from matseek.evaluation.ledger.values import clean, to_strict, unpack, unpack_named
 from matseek.identity import FINGERPRINT, differing
 
 _CODE_DIFFERS = (
@@ -66,7 +67,9 @@ class LedgerReader:
         require_readable(store.read(version_of, "opened"), store.address)
         # Spectra are large: those that were looked at last are kept.
         self._seen = Seen(
-            lru_cache(maxsize=_RESPONSES)(self._response), lru_cache(maxsize=_RESPONSES)(self._revised_response)
+            lru_cache(maxsize=_RESPONSES)(self._response),
+            lru_cache(maxsize=_RESPONSES)(self._revised_response),
+            self._properties,
         )
         self._earlier = lru_cache(maxsize=_RESPONSES)(self._earlier_response)
         self._reading = Lock()
@@ -205,6 +208,13 @@ class LedgerReader:
         wanted = select(REVISIONS.c.response).where(REVISIONS.c.id == revision)
         packed = self._store.read(lambda connection: connection.scalar(wanted))
         return None if packed is None else unpack(packed)
+
+    def _properties(self, number: int) -> dict[str, npt.NDArray[Any]]:
+        if PROPERTIES.name not in self._tables:
+            return {}
+        wanted = select(PROPERTIES.c.arrays).where(PROPERTIES.c.evaluation == number)
+        packed = self._store.read(lambda connection: connection.scalar(wanted))
+        return {} if packed is None else unpack_named(packed)
 
     def _earlier_response(self, origin: int, number: int) -> npt.NDArray[np.floating[Any]] | None:
         return self._store.read(partial(earlier_response, origin, number))

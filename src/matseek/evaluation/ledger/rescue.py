@@ -19,7 +19,7 @@ import numpy as np
 
 from matseek.core.problem import Measurement
 from matseek.evaluation.ledger.address import Address
-from matseek.evaluation.ledger.values import unpack
+from matseek.evaluation.ledger.values import pack_named, unpack, unpack_named
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +69,8 @@ def _entry(number: int, m: Measurement) -> dict[str, Any]:
     values = {"evaluation": number, "value": float(m.value), "replicates": [float(v) for v in m.replicates]}
     if m.response is not None:
         values |= {"response": m.response.tolist(), "dtype": str(m.response.dtype), "shape": m.response.shape}
+    if m.properties:
+        values["properties"] = base64.b64encode(pack_named(m.properties)).decode()
     return values | {"error": m.error}
 
 
@@ -80,9 +82,11 @@ def _measurement(
     response: list[Any] | None = None,
     dtype: str = "float64",
     shape: Sequence[int] = (-1,),
+    properties: str = "",
 ) -> tuple[int, Measurement]:
     array = None if response is None else np.array(response, dtype=dtype).reshape(shape)
-    return evaluation, Measurement(value, np.array(replicates, dtype=np.float64), array, error)
+    kept = unpack_named(base64.b64decode(properties)) if properties else {}
+    return evaluation, Measurement(value, np.array(replicates, dtype=np.float64), array, error, properties=kept)
 
 
 def _of_version_1(

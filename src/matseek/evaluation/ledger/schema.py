@@ -1,7 +1,7 @@
 """How a ledger's tables are laid out, by versions, and what brings an older ledger up to date.
 
 Version 1 has no table that says so. It wrote NaN and Infinity into its JSON, and seeds of up to 31 bits on a server.
-Version 2 has no tables of earlier campaigns, version 3 none of revisions.
+Version 2 has no tables of earlier campaigns, version 3 none of revisions, version 4 none of properties.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from matseek.evaluation.ledger.tables import CAMPAIGN, EVENTS, LEDGER, METADATA
 
 logger = logging.getLogger(__name__)
 
-VERSION = 4
+VERSION = 5
 """The version that this code writes."""
 
 
@@ -119,7 +119,11 @@ def _to_4(connection: Connection) -> None:
     """The table of revisions is new."""
 
 
-_STEPS: tuple[Callable[[Connection], None], ...] = (_to_2, _to_3, _to_4)
+def _to_5(connection: Connection) -> None:
+    """The table of properties is new, and made with all that are missing."""
+
+
+_STEPS: tuple[Callable[[Connection], None], ...] = (_to_2, _to_3, _to_4, _to_5)
 """From each version to the next."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
@@ -37,6 +37,7 @@ _NEW_REVISIONS = (
 )
 
 Response = npt.NDArray[np.floating[Any]] | None
+Properties = Mapping[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,16 @@ class Seen:
     Args:
         respond: Reads the response of an evaluation as it was first told, by its number.
         respond_revised: Reads the response that a revision gives, by the revision's identifier.
+        tell: Reads the properties of an evaluation, by its number.
     """
 
-    def __init__(self, respond: Callable[[int], Response], respond_revised: Callable[[int], Response]) -> None:
-        self._respond, self._respond_revised = respond, respond_revised
+    def __init__(
+        self,
+        respond: Callable[[int], Response],
+        respond_revised: Callable[[int], Response],
+        tell: Callable[[int], Properties],
+    ) -> None:
+        self._respond, self._respond_revised, self._tell = respond, respond_revised, tell
         self._has_revisions = False
         self._forget()
 
@@ -162,15 +169,22 @@ class Seen:
 
     def evaluation(self, row: Row[Any]) -> Evaluation:
         """The evaluation of a row."""
-        return evaluation_of(row, self._respond)
+        return evaluation_of(row, self._respond, self._tell)
 
 
-def evaluation_of(row: Row[Any], respond: Callable[[int], Response]) -> Evaluation:
+def _no_properties(number: int) -> Properties:  # noqa: ARG001 -- the face of what reads them
+    return {}
+
+
+def evaluation_of(
+    row: Row[Any], respond: Callable[[int], Response], tell: Callable[[int], Properties] = _no_properties
+) -> Evaluation:
     """The evaluation of a row; its arrays cannot be changed, since they are given to everybody who asks.
 
     Args:
         row: All columns of an evaluation but its response.
         respond: Reads the response of an evaluation by its number.
+        tell: Reads its properties by its number; of earlier campaigns none are copied.
     """
     number = row.number
     return Evaluation(
@@ -185,6 +199,7 @@ def evaluation_of(row: Row[Any], respond: Callable[[int], Response]) -> Evaluati
         asked_at=datetime.fromisoformat(row.asked_at),
         finished_at=None if row.finished_at is None else datetime.fromisoformat(row.finished_at),
         load_response=(lambda: None) if row.status == "pending" else (lambda: respond(number)),
+        load_properties=dict if row.status == "pending" else (lambda: tell(number)),
     )
 
 

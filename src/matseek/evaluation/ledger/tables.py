@@ -107,6 +107,14 @@ REVISIONS = Table(
 """What an evaluation became after it had been written down; the row of the evaluation, and earlier ones, stay as they
 are. ``asked`` is null where the point was run as asked; ``same_response`` is 1 where the response stays what it was."""
 
+PROPERTIES = Table(
+    "properties",
+    METADATA,
+    Column("evaluation", ForeignKey("evaluations.number"), primary_key=True, autoincrement=False),
+    Column("arrays", LargeBinary, nullable=False),
+)
+"""What else the oracle told of an evaluation: arrays by name, kept for others."""
+
 ORIGINS = Table(
     "origins",
     METADATA,

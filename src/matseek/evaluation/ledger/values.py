@@ -101,12 +101,26 @@ def _plain(value: Any, pointer: str, odd: dict[str, str]) -> Any:  # noqa: ANN40
     return value
 
 
-def pack(array: npt.NDArray[np.floating[Any]]) -> bytes:
+def pack(array: npt.NDArray[Any]) -> bytes:
     """An array as bytes, in NumPy's format."""
     buffer = io.BytesIO()
     # Objects could only be written as code that is run when they are read.
     np.save(buffer, array.astype(str) if array.dtype.hasobject else array, allow_pickle=False)
     return buffer.getvalue()
+
+
+def pack_named(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
+    """Arrays by name as bytes: one record in NumPy's format, which :func:`unpack_named` reads."""
+    record = np.zeros((), [(clean(name), array.dtype, array.shape) for name, array in arrays.items()])
+    for name, array in arrays.items():
+        record[clean(name)] = array
+    return pack(record)
+
+
+def unpack_named(packed: bytes) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of :func:`pack_named`."""
+    record = np.load(io.BytesIO(packed), allow_pickle=False)
+    return {name: np.array(record[name]) for name in record.dtype.names}
 
 
 def unpack(packed: bytes) -> npt.NDArray[np.floating[Any]]:

@@ -30,8 +30,8 @@ from matseek.evaluation.ledger.reader import LedgerReader, require_same
 from matseek.evaluation.ledger.schema import bring_up_to_date
 from matseek.evaluation.ledger.seen import News, Seen
 from matseek.evaluation.ledger.store import store_for_writing
-from matseek.evaluation.ledger.tables import CAMPAIGN, EVALUATIONS, EVENTS, ITERATIONS, REVISIONS
-from matseek.evaluation.ledger.values import clean, pack, to_strict
+from matseek.evaluation.ledger.tables import CAMPAIGN, EVALUATIONS, EVENTS, ITERATIONS, PROPERTIES, REVISIONS
+from matseek.evaluation.ledger.values import clean, pack, pack_named, to_strict
 from matseek.identity import ADDED, FINGERPRINT, differing
 
 logger = logging.getLogger(__name__)
@@ -378,6 +378,8 @@ def _settle(connection: Connection, number: int, measurement: Measurement) -> No
             "response": None if measurement.response is None else pack(measurement.response),
         },
     )
+    if measurement.properties:
+        connection.execute(insert(PROPERTIES), {"evaluation": number, "arrays": pack_named(measurement.properties)})
 
 
 def _revise(connection: Connection, change: Change) -> None:

@@ -72,7 +72,7 @@ def sampled_energies(problem: Problem, evaluations: Sequence[Evaluation]) -> Fig
         drawn["cmedians"].set(color="#0072B2", linewidth=1.8)
     for middle, values in groups:
         ax.scatter([middle], [values.min()], color=BEST, s=14, zorder=3, label="lowest of the iteration")
-    ax.axhline(lowest, color=SUCCESS, ls=(0, (5, 3)), lw=1.2, label=f"lowest of all, {lowest:.3f} eV", zorder=2)
+    ax.axhline(lowest, color=SUCCESS, ls=(0, (5, 3)), lw=1.2, label=f"lowest of all, {lowest:.4f} eV", zorder=2)
     top = max(float(np.percentile(values, 95)) for _, values in groups)
     ax.set_ylim(lowest - 0.05 * _SPAN, min(top, lowest + 4 * _SPAN) + 0.05 * _SPAN)
     legend(figure)
@@ -135,7 +135,8 @@ def structures(problem: Structures, evaluations: Sequence[Evaluation]) -> Figure
         e, met = minimum.best, len(minimum.evaluations)
         _draw_structure(axes[:, column], problem.space.atoms(problem.space.wrap(e.point)[0]))
         often = f", met {met} times" if met > 1 else ""
-        axes[0, column].set_title(f"{e.value:.3f} eV\nevaluation {e.number}{often}", fontsize=9, color=INK)
+        above = f" (+{1e3 * (e.value - best[0].value):.1f} meV)" if column else ""
+        axes[0, column].set_title(f"{e.value:.4f} eV{above}\nevaluation {e.number}{often}", fontsize=9, color=INK)
     return figure
 
 
