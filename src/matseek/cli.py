@@ -203,17 +203,17 @@ def desk(
 ) -> None:
     """Work with campaigns at a page in the browser, on this machine alone, until Ctrl-C."""
     with told_plainly(debug=debug):
-        from matseek.workbench import serve
-
-        def ready(address: str) -> None:
-            out.print(f"the page is at {address}", highlight=False, soft_wrap=True)
-            out.print("the address lets its holder in: keep it to yourself. Ctrl-C ends the page; campaigns stay.")
-            if not no_browser:
-                typer.launch(address)
-
-        with out.status("loading torch and BoTorch"):
-            import matseek.record  # noqa: F401 -- or the first screen would wait for it
-        serve(folder, port, ready)
+        with out.status("loading torch, BoTorch and NiceGUI"):
+            try:
+                from matseek.workbench import PageServer
+            except ImportError as error:
+                raise ImportError(f"the page needs NiceGUI ({error}): pip install 'matseek[desk]'") from error
+            server = PageServer.of(folder, port)
+        out.print(f"the page is at {server.address}", highlight=False, soft_wrap=True)
+        out.print("the address lets its holder in: keep it to yourself. Ctrl-C ends the page; campaigns stay.")
+        if not no_browser:
+            typer.launch(server.address)
+        server.run()
 
 
 @app.command()

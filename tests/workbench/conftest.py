@@ -1,9 +1,12 @@
+from threading import Thread
+
 import pytest
 from omegaconf import OmegaConf
 
 from matseek.configuration import run_settings
 from matseek.run_folder import RunFolder
 from matseek.runs import keep_config, open_campaign
+from matseek.workbench import PageServer
 
 VALUES = ["problem=laboratory", "problem.quantity=yield", "problem.unit='%'", "searcher=lhs", "searcher.batch_size=4"]
 
@@ -30,3 +33,15 @@ def foreign(tmp_path):
     folder.mkdir()
     OmegaConf.save({"problem": {"_target_": "os.system"}, "searcher": {}}, folder / "config.yaml")
     return RunFolder(folder)
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory):
+    """A running page: its folder and the address. NiceGUI runs once in a process."""
+    folder = tmp_path_factory.mktemp("campaigns")
+    server = PageServer.of(folder)
+    thread = Thread(target=server.run, daemon=True)
+    thread.start()
+    yield folder, server.address
+    server.stop()
+    thread.join(20)

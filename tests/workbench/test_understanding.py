@@ -1,46 +1,15 @@
 import numpy as np
-import pandas as pd
 import pytest
 
 from matseek.workbench.charts import left_out, loss_map, spectrum
 from matseek.workbench.opened import OpenCampaign
 from matseek.workbench.words import stalled, state, trust, when_to_stop
-
-WAVELENGTHS = np.arange(400, 701, 20.0)
-
-
-def band(points):
-    """Spectra whose band moves with the first variable; two replicates."""
-    centre = 450 + 5 * points[:, :1]
-    clean = np.exp(-(((WAVELENGTHS - centre) / 60) ** 2)) * (0.6 + 0.01 * points[:, 1:2])
-    return np.stack([clean, 1.02 * clean], axis=1)
+from tests.workbench.lab import WAVELENGTHS, band, measured
 
 
 @pytest.fixture(scope="module")
 def spectral(tmp_path_factory):
-    from matseek.configuration import run_settings
-    from matseek.run_folder import RunFolder
-    from matseek.runs import keep_config, open_campaign
-
-    folder = tmp_path_factory.mktemp("spectral")
-    target = folder / "target.csv"
-    shape = np.exp(-(((WAVELENGTHS - 560) / 60) ** 2))
-    pd.DataFrame({"wavelength": WAVELENGTHS, "absorbance": shape}).to_csv(target, index=False)
-    variables = {"Q": {"low": 0, "high": 40}, "c": {"low": 0, "high": 30, "unit": "mM"}, "pH": {"low": 3, "high": 9}}
-    problem = {
-        "_target_": "matseek.problems.laboratory.laboratory",
-        "name": "bands",
-        "variables": variables,
-        "constraints": [{"coefficients": {"Q": 1, "c": 1}, "upper": 60}],
-        "target": str(target),
-    }
-    settings = run_settings(["problem=laboratory", "searcher.batch_size=12", f"run_dir={folder / 'lab'}"], problem)
-    campaign = open_campaign(settings)
-    keep_config(settings)
-    batch = campaign.ask()
-    campaign.tell(batch.with_responses(band(batch.points)))
-    batch = campaign.ask(2)
-    return OpenCampaign(RunFolder(folder / "lab"))
+    return OpenCampaign(measured(tmp_path_factory.mktemp("spectral"), "bands"))
 
 
 def test_models_say_what_a_recipe_gives(spectral):
@@ -48,9 +17,9 @@ def test_models_say_what_a_recipe_gives(spectral):
     assert spectral.understand() is known, "models are fitted once for what is measured"
     truth = np.array([[22.0, 25.0, 6.0]])
     found = known.at(truth)[0]
-    measured = band(truth)[0].mean(axis=0)
+    real = band(truth)[0].mean(axis=0)
     at = found.spectrum.wavelengths
-    np.testing.assert_allclose(found.spectrum.expected, np.interp(at, WAVELENGTHS, measured), atol=0.15)
+    np.testing.assert_allclose(found.spectrum.expected, np.interp(at, WAVELENGTHS, real), atol=0.15)
     assert (found.spectrum.low <= found.spectrum.high).all()
     assert found.spectrum.peak.expected == pytest.approx(560, abs=20)
     assert found.value.low <= found.value.expected <= found.value.high

@@ -1,2 +1,2 @@
 from .folder import CampaignsFolder as CampaignsFolder
-from .server import serve as serve
+from .server import PageServer as PageServer

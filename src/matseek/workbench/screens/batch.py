@@ -123,15 +123,16 @@ class BatchPart:
     async def _ask(self) -> None:
         if self._asking:
             return
-        self._asking = True
-        self.waiting.refresh()
-        try:
-            await asyncio.to_thread(acts.ask, self._campaign.folder)
-        except TOLD as error:
-            tell_error(error)
-        finally:
-            self._asking = False
-        await self._changed()
+        with ui.context.client:  # the button that was pressed goes away meanwhile
+            self._asking = True
+            self.waiting.refresh()
+            try:
+                await asyncio.to_thread(acts.ask, self._campaign.folder)
+            except TOLD as error:
+                tell_error(error)
+            finally:
+                self._asking = False
+            await self._changed()
 
 
 def _recipes(now: Snapshot, known: Understanding | None) -> dict[str, Any]:

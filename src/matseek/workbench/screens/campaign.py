@@ -22,6 +22,9 @@ FloatArray = npt.NDArray[np.float64]
 
 logger = logging.getLogger(__name__)
 
+_CHECKED = ("models", "stop")
+"""Tabs that show maps and checks."""
+
 _EVERY = 2.0
 """Seconds between two looks at the campaign's files."""
 
@@ -39,7 +42,7 @@ class CampaignScreen:
         self._results = ResultsPart(campaign, self._show)
         self._explore = ExplorePart(campaign)
         self._checks = ChecksPart(campaign, self._go_to)
-        self._learning = False
+        self._learning = self._checking = False
 
     async def build(self) -> None:
         """Show the screen."""
@@ -51,7 +54,7 @@ class CampaignScreen:
                 return
             self._stamp = self._campaign.view.stamp()
             self._standing()
-            with ui.tabs().props("align=left outside-arrows mobile-arrows no-caps") as self._tabs:
+            with ui.tabs(on_change=self._check).props("align=left outside-arrows mobile-arrows no-caps") as self._tabs:
                 for name, label in (
                     ("batch", "Batch"),
                     ("results", "Results"),
@@ -106,12 +109,22 @@ class CampaignScreen:
             await asyncio.to_thread(self._campaign.understand)
             self._batch.waiting.refresh()
             self._explore.build.refresh()
-            await self._checks.bring_up_to_date()
         except TOLD as error:
             logger.warning("the models could not be fitted: %s", error)
             tell_error(error)
         finally:
             self._learning = False
+        await self._check()
+
+    async def _check(self) -> None:
+        """Compute what the open tab shows of the models: maps take seconds, and may not be wanted."""
+        if self._tabs.value not in _CHECKED or self._checking:
+            return
+        self._checking = True
+        try:
+            await self._checks.bring_up_to_date()
+        finally:
+            self._checking = False
 
     def _go_to(self, point: FloatArray) -> None:
         """Show a recipe on the sliders."""

@@ -84,17 +84,18 @@ class EntryCard:
         entry, self._entry = self._entry, None
         if entry is None or self._busy:
             return
-        self._busy = True
-        self.build.refresh()
-        try:
-            await asyncio.to_thread(acts.take, self._campaign.folder, entry)
-            ui.notify("Written down", type="positive")
-        except TOLD as error:
-            tell_error(error)
-        finally:
-            self._busy = False
-        self.build.refresh()
-        await self._changed()
+        with ui.context.client:  # the button that was pressed goes away meanwhile
+            self._busy = True
+            self.build.refresh()
+            try:
+                await asyncio.to_thread(acts.take, self._campaign.folder, entry)
+                ui.notify("Written down", type="positive")
+            except TOLD as error:
+                tell_error(error)
+            finally:
+                self._busy = False
+            self.build.refresh()
+            await self._changed()
 
     def _leave(self) -> None:
         self._entry = None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-from nicegui import ui
+from nicegui import events, ui
 
 from matseek.core.records import Evaluation
 from matseek.workbench.charts import spectrum, spectrum_update
@@ -18,6 +19,9 @@ from matseek.workbench.view import Snapshot
 from matseek.workbench.words import interval, percent
 
 FloatArray = npt.NDArray[np.float64]
+
+_THROTTLE = 0.04
+"""Seconds between two predictions while a slider is dragged."""
 
 _BEST, _FAVOURITE = "the best measured", "the model's favourite"
 
@@ -32,7 +36,7 @@ class ExplorePart:
     def __init__(self, campaign: OpenCampaign) -> None:
         self._campaign = campaign
         self._point: FloatArray | None = None
-        self._sliders: dict[int, ui.slider] = {}
+        self._sliders: dict[int, ui.element] = {}
         self._choices: dict[int, ui.select] = {}
         self._texts: dict[int, ui.label] = {}
         self._moving = False
@@ -66,7 +70,8 @@ class ExplorePart:
         self._moving = True
         for column, knob in enumerate(_knobs_of(known)):
             if column in self._sliders:
-                self._sliders[column].value = knob.position(float(self._point[column]))
+                position = knob.position(float(self._point[column]))
+                ui.run_javascript(f"getHtmlElement({self._sliders[column].id}).value = {position!r}")
             elif column in self._choices:
                 self._choices[column].value = round(self._point[column])
         self._moving = False
@@ -102,30 +107,25 @@ class ExplorePart:
                 if knob.variable.values:
                     options = dict(enumerate(knob.variable.values))
                     self._choices[column] = (
-                        ui.select(options, value=round(value), on_change=partial(self._moved, column, knob))
+                        ui.select(options, value=round(value), on_change=partial(self._chosen, column))
                         .props("outlined dense options-dense")
                         .props(f'aria-label="{name}"')
                     )
                 elif not knob.is_fixed:
-                    low, high = knob.ends
-                    self._sliders[column] = ui.slider(
-                        min=low,
-                        max=high,
-                        step=knob.step,
-                        value=knob.position(value),
-                        on_change=partial(self._moved, column, knob),
-                    ).props(f'aria-label="{name.replace(chr(34), "")}"')
+                    self._sliders[column] = _slider(knob, value, partial(self._moved, column, knob))
 
     def _jump(self, places: dict[str, FloatArray], place: str) -> None:
         if place in places:
             self.go_to(places[place])
 
-    def _moved(self, column: int, knob: Knob, event: object) -> None:
-        if self._moving or self._point is None:
-            return
-        position = getattr(event, "value", None)
-        if position is not None:
-            self._point[column] = float(position) if knob.variable.values else knob.value(float(position))
+    def _chosen(self, column: int, event: events.ValueChangeEventArguments[int | None]) -> None:
+        if not self._moving and self._point is not None and event.value is not None:
+            self._point[column] = event.value
+            self._update()
+
+    def _moved(self, column: int, knob: Knob, event: events.GenericEventArguments) -> None:
+        if self._point is not None:
+            self._point[column] = knob.value(float(event.args))
             self._update()
 
     def _update(self) -> None:
@@ -141,6 +141,19 @@ class ExplorePart:
             update = spectrum_update(prediction, self._target)
             self._chart.run_chart_method("setOption", update)
         self._rules.content = _rules(known, self._point)
+
+
+def _slider(knob: Knob, value: float, moved: Callable[[events.GenericEventArguments], None]) -> ui.element:
+    """The browser's own slider, which keyboards and screen readers know."""
+    low, high = knob.ends
+    slider = ui.element("input").classes("slider")
+    # The attribute, which is where the slider begins, and not the property, which drawing anew would set back.
+    settings = {"type": "range", "min": low, "max": high, "step": knob.step, "^value": knob.position(value)}
+    for key, setting in settings.items():
+        slider.props[key] = setting
+    slider.props["aria-label"] = knob.variable.name
+    slider.on("input", moved, js_handler="(e) => emit(e.target.value)", throttle=_THROTTLE)
+    return slider
 
 
 def _knobs_of(known: Understanding) -> list[Knob]:

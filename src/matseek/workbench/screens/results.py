@@ -72,7 +72,7 @@ class ResultsPart:
             note(events)
         if now.evaluations:
             with ui.expansion("All evaluations"):
-                table(everything(now.record.to_frame()))
+                table(everything(now.record.to_frame(), now.problem.value_decimals))
 
     async def _look(self, act: Callable[..., Entry]) -> None:
         """Show what an act would change in the evaluations that are named."""
