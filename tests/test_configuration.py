@@ -149,3 +149,19 @@ def test_structures_take_any_calculator(overrides, kind):
     problem = run_settings(["problem=platinum_heptamer", *overrides]).problem
     assert isinstance(problem.calculator(), kind)
     assert isinstance(problem.relaxed_success.calculator(), kind)
+
+
+@pytest.mark.parametrize(
+    ("problem", "message"),
+    [("lj13", "problem=lj13 has a calculator of its own"), ("silver", "problem=silver is not given one")],
+)
+@pytest.mark.parametrize("given", ["calculator=batched_emt", "calculator._target_=ase.calculators.emt.EMT"])
+def test_a_calculator_that_the_problem_would_not_use_is_refused(problem, message, given):
+    with pytest.raises(ConfigurationError, match=f"calculator has no effect: {message}"):
+        run_settings([f"problem={problem}", "searcher=random", given])
+
+
+def test_an_own_calculator_is_set_with_the_problem():
+    own = "problem.calculator._target_=matseek.potentials.BatchedEMT"
+    settings = run_settings(["problem=lennard_jones_cluster", "searcher=rss", own, "problem.lowest=1.0"])
+    assert isinstance(settings.problem.calculator(), BatchedEMT)

@@ -116,6 +116,7 @@ def run_settings(overrides: Sequence[str], problem: Mapping[str, Any] | None = N
             composed = compose("run", overrides=[*_search_path(), *overrides], return_hydra_config=True)
         choices = composed.hydra.runtime.choices
         config = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+        _require_use_of_calculator(overrides, config, choices.problem)
         if problem is not None:
             config.problem = dict(problem)
         default = f"runs/{choices.problem}-{choices.searcher}-{config.seed}"
@@ -179,6 +180,29 @@ def _require_choices(overrides: Sequence[str]) -> None:
                 f"{override.key_or_group}={shown(value)} names no config; choose one of {names}: "
                 f"{override.key_or_group}=NAME"
             )
+
+
+def _require_use_of_calculator(overrides: Sequence[str], config: DictConfig, problem: str) -> None:
+    """Refuse a calculator that the problem would not use.
+
+    Raises:
+        ConfigurationError: If it has one of its own, or none.
+    """
+    keys = [o.key_or_group for o in OverridesParser.create().parse_overrides(list(overrides))]
+    given = [key for key in keys if key == "calculator" or key.startswith("calculator.")]
+    used = OmegaConf.to_container(config.problem, resolve=False)
+    if not given or "${calculator}" in str(used):
+        return
+    own = isinstance(used, dict) and "calculator" in used
+    raise ConfigurationError(
+        f"calculator has no effect: problem={problem} "
+        + (
+            "has a calculator of its own, whose energies its known minimum is of; leave it out, or set "
+            "problem.calculator._target_ and the energy to reach (problem.lowest, where the problem has it)"
+            if own
+            else "is not given one; leave it out"
+        )
+    )
 
 
 def _criteria(config: DictConfig) -> tuple[StopCriterion, ...]:

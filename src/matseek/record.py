@@ -211,7 +211,7 @@ class Record:
         first = next((e.number for e in done if solves(self.problem, e.point, e.value)), None)
         valued = bool(np.isfinite(values).any())
         best, lowest = (self.best, self.lowest) if valued else (None, None)
-        recognised, structures = self._recognised(), self.problem.as_structures()
+        recognised, atoms, structures = self._recognised(), self.problem.as_atoms(), self.problem.as_structures()
         result: dict[str, Any] = {
             "problem": self.problem.name,
             "searcher": self.searcher.name,
@@ -233,7 +233,7 @@ class Record:
             "pareto_front": [e.number for e in goals.front(evaluations)] if goals.objectives else None,
             "success": first is not None if tested else None,
             "evaluations_to_success": first,
-            "success_criterion": None if structures is None else structures.success_criterion,
+            "success_criterion": None if atoms is None else atoms.success_criterion,
             "relaxed_success": None if recognised is None else recognised["evaluation"] is not None,
             "evaluations_to_relaxed_success": None if recognised is None else recognised["evaluation"],
             "relaxed_success_criterion": None if structures is None else structures.relaxed_criterion,
@@ -295,7 +295,7 @@ class Record:
             >>> campaign.export("pt7.xyz")  # doctest: +SKIP
             2560 structures, 2560 with forces on all atoms
         """
-        problem = self.problem.as_structures()
+        problem = self.problem.as_atoms()
         if problem is None:
             raise ValueError(
                 f"problem {self.problem.name!r} has no structures to export; its evaluations are a table, to_frame()"

@@ -24,6 +24,7 @@ from matseek.errors import plain_text
 from matseek.identity import FINGERPRINT, fingerprint
 
 if TYPE_CHECKING:
+    from ase import Atoms
     from ase.calculators.calculator import BaseCalculator
     from matplotlib.figure import Figure
 
@@ -201,6 +202,10 @@ class Problem(ABC):
         """The problem as one whose results people measure and tell; None where it only measures by itself."""
         return None
 
+    def as_atoms(self) -> OfAtoms | None:
+        """The problem as one whose points are atoms; None where they are none."""
+        return None
+
     def as_structures(self) -> Structures | None:
         """The problem as one of atoms and a calculator; None where its points are no structures."""
         return None
@@ -256,8 +261,8 @@ class Laboratory(Protocol):
         ...
 
 
-class Structures(Protocol):
-    """A problem of atoms and a calculator."""
+class OfAtoms(Protocol):
+    """A problem whose points are structures, and whose values are energies in eV."""
 
     @property
     def name(self) -> str:
@@ -265,17 +270,8 @@ class Structures(Protocol):
         ...
 
     @property
-    def space(self) -> StructureSpace:
-        """The structures that may be tried."""
-        ...
-
-    @property
     def calculator(self) -> Callable[[], BaseCalculator]:
         """Makes an ASE calculator."""
-        ...
-
-    def measure_many(self, points: FloatArray) -> list[Measurement]:
-        """Energies and forces of many structures ``(m, 3n)``, in order."""
         ...
 
     @property
@@ -286,6 +282,23 @@ class Structures(Protocol):
     @property
     def success_criterion(self) -> str | None:
         """What solves it as evaluated, in words; None without a test."""
+        ...
+
+    def labelled(self, evaluation: Evaluation) -> Atoms:
+        """An evaluation's structure with all that its calculator told of it."""
+        ...
+
+
+class Structures(OfAtoms, Protocol):
+    """A problem of atoms and a calculator."""
+
+    @property
+    def space(self) -> StructureSpace:
+        """The structures that may be tried."""
+        ...
+
+    def measure_many(self, points: FloatArray) -> list[Measurement]:
+        """Energies and forces of many structures ``(m, 3n)``, in order."""
         ...
 
     @property

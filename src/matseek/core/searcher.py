@@ -304,6 +304,11 @@ def require_box(searcher: str, space: Space) -> BoxView:
     view = space.as_box()
     if view is None:
         structures = space.as_structures()
+        if space.has_variants:
+            raise ValueError(
+                f"searcher={searcher} searches coordinates or free atoms, and a {type(space).__name__} has neither; "
+                "take searcher=tabu or random"
+            )
         has = "this space has no such coordinates" if structures is None else f"this space has {structures.size}"
         raise ValueError(
             f"searcher={searcher} searches a box of coordinates; of structures it knows those with one free atom, and "

@@ -85,6 +85,23 @@ class Space(ABC):
         """Why each point should not be evaluated; an empty text where it may be."""
         return ["" if inside else "outside the space" for inside in self.contains(points)]
 
+    @property
+    def has_variants(self) -> bool:
+        """Whether :meth:`variant` gives points near to a point, one small change away."""
+        return False
+
+    def variant(self, point: npt.ArrayLike, rng: np.random.Generator) -> FloatArray:
+        """A point that is one small change away from another, shape ``(d,)``.
+
+        Raises:
+            NotImplementedError: Unless :attr:`has_variants`.
+        """
+        raise NotImplementedError
+
+    def canonical(self, points: npt.ArrayLike) -> FloatArray:
+        """One point for all that are the same thing, such as images by a symmetry, shape ``(m, d)``; usually itself."""
+        return self.as_points(points)
+
     def sample_opening(self, m: int, rng: np.random.Generator) -> FloatArray:
         """First points of a campaign that no searcher chooses, shape ``(m, d)``; uniform by default."""
         return self.sample_uniform(m, rng)

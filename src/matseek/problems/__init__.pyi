@@ -1,4 +1,5 @@
 from .colour import ColourMatch as ColourMatch
+from .lattice import LatticeProblem as LatticeProblem
 from .outcomes import Derived as Derived
 from .outcomes import FurtherObjective as FurtherObjective
 from .outcomes import LinearCombination as LinearCombination

@@ -6,7 +6,7 @@ forces on the atoms that never move, stress and magnetic moments, where the calc
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,6 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.stress import full_3x3_to_voigt_6_stress
 
 from matseek.core.records import Evaluation
-from matseek.core.space import StructureSpace
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -27,6 +26,23 @@ STRESS = "stress"
 
 MAGMOMS = "magmoms"
 """Property: magnetic moments in Bohr magnetons, in single precision, shape ``(n,)``."""
+
+
+class SpaceOfAtoms(Protocol):
+    """A space each of whose points is a structure."""
+
+    @property
+    def size(self) -> int:
+        """Atoms of a structure that belong to its point: the last ones."""
+        ...
+
+    def atoms(self, point: npt.ArrayLike) -> Atoms:
+        """The structure of one point."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """The space as plain data."""
+        ...
 
 
 def properties_of(held_forces: FloatArray, stress: object, magmoms: object, atoms: int) -> dict[str, npt.NDArray[Any]]:
@@ -54,7 +70,7 @@ def properties_of(held_forces: FloatArray, stress: object, magmoms: object, atom
     return result
 
 
-def labelled(space: StructureSpace, evaluation: Evaluation) -> Atoms:
+def labelled(space: SpaceOfAtoms, evaluation: Evaluation) -> Atoms:
     """An evaluation's structure with its energy, and with forces on all atoms, stress and moments where they are known.
 
     Ledgers before version 5 do not have the forces on atoms that never move: without them no forces are given, since

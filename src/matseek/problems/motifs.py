@@ -21,7 +21,7 @@ from ase.optimize import BFGS, FIRE, LBFGS
 
 from matseek.checks import check, of, one_of, optional, real, whole
 from matseek.problems.calculators import CALCULATORS, CalculatorFactory, calculator_factory
-from matseek.problems.structure import SuccessTest, criterion, passes, success_test
+from matseek.problems.success import SuccessTest, criterion, passes, success_test
 
 logger = logging.getLogger(__name__)
 

@@ -314,6 +314,9 @@ def _goal(problem: Problem, summary: Mapping[str, Any]) -> list[str]:
     structures = problem.as_structures()
     if structures is not None:
         return [*_outcome_as_evaluated(summary), *_outcome_relaxed(structures, summary), *_judged(structures, summary)]
+    atoms = problem.as_atoms()
+    if atoms is not None and atoms.success_criterion is not None and summary.get("success") is not None:
+        return [*_outcome_as_evaluated(summary), f"It is solved by a structure where {atoms.success_criterion}."]
     level = problem.success_below
     if level is None or summary.get("success") is None:
         return []

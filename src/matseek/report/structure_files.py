@@ -12,11 +12,10 @@ import ase.db
 import ase.io
 from ase import Atoms
 
-from matseek.core.problem import Structures, potential_name
+from matseek.core.problem import OfAtoms, Structures, potential_name
 from matseek.core.records import Evaluation, ranked
 from matseek.files import replacing
 from matseek.insight.minima import distinct_minima
-from matseek.problems.labelled import labelled
 from matseek.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
@@ -55,9 +54,9 @@ def write_structures(
             )
 
 
-def structure_of(problem: Structures, e: Evaluation) -> Atoms:
+def structure_of(problem: OfAtoms, e: Evaluation) -> Atoms:
     """An evaluation's structure with what the calculator told of it, as files hold it."""
-    atoms = labelled(problem.space, e)
+    atoms = problem.labelled(e)
     atoms.info = {"evaluation": e.number, "iteration": e.iteration}
     return atoms
 
@@ -84,7 +83,7 @@ class Exported:
         return ", ".join(told + [f"{number} {what}" for number, what in further if number])
 
 
-def export_structures(problem: Structures, evaluations: Sequence[Evaluation], path: Path) -> Exported:
+def export_structures(problem: OfAtoms, evaluations: Sequence[Evaluation], path: Path) -> Exported:
     """Write all structures that have an energy, in the order of their evaluation.
 
     They have no constraints, lest ASE take the forces on held atoms for zero: what a search holds is its own affair.

@@ -18,6 +18,7 @@ from matseek.searchers.minima_hopping import MinimaHopping
 from matseek.searchers.network import NetworkSearcher
 from matseek.searchers.random import LatinHypercube, RandomSearcher
 from matseek.searchers.relaxation import RandomStructureSearch
+from matseek.searchers.tabu import TabuSearch
 from matseek.searchers.two_step import Stage, TwoStepSearcher
 from matseek.searchers.widening import Widening
 
@@ -40,6 +41,7 @@ __all__ = [
     "Searcher",
     "Stage",
     "SurrogateRelaxation",
+    "TabuSearch",
     "TwoStepSearcher",
     "Widening",
     "learnt_score",

@@ -4,6 +4,7 @@ from .box import CoordinateBox as CoordinateBox
 from .box import Space as Space
 from .chart import AtomChart as AtomChart
 from .cluster import Cluster as Cluster
+from .lattice import Lattice as Lattice
 from .molecules import MolecularAdlayer as MolecularAdlayer
 from .pool import Pool as Pool
 from .regions import Cuboid as Cuboid
