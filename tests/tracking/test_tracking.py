@@ -88,6 +88,11 @@ def test_a_search_for_structures_is_all_in_its_run(tmp_path, capfd):
         assert found.axes[name] == "trainer/global_step"
         assert len(steps) == len(set(steps)) == 30
         assert all(map(math.isfinite, losses))
+    for name in ("grad_norm", "learning_rate", "steps_per_second"):
+        assert found.axes[name] == "trainer/global_step"
+        assert all(value > 0 for value in found.logged(name))
+        assert len(found.logged(name)) == 30
+    assert {"value", "best_value", "score_loss"} <= found.least
     # At the end.
     for path in (folder / "figures").glob("*.png"):
         assert f"figures/{path.stem}/path" in found.history[-1]
@@ -109,6 +114,9 @@ def test_a_search_for_structures_is_all_in_its_run(tmp_path, capfd):
         ((_, contents),) = found.artifacts[kind]
         assert set(contents) == names
         assert all(Path(place).is_relative_to(folder) for place in contents.values())
+    for kind, aliases in {"model": {"latest"}, "ledger": {"latest"}, "structures": {"latest", "best"}}.items():
+        ((artifact, _),) = found.artifacts[kind]
+        assert set(artifact.aliases) == {*aliases, "evaluation-12"}
     ((_, record),) = found.artifacts["ledger"]
     assert [e.value for e in Ledger(record["ledger.db"]).evaluations()] == values
     ((_, frames),) = found.artifacts["structures"]
@@ -143,6 +151,9 @@ def test_a_campaign_that_was_cut_off_goes_on_in_the_same_run_and_logs_nothing_tw
     found = read(folder)
     assert len(found.ids) == 1
     assert found.config["a"] == {"b": 1}
+    assert found.alerts == {"net-0 has failed"} | (
+        {"net-0 has solved its problem"} if later.summary()["success"] else set()
+    )
     assert (found.names, found.groups) == ({"net-0"}, {""})
     values = [e.value for e in later.ledger.evaluations()]
     assert found.series("value") == list(enumerate(values, start=1))

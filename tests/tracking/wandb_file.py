@@ -62,6 +62,8 @@ class Read:
     artifacts: dict = field(default_factory=dict)
     summary: dict = field(default_factory=dict)
     files: set = field(default_factory=set)
+    least: set = field(default_factory=set)
+    alerts: set = field(default_factory=set)
 
     def series(self, name, axis="evaluation"):
         """A metric against its axis, as logged."""
@@ -89,6 +91,9 @@ def read(run_dir):
                 found.history += history([record])
             elif kind == "metric":
                 found.axes[record.metric.name or record.metric.glob_name] = record.metric.step_metric
+                found.least |= {record.metric.name} if record.metric.summary.min else set()
+            elif kind == "alert":
+                found.alerts.add(record.alert.title)
             elif kind == "summary":
                 found.summary |= {
                     "/".join(i.nested_key) or i.key: json.loads(i.value_json) for i in record.summary.update

@@ -5,6 +5,7 @@ Samples come from the exponential moving average (EMA) of its parameters.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol, cast
@@ -150,6 +151,21 @@ class ScoreMatching(pl.LightningModule):
         """A step of the optimiser, and of the EMA after it."""
         super().optimizer_step(*args, **kwargs)
         self.average.update_parameters(self.network)
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Log the gradient's norm, the learning rate and steps per second at the steps whose losses are logged."""
+        trainer = self.trainer
+        if trainer.logger is None or (trainer.global_step + 1) % trainer.log_every_n_steps:  # type: ignore[attr-defined]
+            return
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        self.log("grad_norm", torch.nn.utils.get_total_norm(gradients))
+        self.log("learning_rate", float(optimizer.param_groups[0]["lr"]))
+        steps = trainer.global_step + 1 - self._first
+        self.log("steps_per_second", steps / max(time.monotonic() - self._begun, 1e-9))
+
+    def on_train_epoch_start(self) -> None:
+        """Begin to time the steps."""
+        self._begun, self._first = time.monotonic(), self.trainer.global_step
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW (Loshchilov and Hutter, ICLR 2019)."""

@@ -7,7 +7,7 @@ import netrc
 import os
 import shutil
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import ase.io
 from lightning.pytorch.loggers import Logger, WandbLogger
 
-from matseek.checks import check, optional, several, text
+from matseek.checks import check, flag, optional, several, text
 from matseek.evaluation.ledger import copy_ledger
 from matseek.tracking.outcome import CampaignOutcome
 from matseek.tracking.settings import STEP, Label, Tracking
@@ -30,8 +30,11 @@ logger = logging.getLogger(__name__)
 
 Mode = Literal["online", "offline", "disabled", "shared"]
 
-PER_STEP = ("score_loss", "force_loss", "epoch")
+PER_STEP = ("score_loss", "force_loss", "grad_norm", "learning_rate", "steps_per_second", "epoch")
 """What is drawn against training steps; everything else against evaluations."""
+
+LOWER_IS_BETTER = ("value", "best_value", "score_loss", "force_loss", "held_out_loss")
+"""Whose least value is the run's summary."""
 
 _PATIENCE = 30.0
 """Seconds that a server has to answer before a campaign is followed offline."""
@@ -54,16 +57,18 @@ class WandbTracking(Tracking):
         project: The W&B project; None: ``WANDB_PROJECT``, or matseek.
         entity: User or team; None for the key's own.
         tags: Further words to find it by.
+        alerts: Whether W&B sends a message when the problem is solved, and when the campaign fails.
     """
 
     kind: ClassVar[str] = "wandb"
     project: str | None = None
     entity: str | None = None
     tags: tuple[str, ...] = ()
+    alerts: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check(self, "logger.", project=optional(text), entity=optional(text), tags=several(text))
+        check(self, "logger.", project=optional(text), entity=optional(text), tags=several(text), alerts=flag)
 
     def open(self, label: Label) -> Logger:
         """Begin the run, or go on with it."""
@@ -86,8 +91,11 @@ class WandbTracking(Tracking):
         run.define_metric("evaluation")
         run.define_metric(STEP)
         run.define_metric("*", step_metric="evaluation")
-        for name in PER_STEP:
-            run.define_metric(name, step_metric=STEP)
+        for name in {*PER_STEP, *LOWER_IS_BETTER}:
+            against = STEP if name in PER_STEP else "evaluation"
+            run.define_metric(name, step_metric=against, summary="min" if name in LOWER_IS_BETTER else None)
+        if run.url:
+            logger.warning("W&B: this campaign is at %s", run.url)
         return WandbLogger(experiment=run, save_dir=label.folder)
 
     def _begin(self, label: Label, mode: Mode) -> Run:
@@ -142,6 +150,9 @@ class WandbTracking(Tracking):
                 shown["structures"].append(wandb.Molecule(str(path), caption=name))
             run.log({"evaluation": outcome.evaluations, **shown}, step=row, commit=True)
         run.summary.update(outcome.scalars)
+        if self.alerts and outcome.summary.get("success"):
+            solved = outcome.summary.get("evaluations_to_success")
+            run.alert(title=f"{label.name} has solved its problem", text=f"after {solved} evaluations", level="INFO")
         # Copies, since both files change when the campaign goes on and an offline run is uploaded later.
         kept = Path(run.settings.sync_dir) / "artifacts" / str(outcome.evaluations)
         kept.mkdir(parents=True, exist_ok=True)
@@ -149,18 +160,22 @@ class WandbTracking(Tracking):
         if outcome.ledger is not None:
             copy_ledger(outcome.ledger, kept / outcome.ledger.name)
             record.append(kept / outcome.ledger.name)
-        _upload(run, "ledger", f"{label.name}-{label.id}-ledger", record, kept)
+        aliases = ["latest", f"evaluation-{outcome.evaluations}"]
+        _upload(run, "ledger", f"{label.name}-{label.id}-ledger", record, kept, aliases)
         if outcome.structures:
             path = kept / "best.extxyz"
             ase.io.write(path, list(outcome.structures.values()), format="extxyz")
-            _upload(run, "structures", f"{label.name}-{label.id}-structures", [path], kept)
+            _upload(run, "structures", f"{label.name}-{label.id}-structures", [path], kept, ["best", *aliases])
         if outcome.models:
-            _upload(run, "model", f"{label.name}-{label.id}-model", outcome.models, kept)
+            _upload(run, "model", f"{label.name}-{label.id}-model", outcome.models, kept, aliases)
 
     def close(self, logger: Logger, *, failed: bool) -> None:
         """End the run as far as this process goes."""
         assert isinstance(logger, WandbLogger)
         run: Any = logger.experiment
+        if failed and self.alerts and not run.disabled:
+            text = "The campaign was cut off; the same command goes on with it."
+            run.alert(title=f"{run.name} has failed", text=text, level="ERROR")
         _begun.pop(run.id, None)
         run.finish(exit_code=int(failed))
 
@@ -191,7 +206,14 @@ def _staging_in(folder: Path) -> Iterator[None]:
             os.environ["WANDB_DATA_DIR"] = before
 
 
-def _upload(run: Any, kind: str, name: str, files: Iterable[Path], kept: Path) -> None:  # noqa: ANN401
+def _upload(
+    run: Any,  # noqa: ANN401 -- W&B's own
+    kind: str,
+    name: str,
+    files: Iterable[Path],
+    kept: Path,
+    aliases: Sequence[str],
+) -> None:
     import wandb
 
     artifact = wandb.Artifact(name, type=kind)
@@ -200,7 +222,7 @@ def _upload(run: Any, kind: str, name: str, files: Iterable[Path], kept: Path) -
         if copy != path:
             shutil.copyfile(path, copy)
         artifact.add_file(str(copy), policy="immutable", skip_cache=True)
-    run.log_artifact(artifact)
+    run.log_artifact(artifact, aliases=list(aliases))
 
 
 def mode_of_session() -> Mode:
