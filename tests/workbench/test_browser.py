@@ -69,7 +69,7 @@ def test_from_an_empty_folder_to_the_second_batch(visit, served):
     page.get_by_text("16 wavelengths from 400 to 700 nm").wait_for()
     page.get_by_label("Recipes of a batch").fill("6")
     page.get_by_role("button", name="Make the campaign").click()
-    page.get_by_text("6 recipes to be measured").wait_for(timeout=60_000)
+    page.get_by_text("6 recipes to be measured").wait_for(timeout=240_000)
     with page.expect_download() as download:
         page.get_by_role("link", name="Download as workbook").click()
     assert download.value.suggested_filename == "bands-batch-1.xlsx"
@@ -80,7 +80,7 @@ def test_from_an_empty_folder_to_the_second_batch(visit, served):
     page.get_by_text("6 conditions, 2 replicates each").wait_for()
     assert not (served[0] / "bands" / "summary.json").exists(), "a preview writes nothing"
     page.get_by_role("button", name="Take it").click()
-    page.get_by_text("Best loss").first.wait_for(timeout=60_000)
+    page.get_by_text("Best loss").first.wait_for(timeout=240_000)
     page.get_by_role("button", name="Ask for the next batch").click()
     page.get_by_text("6 recipes to be measured").wait_for(timeout=240_000)
     page.get_by_text("6 recipes measured in 2 batches").wait_for()
@@ -93,7 +93,7 @@ def test_a_moved_slider_moves_the_spectrum_and_the_map_sets_the_sliders(visit, s
     page.get_by_role("link", name="explored").click()
     page.get_by_role("tab", name="Explore").click()
     slider = page.get_by_role("slider", name="Q", exact=True)
-    slider.wait_for(timeout=60_000)
+    slider.wait_for(timeout=240_000)
     curve = page.locator(".explore .chart svg path").evaluate_all
     before = curve("paths => paths.map(p => p.getAttribute('d'))")
     value = page.locator(".knob-value").first.inner_text()
@@ -106,9 +106,9 @@ def test_a_moved_slider_moves_the_spectrum_and_the_map_sets_the_sliders(visit, s
     assert page.locator(".knob-value").first.inner_text() != value
     page.get_by_role("tab", name="Models").click()
     page.get_by_text("12 measured conditions was predicted from the others").wait_for()
-    page.get_by_role("img", name="Map of the expected loss").wait_for(timeout=60_000)
+    page.get_by_role("img", name="Map of the expected loss").wait_for(timeout=240_000)
     page.get_by_role("tab", name="When to stop").click()
-    page.get_by_text("By the model").wait_for(timeout=60_000)
+    page.get_by_text("By the model").wait_for(timeout=240_000)
 
 
 def test_what_is_told_elsewhere_appears(visit, served):

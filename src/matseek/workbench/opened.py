@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from threading import Lock
 
 from matseek.run_folder import RunFolder
@@ -20,12 +21,17 @@ class OpenCampaign:
     def __init__(self, folder: RunFolder) -> None:
         self.view = CampaignView(folder)
         self.folder = folder
-        self._fitting = Lock()
+        self._fitting, self._acting = Lock(), Lock()
         self._fitted: tuple[tuple[object, ...], Understanding | None] | None = None
 
     def snapshot(self) -> Snapshot:
         """The campaign as it is now, see :meth:`CampaignView.snapshot`."""
         return self.view.snapshot()
+
+    def act(self, act: Callable[[], object]) -> None:
+        """Do something to the campaign when what else this page does to it has ended: one at a time writes a ledger."""
+        with self._acting:
+            act()
 
     @property
     def understood(self) -> Understanding | None:

@@ -127,7 +127,7 @@ class BatchPart:
             self._asking = True
             self.waiting.refresh()
             try:
-                await asyncio.to_thread(acts.ask, self._campaign.folder)
+                await asyncio.to_thread(self._campaign.act, lambda: acts.ask(self._campaign.folder))
             except TOLD as error:
                 tell_error(error)
             finally:

@@ -88,7 +88,7 @@ class EntryCard:
             self._busy = True
             self.build.refresh()
             try:
-                await asyncio.to_thread(acts.take, self._campaign.folder, entry)
+                await asyncio.to_thread(self._campaign.act, lambda: acts.take(self._campaign.folder, entry))
                 ui.notify("Written down", type="positive")
             except TOLD as error:
                 tell_error(error)
