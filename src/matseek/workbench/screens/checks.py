@@ -60,6 +60,7 @@ class ChecksPart:
             self._found = found
             self._show()
             found.map = await asyncio.to_thread(lambda: known.map)
+            self._show()
         waiting = self._campaign.snapshot().pending
         found.stop = tuple(await asyncio.to_thread(when_to_stop, known, waiting))
         found.is_complete = True
