@@ -27,7 +27,7 @@ from matseek.configuration import run_settings
 from matseek.library.silver_problems import silver
 from matseek.runs import keep_config, open_campaign
 
-CONDITIONS = (45, 150)
+CONDITIONS = (45,)
 MOVES = 60
 GOAL = 0.150
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
