@@ -629,7 +629,8 @@ def functions(report: dict[str, Any]) -> str:
             for curve in zip(*(cell["regret"].items() for cell in cells.values()), strict=True):
                 values = np.array([regret for _, regret in curve])
                 low, high = median_interval(values)
-                shown.append(f"{curve[0][0]}: {np.median(values):.2g} [{low:.2g}, {high:.2g}], {values.max():.2g}")
+                interval = f"[{low:.2g}, {high:.2g}], {values.max():.2g}" if len(values) > 1 else "(one run)"
+                shown.append(f"{curve[0][0]}: {np.median(values):.2g} {interval}")
             seconds = median(cell["cpu_seconds_per_batch"] for cell in cells.values())
             rows.append([name.replace("_", " "), f"`{method}`", str(len(cells)), *shown, f"{seconds:.2f}"])
     heads = [f"evaluations: median regret [95 %], worst, {when}" for when in ("half way", "at the end")]
