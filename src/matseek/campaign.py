@@ -29,14 +29,13 @@ from matseek.evaluation.earlier import set_aside, sources_of, take_in
 from matseek.evaluation.evaluator import write_down
 from matseek.evaluation.executors import Executor, SerialExecutor
 from matseek.evaluation.ledger import sqlite_path
-from matseek.godiff.zoo import SUFFIX
 from matseek.insight.plausibility import doubts
 from matseek.insight.stopping import Figures, StopCriterion
 from matseek.record import Record, checked_criteria, plain
 from matseek.report.campaign_report import save_figures
 from matseek.report.figures import problem_figures
 from matseek.results import Entry, Logbook, Taking
-from matseek.run_folder import RunFolder
+from matseek.run_folder import MODEL_SUFFIX, RunFolder
 from matseek.searchers.descent import relaxations
 from matseek.secrets import masked_data
 from matseek.standing import CALCULATOR, DOUBTED, STOPPED
@@ -49,10 +48,10 @@ NO_POINTS_LEFT = "no_points_left"
 """What ends a campaign on a list of points when each has been tried."""
 
 _MOST_ASKED = 100_000
+"""Points that can be asked for at once."""
 
 _SAME_ENERGY = 1e-3
 """By how much the same structure's energy may differ, in eV: above the noise of float32 in networks."""
-"""Points that can be asked for at once."""
 
 
 class Campaign(Record):
@@ -455,7 +454,7 @@ class Campaign(Record):
         evaluations = self.ledger.evaluations()
         if not folder.figures.is_dir():
             save_figures(problem_figures(self.problem, evaluations), folder.figures)
-        models = [] if self._checkpoint is None else [self._checkpoint, self._checkpoint.with_suffix(SUFFIX)]
+        models = [] if self._checkpoint is None else [self._checkpoint, self._checkpoint.with_suffix(MODEL_SUFFIX)]
         fitted = self.models()
         for surrogate in fitted.surrogates:
             model = fitted.fitted(surrogate.name)

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
 
+MODEL_SUFFIX = ".safetensors"
+"""Of a trained score network."""
+
 
 class _Folder(Protocol):
     @property

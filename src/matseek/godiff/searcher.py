@@ -28,7 +28,8 @@ from matseek.godiff.loop import Iterations
 from matseek.godiff.replay import ReplayBuffer, ReplayDataModule
 from matseek.godiff.score_matching import ScoreMatching
 from matseek.godiff.steering import Renoising, SurrogateRelaxation
-from matseek.godiff.zoo import SUFFIX, find, read_card, save_model
+from matseek.godiff.zoo import find, read_card, save_model
+from matseek.run_folder import MODEL_SUFFIX
 from matseek.surrogates.learning import ValueGP
 from matseek.training.trainer import TrainerSettings, quiet_lightning
 
@@ -229,7 +230,7 @@ class GODiffSearcher(Searcher):
                 self._tell_of_another_potential(evaluator)
             trainer.fit(module, datamodule=data, ckpt_path=known, weights_only=True)
         if checkpoint is not None and trainer.is_global_zero:
-            self._keep_model(checkpoint.with_suffix(SUFFIX), module, evaluator, trainer.global_step)
+            self._keep_model(checkpoint.with_suffix(MODEL_SUFFIX), module, evaluator, trainer.global_step)
 
     def _tell_of_another_potential(self, evaluator: Evaluator) -> None:
         """Say in the log and the record if the model to start from learnt the energies of another potential.

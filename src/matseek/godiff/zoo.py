@@ -21,10 +21,10 @@ from safetensors.torch import save
 from matseek.errors import ModelFileError
 from matseek.files import write_bytes
 from matseek.godiff.score_model import AtomicScoreModel
+from matseek.run_folder import MODEL_SUFFIX
 
 FORMAT = "matseek-atomic-score-1"
 UNITS = {"length": "angstrom", "energy": "eV", "forces": "eV/angstrom", "score": "sigma * grad log p, dimensionless"}
-SUFFIX = ".safetensors"
 _SHIPPED = Path(__file__).parent / "trained"
 
 
@@ -66,7 +66,7 @@ def models() -> list[ModelCard]:
     """Every model that has a name, the user's own before those that come with the package."""
     result: dict[str, ModelCard] = {}
     for folder in folders():
-        for path in sorted(folder.glob(f"*{SUFFIX}")):
+        for path in sorted(folder.glob(f"*{MODEL_SUFFIX}")):
             result.setdefault(path.stem, read_card(path))
     return list(result.values())
 
@@ -85,12 +85,12 @@ def find(reference: str | Path) -> Path:
         return path
     if path.name == str(reference):
         for folder in folders():
-            if (named := folder / f"{reference}{SUFFIX}").is_file():
+            if (named := folder / f"{reference}{MODEL_SUFFIX}").is_file():
                 return named
     known = sorted(card.name for card in models())
     raise ModelFileError(
-        f"there is no model {str(reference)!r}: neither a file of that path nor one of {known}; put NAME{SUFFIX} into "
-        f"{folders()[0]}, or give the path of a file"
+        f"there is no model {str(reference)!r}: neither a file of that path nor one of {known}; "
+        f"put NAME{MODEL_SUFFIX} into {folders()[0]}, or give the path of a file"
     )
 
 

@@ -7,14 +7,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
-from typing import Any, ClassVar
-
-from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from matseek.checks import check, of, optional, path, text
 from matseek.core.problem import Problem
 from matseek.core.searcher import Searcher
 from matseek.tracking.outcome import CampaignOutcome
+
+if TYPE_CHECKING:  # Lightning takes seconds to import, which a campaign that is not followed need not pay
+    from lightning.pytorch.loggers import Logger, TensorBoardLogger
 
 STEP = "trainer/global_step"
 """A training step, under the name that Lightning gives it in W&B."""
@@ -113,6 +114,8 @@ class CSVTracking(Tracking):
 
     def open(self, label: Label) -> Logger:
         """A logger that writes each row at once."""
+        from lightning.pytorch.loggers import CSVLogger
+
         logger = CSVLogger(label.folder, name=self.kind, flush_logs_every_n_steps=1)
         logger.log_hyperparams(dict(label.config))
         return logger
@@ -126,6 +129,8 @@ class TensorBoardTracking(Tracking):
 
     def open(self, label: Label) -> Logger:
         """A logger that adds to what is there."""
+        from lightning.pytorch.loggers import TensorBoardLogger
+
         logger = TensorBoardLogger(label.folder, name=None, version=self.kind, default_hp_metric=False)
         logger.log_hyperparams(dict(label.config))
         return logger
@@ -134,7 +139,7 @@ class TensorBoardTracking(Tracking):
         """The pictures."""
         from matplotlib.image import imread
 
-        assert isinstance(logger, TensorBoardLogger)
+        board = cast("TensorBoardLogger", logger).experiment
         for file in outcome.figures:
             picture = imread(file)[..., :3]
-            logger.experiment.add_image(f"figures/{file.stem}", picture, outcome.evaluations, dataformats="HWC")
+            board.add_image(f"figures/{file.stem}", picture, outcome.evaluations, dataformats="HWC")

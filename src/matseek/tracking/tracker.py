@@ -9,15 +9,16 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from typing import Any
-
-from lightning.pytorch.loggers import Logger
+from typing import TYPE_CHECKING
 
 from matseek.core.records import Evaluation
 from matseek.evaluation import Ledger
 from matseek.files import write_text
 from matseek.tracking.outcome import CampaignOutcome
 from matseek.tracking.settings import STEP, Label, Tracking
+
+if TYPE_CHECKING:
+    from lightning.pytorch.loggers import Logger
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +61,9 @@ class Tracker:
     @property
     def training(self) -> Logger:
         """A logger for a Lightning trainer: the same run, with the trainer's own steps."""
-        return _TrainingLogger(self)
+        from matseek.tracking.training_logger import TrainingLogger
+
+        return TrainingLogger(self.log_training)
 
     def telling(self, other: Callable[[Evaluation], None] | None) -> Callable[[Evaluation], None]:
         """Told an evaluation, tells the tracker and somebody else."""
@@ -222,29 +225,3 @@ def following(tracker: Tracker | None, budget: int) -> Iterator[Tracker | None]:
         tracker.close(failed=True)
         raise
     tracker.follow()
-
-
-class _TrainingLogger(Logger):
-    """What a Lightning trainer is given: figures go to the tracker, everything else is the campaign's own business."""
-
-    def __init__(self, tracker: Tracker) -> None:
-        super().__init__()
-        self._tracker = tracker
-
-    @property
-    def name(self) -> str | None:
-        """None: it keeps no files of its own."""
-        return None
-
-    @property
-    def version(self) -> str | None:
-        """None: see :attr:`name`."""
-        return None
-
-    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        """Log a step's figures."""
-        if step is not None:
-            self._tracker.log_training(metrics, step)
-
-    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
-        """Nothing: the campaign's config is logged."""

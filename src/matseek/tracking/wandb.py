@@ -12,11 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 from urllib.parse import urlsplit
 
 import ase.io
-from lightning.pytorch.loggers import Logger, WandbLogger
 
 from matseek.checks import check, flag, optional, several, text
 from matseek.evaluation.ledger import copy_ledger
@@ -24,6 +23,7 @@ from matseek.tracking.outcome import CampaignOutcome
 from matseek.tracking.settings import STEP, Label, Tracking
 
 if TYPE_CHECKING:
+    from lightning.pytorch.loggers import Logger, WandbLogger
     from wandb import Run, Settings
 
 logger = logging.getLogger(__name__)
@@ -96,6 +96,8 @@ class WandbTracking(Tracking):
             run.define_metric(name, step_metric=against, summary="min" if name in LOWER_IS_BETTER else None)
         if run.url:
             logger.warning("W&B: this campaign is at %s", run.url)
+        from lightning.pytorch.loggers import WandbLogger
+
         return WandbLogger(experiment=run, save_dir=label.folder)
 
     def _begin(self, label: Label, mode: Mode) -> Run:
@@ -120,13 +122,11 @@ class WandbTracking(Tracking):
 
     def log(self, logger: Logger, figures: Mapping[str, float], step: int, row: int) -> None:  # noqa: ARG002
         """Log figures, each row with its number: rows of an offline run that went on are uploaded in order."""
-        assert isinstance(logger, WandbLogger)
-        logger.experiment.log(dict(figures), step=row, commit=True)
+        cast("WandbLogger", logger).experiment.log(dict(figures), step=row, commit=True)
 
     def show(self, logger: Logger, label: Label, outcome: CampaignOutcome, row: int) -> None:
         """Pictures, candidates and structures in the run's workspace, models and ledger as its artifacts."""
-        assert isinstance(logger, WandbLogger)
-        run: Any = logger.experiment
+        run: Any = cast("WandbLogger", logger).experiment
         if run.disabled:
             return
         with _staging_in(Path(run.settings.sync_dir) / "staging"):
@@ -171,8 +171,7 @@ class WandbTracking(Tracking):
 
     def close(self, logger: Logger, *, failed: bool) -> None:
         """End the run as far as this process goes."""
-        assert isinstance(logger, WandbLogger)
-        run: Any = logger.experiment
+        run: Any = cast("WandbLogger", logger).experiment
         if failed and self.alerts and not run.disabled:
             text = "The campaign was cut off; the same command goes on with it."
             run.alert(title=f"{run.name} has failed", text=text, level="ERROR")

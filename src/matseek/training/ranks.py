@@ -17,12 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
-import torch
-from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
-from lightning.fabric.plugins.environments.lightning import LightningEnvironment, find_free_network_port
-from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
-from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
-
 from matseek.errors import ConfigurationError
 
 LAUNCHED_BY = "MATSEEK_LAUNCHED_BY"
@@ -60,19 +54,6 @@ class Place:
         """Whether other processes wait for this one."""
         return self.leads and self.size > 1
 
-    def environment(self, devices: int) -> ClusterEnvironment:
-        """The group as Lightning sees it.
-
-        Args:
-            devices: Processes on each machine.
-        """
-        if self.launcher == "torchrun":
-            return TorchElasticEnvironment()
-        if self.launcher == "srun":
-            # A job that is requeued starts with the same command, which goes on from the ledger and the checkpoint.
-            return SLURMEnvironment(auto_requeue=False)
-        return _Group(self, devices)
-
 
 ALONE = Place()
 
@@ -86,8 +67,9 @@ def place_of(processes: int) -> Place:
     Raises:
         ConfigurationError: If this process was started by a first one that has ended since.
     """
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        return Place(torch.distributed.get_rank(), torch.distributed.get_world_size(), "torch.distributed")
+    formed = getattr(sys.modules.get("torch"), "distributed", None)  # nobody has formed a group without importing it
+    if formed is not None and formed.is_available() and formed.is_initialized():
+        return Place(formed.get_rank(), formed.get_world_size(), "torch.distributed")
     return _launched() or _torchrun() or _srun(processes) or ALONE
 
 
@@ -172,39 +154,6 @@ def require_script() -> None:
             "training on several devices starts this program once for each, and there is no script to start: put it "
             "into a file, run it by torchrun, or train on one device"
         )
-
-
-class _Group(LightningEnvironment):
-    """Processes of one machine, or of a group that exists already; reads no rank from the environment."""
-
-    def __init__(self, place: Place, devices: int) -> None:
-        super().__init__()
-        self._place, self._devices = place, devices
-        self.set_global_rank(place.rank)
-
-    @property
-    def creates_processes_externally(self) -> bool:
-        return self._place.size > 1
-
-    @property
-    def main_address(self) -> str:
-        return os.environ["MASTER_ADDR"] if self._place.launcher == "matseek" else "127.0.0.1"
-
-    @property
-    def main_port(self) -> int:
-        if self._main_port == -1:
-            started = self._place.launcher == "matseek"
-            self._main_port = int(os.environ["MASTER_PORT"]) if started else find_free_network_port()
-        return self._main_port
-
-    def local_rank(self) -> int:
-        return self._place.rank % self._devices
-
-    def node_rank(self) -> int:
-        return self._place.rank // self._devices
-
-    def teardown(self) -> None:
-        """Nothing: the environment is put back by :func:`launching`."""
 
 
 def _numbers(*names: str) -> list[int] | None:

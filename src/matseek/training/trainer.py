@@ -22,6 +22,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from matseek.checks import check, one_of, real, whole
 from matseek.errors import ConfigurationError, TrainingError
 from matseek.files import write_bytes
+from matseek.training.environments import environment_of
 from matseek.training.ranks import ALONE, Place, launching, place_of, require_script
 
 Accelerator = Literal["cpu", "gpu", "cuda", "mps", "auto"]
@@ -142,7 +143,7 @@ class TrainerSettings:
             # By itself, Lightning would fork in a notebook.
             strategy=DDPStrategy(timeout=timedelta(hours=self.patience)) if self.processes > 1 else self.strategy,
             precision=self.precision,
-            plugins=[self.place.environment(self._devices), _WholeCheckpoints()],
+            plugins=[environment_of(self.place, self._devices), _WholeCheckpoints()],
             **(quiet | more),
         )
 

@@ -1,0 +1,26 @@
+"""Names of searchers whose code is in rooms below."""
+
+from matseek.candidates import OnStructures
+from matseek.core.searcher import BatchSearcher, Searcher
+from matseek.godiff import (
+    ActiveChoice,
+    GODiffSearcher,
+    Guidance,
+    NetworkSettings,
+    Renoising,
+    SurrogateRelaxation,
+    learnt_score,
+)
+
+__all__ = [
+    "ActiveChoice",
+    "BatchSearcher",
+    "GODiffSearcher",
+    "Guidance",
+    "NetworkSettings",
+    "OnStructures",
+    "Renoising",
+    "Searcher",
+    "SurrogateRelaxation",
+    "learnt_score",
+]
