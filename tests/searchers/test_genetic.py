@@ -152,16 +152,16 @@ def test_recipes_cannot_be_relaxed(problem):
 
 def test_without_the_package_it_says_which_before_anything_is_paid(monkeypatch):
     class Unused(EMT):
-        made = 0
+        calls = 0
 
-        def __init__(self):
-            Unused.made += 1
-            super().__init__()
+        def calculate(self, *given, **more):
+            Unused.calls += 1
+            super().calculate(*given, **more)
 
     monkeypatch.setitem(sys.modules, "ase_ga", None)
     with pytest.raises(ConfigurationError, match="pip install 'ase-ga"):
         Campaign(StructureProblem(TRIMER, Unused), GeneticSearch()).run(10)
-    assert Unused.made == 0
+    assert Unused.calls == 0
 
 
 @pytest.mark.parametrize(
