@@ -654,10 +654,12 @@ def working(rng: random.Random) -> tuple[list[str], list[str]]:
         stops.append("paper")
     small = next(more for begin, more in SMALL.items() if searcher.startswith(begin))
     base = [
-        *(f"problem={problem}", f"searcher={searcher}", f"budget={BUDGET}", "calculator=batched_emt", *small),
+        *(f"problem={problem}", f"searcher={searcher}", f"budget={BUDGET}", *small),
         *(f"stop={rng.choice(stops)}", f"logger={rng.choice(('none', 'csv', 'wandb'))}"),
         f"evaluator={rng.choice(('serial', 'threads', 'batched') if structures else ('serial', 'threads'))}",
     ]
+    if structures:
+        base.append("calculator=batched_emt")
     if problem in ("silver", "silver_colour"):
         base.append("problem.droplets=2")
     Start(base).campaign()

@@ -57,6 +57,8 @@ def test_every_yaml_instantiates(group, name, request):
         names = ("platinum", "copper", "Pt7 on Pt(111)", "CO + CO + O on Pt(211)", "lj", "pt13")
         assert settings.problem.name.startswith(names)
         assert settings.problem.has_success == (name not in {"island", "adsorbates"})
+    elif name == "platinum_copper_alloy":
+        assert settings.problem.space.dim == 16
     else:
         assert settings.problem.space.dim == (6 if name == "gold_nanorods" else 5)
         assert (settings.problem.oracle is None) == (name == "laboratory")

@@ -71,6 +71,8 @@ ADDED: Final[Mapping[str, Mapping[str, Any]]] = {
     "matseek.searchers.bayesian.BayesianSearcher": _OF_VALUES,
     "matseek.searchers.NetworkSearcher": {"structures": None},
     "matseek.searchers.network.NetworkSearcher": {"structures": None},
+    # How long processes wait for one another changes no result.
+    "matseek.training.trainer.TrainerSettings": {"patience": 168},
 }
 """By today's dotted name of what has settings, what a stored config without a setting means by that."""
 

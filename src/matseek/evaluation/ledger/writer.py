@@ -246,16 +246,16 @@ class Ledger(LedgerReader):
                 the change was made.
             LedgerError: If they cannot be committed; the results are then saved elsewhere, and the message says where.
         """
-        settled = self._settled(results)
-
-        def settle(connection: Connection) -> None:
-            settled(connection)
-            for change in changes:
-                _revise(connection, change)
-            _add_events(connection, _iteration(connection), [change.event for change in changes])
-            self._clock.note(connection)
-
         try:
+            settled = self._settled(results)
+
+            def settle(connection: Connection) -> None:
+                settled(connection)
+                for change in changes:
+                    _revise(connection, change)
+                _add_events(connection, _iteration(connection), [change.event for change in changes])
+                self._clock.note(connection)
+
             self._write(settle)
         except LedgerError as error:
             raise type(error)(f"{error}. {rescue.save(self.rescue_path, results)}") from error
