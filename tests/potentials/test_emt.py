@@ -71,9 +71,9 @@ def test_many_at_once_are_as_one_by_one_whatever_their_sizes():
         atoms.rattle(0.1, seed=place)
     found = OURS.compute_many(many)
     assert isinstance(OURS, BatchedCalculator)
-    for atoms, (energy, its_forces) in zip(many, found, strict=True):
-        assert energy == OURS.get_potential_energy(atoms)
-        np.testing.assert_array_equal(its_forces, OURS.get_forces(atoms))
+    for atoms, told in zip(many, found, strict=True):
+        assert told.energy == OURS.get_potential_energy(atoms)
+        np.testing.assert_array_equal(told.forces, OURS.get_forces(atoms))
 
 
 def test_elements_without_parameters_are_refused_by_name():

@@ -166,7 +166,6 @@ def _frame(x: str, y: str, left: int) -> Chart:
         "grid": {"left": left, "right": 16, "top": 40, "bottom": 48},
         "xAxis": axis(x, 28),
         "yAxis": axis(y, left - 14),
-        "aria": {"enabled": True},
     }
 
 
