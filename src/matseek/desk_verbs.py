@@ -40,6 +40,10 @@ Trust = Annotated[
     ),
 ]
 RunDir = Annotated[Path, typer.Argument(help="Folder of the campaign.")]
+Resample = Annotated[
+    bool, typer.Option("--resample", help="Interpolate spectra on other wavelengths than the target's.")
+]
+Sheet = Annotated[str | None, typer.Option("--sheet", help="Sheet of a workbook, where several hold results.")]
 
 
 @desk_app.command()
@@ -114,19 +118,15 @@ def _show_recipes(batch: Batch, path: Path, run_dir: Path) -> None:
 
 @desk_app.command()
 def tell(
-    run_dir: Annotated[Path, typer.Argument(help="Folder of the campaign.")],
+    run_dir: RunDir,
     results: Annotated[
         Path,
         typer.Argument(
             help="The asked table with results (CSV, TSV, TXT, XLSX, XLS, ODS, Parquet), spectra, or a folder of them."
         ),
     ],
-    resample: Annotated[
-        bool, typer.Option("--resample", help="Interpolate spectra on other wavelengths than the target's.")
-    ] = False,
-    sheet: Annotated[
-        str | None, typer.Option("--sheet", help="Sheet of a workbook, where several hold results.")
-    ] = None,
+    resample: Resample = False,
+    sheet: Sheet = None,
     add: Annotated[
         bool, typer.Option("--add", help="Results of evaluations that have some are further replicates.")
     ] = False,
@@ -172,10 +172,8 @@ def correct(
     file: Annotated[
         Path | None, typer.Option("--file", "-f", help="Table or spectra with the right results and recipes.")
     ] = None,
-    resample: Annotated[
-        bool, typer.Option("--resample", help="Interpolate spectra on other wavelengths than the target's.")
-    ] = False,
-    sheet: Annotated[str | None, typer.Option("--sheet", help="Sheet of a workbook.")] = None,
+    resample: Resample = False,
+    sheet: Sheet = None,
     reason: Reason = "",
     yes: Yes = False,
     trust: Trust = False,
