@@ -81,6 +81,13 @@ def killing_server(report: dict[str, Any]) -> str:
     return killing(report)
 
 
+def killing_desk(report: dict[str, Any]) -> str:
+    """The same for the desk's verbs."""
+    keys = ["kills", "half_done", "refused_again", "not_as_uninterrupted"]
+    names = ["verb", "kills", "half done", "refused when given again", "not as uninterrupted"]
+    return markdown(names, [[f"`{row['kind']}`", *(row[key] for key in keys)] for row in report["rows"]])
+
+
 def kernels(report: dict[str, Any]) -> str:
     """The test suite under the kernels of several processors."""
     rows = [[f"`{r['kernel']}`", r.get("passed", 0), r.get("failed", 0), r.get("skipped", 0)] for r in report["rows"]]
@@ -670,7 +677,18 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     f.__name__: f
     for f in (
         *(asking, finding, two_step, grid, attribution, laboratory, constraints),
-        *(killing, killing_server, kernels, gp_scaling, resume, fuzz, ledger_speed, attack_executors, mutants),
+        *(
+            killing,
+            killing_server,
+            killing_desk,
+            kernels,
+            gp_scaling,
+            resume,
+            fuzz,
+            ledger_speed,
+            attack_executors,
+            mutants,
+        ),
         *(comparison, heptamer, islands, minima, adatom, sensitivity, scaling),
         *(emt_speed, mace_batch, painn_speed, painn_fidelity),
         *(pools, functions, spectra, coverage),
