@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from matseek import checks
 from matseek.checks import function, of, optional, whole
@@ -32,15 +31,15 @@ from matseek.evaluation.ledger import sqlite_path
 from matseek.insight.plausibility import doubts
 from matseek.insight.stopping import Figures, StopCriterion
 from matseek.record import Record, checked_criteria, plain
-from matseek.report.campaign_report import save_figures
-from matseek.report.figures import problem_figures
 from matseek.results import Entry, Logbook, Taking
 from matseek.run_folder import MODEL_SUFFIX, RunFolder
-from matseek.searchers.descent import relaxations
 from matseek.secrets import masked_data
 from matseek.standing import CALCULATOR, DOUBTED, STOPPED
 from matseek.tracking import CampaignOutcome, Label, Tracker, Tracking, following, outcome_of
 from matseek.training.ranks import end_with_parent, place_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 logger = logging.getLogger(__name__)
 
@@ -277,17 +276,17 @@ class Campaign(Record):
         """
         logbook = self.logbook
         with self.ledger.locked():
-            if isinstance(results, pd.DataFrame):
+            if isinstance(results, Batch):
+                logbook.tell(results)
+            elif isinstance(results, Entry):
+                logbook.write(results)
+            elif hasattr(results, "columns"):
                 taking = logbook.preview(results, resampling=resampling).require()
                 for finding in taking.odd:
                     if finding.identity:
                         raise UnknownEvaluationError(f"{finding}; preview() shows it, and tell() then takes it")
                     logger.warning("%s", finding)
                 logbook.write(taking)
-            elif isinstance(results, Batch):
-                logbook.tell(results)
-            elif hasattr(results, "changes"):
-                logbook.write(results)
             else:
                 raise ResponseError(
                     f"results came as a {type(results).__name__}; tell(batch.with_responses(...)), a preview or a table"
@@ -408,6 +407,8 @@ class Campaign(Record):
         known = self._recognised()
         if known is not None and (known["looked_at"] == seen or known["evaluation"] is not None):
             return
+        from matseek.searchers.descent import relaxations  # with ASE
+
         walks = relaxations(evaluations, self._events(RELAXED)) or [(e,) for e in evaluations]
         lasts = ((walk[0].number, [e for e in walk if e.status == "done"][-1:]) for walk in walks)
         before = problem.recognition_calls
@@ -453,6 +454,9 @@ class Campaign(Record):
     def _outcome(self, folder: RunFolder) -> CampaignOutcome:
         evaluations = self.ledger.evaluations()
         if not folder.figures.is_dir():
+            from matseek.report.campaign_report import save_figures  # with Matplotlib
+            from matseek.report.figures import problem_figures
+
             save_figures(problem_figures(self.problem, evaluations), folder.figures)
         models = [] if self._checkpoint is None else [self._checkpoint, self._checkpoint.with_suffix(MODEL_SUFFIX)]
         fitted = self.models()

@@ -333,7 +333,7 @@ def _progress(campaign: Campaign, budget: int) -> Iterator[_Told]:
 
 
 def _show_best(campaign: Campaign) -> None:
-    from matseek.report.page import best_recipes
+    from matseek.report.recipe_tables import best_recipes
     from matseek.report.structure_tables import MINIMA_HEADS, minima_rows
 
     structures = campaign.problem.as_structures()

@@ -6,11 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-from matplotlib.figure import Figure
 
 from matseek.checks import of, several
 from matseek.core.history import History
@@ -25,13 +23,18 @@ from matseek.insight.convergence import best_so_far, iteration_table
 from matseek.insight.fitted_models import FittedModels
 from matseek.insight.plausibility import plausibility
 from matseek.insight.stopping import StopCriterion
-from matseek.report.campaign_report import CampaignReport
-from matseek.report.outlook import Outlook
-from matseek.report.page import outcome
-from matseek.report.structure_files import Exported, export_structures
+from matseek.report.sentences import outcome
 from matseek.run_folder import RunFolder
 from matseek.secrets import masked_data
 from matseek.standing import CALCULATOR, DOUBTED, ended_by
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from matseek.report.campaign_report import CampaignReport
+    from matseek.report.outlook import Outlook
+    from matseek.report.structure_files import Exported
 
 
 class Record:
@@ -146,6 +149,8 @@ class Record:
 
         ``best_value`` is the least value so far; ``upper_bound`` is what :attr:`best` is chosen by.
         """
+        import pandas as pd
+
         evaluations = self.ledger.evaluations()
         points = np.array([e.point for e in evaluations]).reshape(-1, self.problem.space.dim)
         values = np.array([e.value for e in evaluations], dtype=np.float64)
@@ -173,6 +178,8 @@ class Record:
 
     def _outcomes(self, evaluations: Sequence[Evaluation]) -> pd.DataFrame:
         """A column per outcome, and whether all constraints on outcomes are met where there are any."""
+        import pandas as pd
+
         goals = self.problem.goals
         table = pd.DataFrame(goals.table(evaluations), columns=[outcome.label for outcome in goals.outcomes])
         return table.assign(feasible=goals.feasible(evaluations)) if goals.constraints else table
@@ -272,6 +279,8 @@ class Record:
     @property
     def report(self) -> CampaignReport:
         """What is drawn and written of it."""
+        from matseek.report.campaign_report import CampaignReport  # with Matplotlib
+
         return CampaignReport(self)
 
     def figures(self) -> dict[str, Figure]:
@@ -295,6 +304,8 @@ class Record:
             >>> campaign.export("pt7.xyz")  # doctest: +SKIP
             2560 structures, 2560 with forces on all atoms
         """
+        from matseek.report.structure_files import export_structures  # with Numba
+
         problem = self.problem.as_atoms()
         if problem is None:
             raise ValueError(

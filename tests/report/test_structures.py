@@ -16,7 +16,7 @@ from matseek.insight.minima import distinct_minima
 from matseek.problems import RecipeProblem, StructureProblem
 from matseek.problems.motifs import ReachesEnergy
 from matseek.report.figures import problem_figures, sampled_places
-from matseek.report.page import outcome
+from matseek.report.sentences import outcome
 from matseek.searchers import RandomSearcher, RandomStructureSearch
 from matseek.spaces import Adlayer, Box, Variable
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from matseek.core.records import ITERATED, Event
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -62,4 +65,6 @@ def iteration_table(events: Iterable[Event]) -> pd.DataFrame:
     Args:
         events: Of a ledger; empty tables where none tells of an iteration.
     """
+    import pandas as pd
+
     return pd.DataFrame([{"iteration": e.data["run"], **e.data["figures"]} for e in events if e.kind == ITERATED])

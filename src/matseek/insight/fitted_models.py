@@ -11,7 +11,6 @@ import numpy.typing as npt
 from matseek.core.history import History
 from matseek.core.problem import Problem
 from matseek.core.surrogate import FittedSurrogate, Surrogate
-from matseek.insight.attribution import explain
 from matseek.insight.loss_map import Loss, LossMap, loss_map
 
 FloatArray = npt.NDArray[np.float64]
@@ -56,6 +55,8 @@ class FittedModels:
         model = next((m for s in self.surrogates if (m := self.fitted(s.name)) is not None), None)
         if len(known) == 2 or model is None:
             return known[0], known[1]
+        from matseek.insight.attribution import explain  # with torch
+
         ranking = explain(model.mean, window, points=_POINTS, background=_BASELINES).ranking
         x, y = [name for name in ranking if name in known][:2]
         return x, y

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import qmc
 
 from matseek.core.space import BoxSpace, Coordinate
 from matseek.geometry.polytope import Polytope, dykstra
@@ -181,6 +180,8 @@ def _first_places(k: int, samples: int, rng: np.random.Generator) -> FloatArray:
     if k == 0:
         return np.zeros((1, 0))
     corners = np.array(list(itertools.product([0.0, 1.0], repeat=k))) if 2**k <= samples // 2 else np.zeros((0, k))
+    from scipy.stats import qmc  # slow to import
+
     inside = samples - len(corners)
     return np.concatenate([corners, qmc.Sobol(k, rng=rng).random_base2((inside - 1).bit_length())[:inside]])
 

@@ -1,18 +1,6 @@
 """What people look at after a campaign: figures and one self-contained page."""
 
-from matseek.report.figures import batches, convergence, recipe_figures, recipes, spectra
-from matseek.report.page import best_recipes, write_page
-from matseek.report.stored import stored_result
-from matseek.report.structure_view import structure_view
+# Matplotlib is imported with the first figure. The names stand in __init__.pyi.
+import lazy_loader
 
-__all__ = [
-    "batches",
-    "best_recipes",
-    "convergence",
-    "recipe_figures",
-    "recipes",
-    "spectra",
-    "stored_result",
-    "structure_view",
-    "write_page",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from matseek.core.problem import Problem
 from matseek.core.records import OPENING, Evaluation, Proposal
 from matseek.core.surrogate import Look, Surrogate
-from matseek.insight.attribution import explain
 from matseek.insight.fitted_models import FittedModels
 from matseek.insight.holdout import holdout_predictions
 from matseek.insight.loss_map import map_similarity
@@ -22,10 +21,11 @@ from matseek.insight.palette import colour_map, colours_of_lab, reachable_palett
 from matseek.insight.stopping import Accuracy, LossLevel, MapStability, StopCriterion
 from matseek.problems.colour import NEEDED_WAVELENGTHS
 from matseek.report.figures.colours import palette
-from matseek.report.figures.house import looks_among, proposer_label
+from matseek.report.figures.house import looks_among
 from matseek.report.figures.models import attribution, loss_maps, spectrum_attribution, stability
 from matseek.report.figures.spectral import predicted_against_measured
 from matseek.report.figures.stopping import accuracy, loss_level
+from matseek.report.proposers import proposer_label
 
 Judgements = Mapping[str, Mapping[int, Mapping[str, float]]]
 """What the stop criteria measured, by criterion and run."""
@@ -140,6 +140,8 @@ class Outlook:
         return drawn
 
     def _attributions(self) -> dict[str, Figure]:
+        from matseek.insight.attribution import explain  # with torch
+
         window = self.now.seen.window
         losses = {m.label: self.now.loss(m.name) for m in self._models}
         by_model = {label: explain(loss, window) for label, loss in losses.items() if loss is not None}

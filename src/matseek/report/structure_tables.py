@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from matseek.core.problem import Structures
 from matseek.core.records import Evaluation
 from matseek.insight.minima import distinct_minima
-from matseek.report.figures import proposer_label
+from matseek.report.proposers import proposer_label
 
 ENERGY, ABOVE = "energy (eV)", "above the best (meV)"
 """Columns of tables of structures."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from matseek.evaluation.ledger import Change
 from matseek.results.findings import Finding
 
 
+@runtime_checkable
 class Entry(Protocol):
     """A preview: nothing is written until it is given to :meth:`matseek.Campaign.tell`."""
 

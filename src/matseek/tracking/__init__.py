@@ -1,18 +1,7 @@
 """Following campaigns while they run: Weights & Biases, CSV files, TensorBoard, through Lightning's loggers."""
 
-from matseek.tracking.outcome import CampaignOutcome, outcome_of
-from matseek.tracking.settings import CSVTracking, Label, TensorBoardTracking, Tracking
-from matseek.tracking.tracker import Tracker, following
-from matseek.tracking.wandb import WandbTracking
+# A campaign that is not followed needs no ASE for W&B: names are imported when they are first used. They stand in
+# __init__.pyi.
+import lazy_loader
 
-__all__ = [
-    "CSVTracking",
-    "CampaignOutcome",
-    "Label",
-    "TensorBoardTracking",
-    "Tracker",
-    "Tracking",
-    "WandbTracking",
-    "following",
-    "outcome_of",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

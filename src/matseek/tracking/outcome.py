@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-from ase import Atoms
 
 from matseek.core.problem import Problem
 from matseek.core.records import Evaluation
 from matseek.evaluation import Ledger
-from matseek.report.structure_files import structure_of
 from matseek.run_folder import RunFolder
 from matseek.tables import write_csv
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from ase import Atoms
 
 CANDIDATES, STRUCTURES = 50, 5
 """How many of the best are shown."""
@@ -75,6 +76,8 @@ def outcome_of(
     structures = {}
     atomic = problem.as_structures()
     if atomic is not None:
+        from matseek.report.structure_files import structure_of  # with Numba
+
         structures = {f"evaluation {e.number}, {e.value:.4f} eV": structure_of(atomic, e) for e in best[:STRUCTURES]}
     write_csv(frame, folder.evaluations)
     record = (folder.evaluations, folder.config, folder.summary)
@@ -100,4 +103,6 @@ def _candidates(problem: Problem, best: Sequence[Evaluation]) -> pd.DataFrame:
     }
     if any(len(e.finite_replicates) > 1 for e in best):
         who["upper_bound"] = [e.upper_bound() for e in best]
+    import pandas as pd
+
     return pd.concat([pd.DataFrame(who), problem.space.to_frame(points)], axis=1)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from matseek.core.space import Coordinate
-from matseek.report.page import amount
+from matseek.report.digits import amount
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 
 from matseek.core.records import Evaluation
 from matseek.core.surrogate import LeftOut
-from matseek.report.page import value_texts
+from matseek.report.digits import value_texts
 from matseek.standing import Standing
 from matseek.workbench.understanding import SHARE, Interval, Understanding, ends
 

@@ -26,10 +26,10 @@ from matseek.report.figures.house import (
     FloatArray,
     axes_of,
     legend,
-    proposer_label,
     scale_values,
     tidy,
 )
+from matseek.report.proposers import proposer_label
 
 # Okabe and Ito's palette; the line's dashes tell them apart in black and white.
 _LOOKS = (

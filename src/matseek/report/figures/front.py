@@ -24,11 +24,11 @@ from matseek.report.figures.house import (
     in_order,
     legend,
     looks_of,
-    proposer_label,
     say_nothing_yet,
     scale_values,
     tidy,
 )
+from matseek.report.proposers import proposer_label
 
 _MOST_COLUMNS = 3
 

@@ -13,11 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from matseek import plugins
 from matseek.core.problem import Problem
-from matseek.core.records import OPENING, OWN, Evaluation
-from matseek.core.searcher import Searcher
+from matseek.core.records import Evaluation
 from matseek.core.surrogate import Look
+from matseek.report.proposers import searcher_kind
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -63,24 +62,6 @@ _LOG_FROM = 30.0
 """Ratio of the largest to the least value from which the best ones would lie flat on a linear axis."""
 
 
-def proposer_label(name: str) -> str:
-    """How people read the name of who proposed a point; names that no installed package offers stand for themselves."""
-    if name == OPENING:
-        return "common first points"
-    if name == OWN:
-        return "own ideas and earlier data"
-    kind = _searcher_kind(name)
-    return name if kind is None else kind.label
-
-
-def _searcher_kind(name: str) -> type[Searcher] | None:
-    """The class of searchers that proposes under a name; None where no installed package offers it."""
-    if name not in plugins.offered(plugins.SEARCHERS):
-        return None
-    kind: type[Searcher] = plugins.part(plugins.SEARCHERS, name)
-    return kind
-
-
 def in_order(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
     """Evaluations by number."""
     return sorted(evaluations, key=lambda e: e.number)
@@ -94,7 +75,7 @@ def done_of(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
 def looks_of(evaluations: Sequence[Evaluation]) -> dict[str, Look]:
     """Colour and marker of each proposer, in order of appearance; the same in every figure of a campaign."""
     proposers = list(dict.fromkeys(e.proposer for e in evaluations))
-    kinds = {name: _searcher_kind(name) for name in proposers}
+    kinds = {name: searcher_kind(name) for name in proposers}
     return looks_among({name: None if kind is None else kind.look for name, kind in kinds.items()})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,6 @@ from matplotlib.ticker import MaxNLocator
 
 from matseek.core.space import BoxSpace
 from matseek.core.surrogate import Look
-from matseek.insight.attribution import Attribution
 from matseek.insight.loss_map import LossMap
 from matseek.report.figures.house import (
     BEST,
@@ -31,6 +30,9 @@ from matseek.report.figures.house import (
     looks_among,
     tidy,
 )
+
+if TYPE_CHECKING:
+    from matseek.insight.attribution import Attribution
 
 _MAP_COLORS = "YlGnBu_r"
 _NOTHING = "#eceef2"

@@ -28,11 +28,11 @@ from matseek.report.figures.house import (
     in_order,
     legend,
     looks_of,
-    proposer_label,
     say_nothing_yet,
     scale_values,
     single_axes,
 )
+from matseek.report.proposers import proposer_label
 
 _MOST_BATCH_LINES = 60
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from nicegui import events, ui
 
-from matseek.report.page import amount
+from matseek.report.digits import amount
 from matseek.tables.opening import SUFFIXES
 from matseek.workbench import acts
 from matseek.workbench.opened import OpenCampaign

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from nicegui import ui
 
-from matseek.report.page import verdict
+from matseek.report.sentences import verdict
 from matseek.workbench.opened import OpenCampaign
 from matseek.workbench.screens.batch import BatchPart
 from matseek.workbench.screens.checks import ChecksPart

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from nicegui import ui
 
-from matseek.report.page import value_texts
+from matseek.report.digits import value_texts
 from matseek.results import Entry
 from matseek.workbench import acts
 from matseek.workbench.opened import OpenCampaign

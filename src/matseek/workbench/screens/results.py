@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from nicegui import ui
 
-from matseek.report.page import best_table, everything, failures
+from matseek.report.recipe_tables import best_table, everything, failures
 from matseek.results import Entry
 from matseek.run_folder import RunFolder
 from matseek.workbench import acts

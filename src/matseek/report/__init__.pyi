@@ -1,0 +1,9 @@
+from .figures import batches as batches
+from .figures import convergence as convergence
+from .figures import recipe_figures as recipe_figures
+from .figures import recipes as recipes
+from .figures import spectra as spectra
+from .page import write_page as write_page
+from .recipe_tables import best_recipes as best_recipes
+from .stored import stored_result as stored_result
+from .structure_view import structure_view as structure_view

@@ -1,0 +1,9 @@
+from .outcome import CampaignOutcome as CampaignOutcome
+from .outcome import outcome_of as outcome_of
+from .settings import CSVTracking as CSVTracking
+from .settings import Label as Label
+from .settings import TensorBoardTracking as TensorBoardTracking
+from .settings import Tracking as Tracking
+from .tracker import Tracker as Tracker
+from .tracker import following as following
+from .wandb import WandbTracking as WandbTracking
