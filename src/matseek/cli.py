@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,7 +32,7 @@ from matseek.desk_verbs import (
     show_status,
 )
 from matseek.run_folder import RunFolder
-from matseek.terminal import Telling, fail, frame_table, out, show_sentences, table, told_plainly
+from matseek.terminal import INTERRUPTED, Telling, fail, frame_table, out, show_sentences, table, told_plainly
 
 if TYPE_CHECKING:
     from matseek.campaign import Campaign
@@ -52,10 +53,19 @@ Overrides = Annotated[list[str] | None, typer.Argument(help="Hydra overrides: pr
 
 
 @app.command()
-def run(overrides: Overrides = None, debug: Debug = False) -> None:
+def run(
+    overrides: Overrides = None,
+    multirun: Annotated[
+        bool, typer.Option("--multirun", "-m", help="Run every combination of the values given: seed=0,1 budget=30,60.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
     """Run a campaign to its budget; the same command goes on with one that was cut off."""
     with told_plainly(debug=debug) as telling:
-        _run(overrides or [], telling)
+        if multirun:
+            _sweep(overrides or [])
+        else:
+            _run(overrides or [], telling)
 
 
 @app.command()
@@ -272,7 +282,42 @@ def _show_outcome(record: Record) -> None:
     show_sentences(summary["outcome"], summary["warnings"])
 
 
-def _run(overrides: Sequence[str], telling: Telling) -> None:
+def _sweep(overrides: Sequence[str]) -> None:
+    with out.status("loading torch and BoTorch"):
+        from matseek.standing import stored_summary
+        from matseek.sweeping import sweep
+    folder = sweep(overrides, _trial)
+    rows, unfinished = [], []
+    for trial in sorted(path for path in folder.glob("[!.]*") if path.is_dir()):
+        summary = stored_summary(RunFolder(trial).summary)
+        if summary:
+            rows.append((trial.name, *(summary[key] for key in ("evaluations", "failed", "best_value", "stopped_by"))))
+        else:
+            unfinished.append(trial.name)
+    out.print(table(str(folder), ("trial", "evaluations", "failed", "best value", "stopped by"), rows))
+    for name in unfinished:
+        fail(f"not finished: {name}")
+    if unfinished:
+        raise typer.Exit(1)
+
+
+def _trial(overrides: list[str]) -> float:
+    """One campaign of many, and its best value; an error ends this one alone."""
+    from matseek.standing import stored_summary
+
+    out.print(" ".join(overrides[:-1]), highlight=False, markup=False, soft_wrap=True)
+    try:
+        with told_plainly() as telling:
+            folder = _run(overrides, telling)
+    except typer.Exit as error:
+        if error.exit_code == INTERRUPTED:
+            raise KeyboardInterrupt from error
+        return math.nan
+    value = stored_summary(folder.summary).get("best_value")
+    return math.nan if value is None else float(value)
+
+
+def _run(overrides: Sequence[str], telling: Telling) -> RunFolder:
     with out.status("loading torch and BoTorch"):
         from matseek.configuration import run_settings
         from matseek.runs import keep_config
@@ -291,7 +336,7 @@ def _run(overrides: Sequence[str], telling: Telling) -> None:
         with _progress(campaign, settings.budget) as message:
             campaign.run(settings.budget, on_evaluation=message)
     if not campaign.leads:
-        return
+        return folder
     if not done:
         with out.status("drawing"):
             campaign.write(settings.run_dir)
@@ -300,6 +345,7 @@ def _run(overrides: Sequence[str], telling: Telling) -> None:
     out.print(f"stopped by {(campaign.stopped_by or '').replace('_', ' ')}", highlight=False)
     out.print(f"ledger, trace, summary and figures: {settings.run_dir}", highlight=False)
     out.print(f"open {folder.page.resolve()}", highlight=False, soft_wrap=True)
+    return folder
 
 
 class _Told:

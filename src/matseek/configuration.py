@@ -39,7 +39,7 @@ from matseek.stored_config import (
     stored,
     written,
 )
-from matseek.tracking import Tracking
+from matseek.tracking import Tracking, trial_folder
 
 _NEEDED = ("problem", "searcher", "stop", "budget", "seed", "opening")
 """What reading a run folder needs."""
@@ -108,18 +108,17 @@ def run_settings(overrides: Sequence[str], problem: Mapping[str, Any] | None = N
     Raises:
         ConfigurationError: If an override names nothing that exists, or a value is refused.
     """
-    overrides = [current_override(o) for o in several(text)("overrides", overrides)]
     with explained():
-        _offer_plugins(overrides)
+        overrides = prepared(overrides)
         _require_choices(overrides)
         with initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
-            composed = compose("run", overrides=[*_search_path(), *overrides], return_hydra_config=True)
+            composed = compose("run", overrides=overrides, return_hydra_config=True)
         choices = composed.hydra.runtime.choices
         config = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
         _require_use_of_calculator(overrides, config, choices.problem)
         if problem is not None:
             config.problem = dict(problem)
-        default = f"runs/{choices.problem}-{choices.searcher}-{config.seed}"
+        default = trial_folder() or f"runs/{choices.problem}-{choices.searcher}-{config.seed}"
         if OmegaConf.is_config(config.run_dir) or not str(config.run_dir).strip():
             raise ConfigurationError(f"run_dir must be a path, got {shown(config.run_dir)}; put quotes around it")
         if config.run_dir is None:
@@ -130,6 +129,16 @@ def run_settings(overrides: Sequence[str], problem: Mapping[str, Any] | None = N
         keep_secrets(config, places_told=("run_dir",))
         OmegaConf.resolve(config)
         return _settings(config, record, run_dir, choices.searcher)
+
+
+def prepared(overrides: Sequence[str]) -> list[str]:
+    """Overrides as Hydra needs them: by their current names, with the config folders of installed packages.
+
+    Parts of installed packages that have no config file are offered to Hydra as well.
+    """
+    given = [current_override(o) for o in several(text)("overrides", overrides)]
+    _offer_plugins(given)
+    return [*_search_path(), *given]
 
 
 def quoted(text: object) -> str:

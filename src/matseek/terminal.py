@@ -25,6 +25,10 @@ out = Console()
 err = Console(stderr=True)
 
 
+INTERRUPTED = 130
+"""Exit code of a command that Ctrl-C has ended."""
+
+
 class Telling:
     """Where a command tells what went wrong, beside the terminal."""
 
@@ -66,7 +70,7 @@ def told_plainly(*, debug: bool = False) -> Iterator[Telling]:
             yield telling
     except KeyboardInterrupt as error:
         err.print("stopped; every result so far is written down, and the same command goes on from there")
-        raise typer.Exit(130) from error
+        raise typer.Exit(INTERRUPTED) from error
     except (typer.Exit, typer.Abort):
         raise
     except (MatseekError, ValueError, OSError, ImportError) as error:

@@ -4,6 +4,7 @@ from .settings import CSVTracking as CSVTracking
 from .settings import Label as Label
 from .settings import TensorBoardTracking as TensorBoardTracking
 from .settings import Tracking as Tracking
+from .sweeps import trial_folder as trial_folder
 from .tracker import Tracker as Tracker
 from .tracker import following as following
 from .wandb import WandbTracking as WandbTracking

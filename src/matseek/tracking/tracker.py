@@ -16,6 +16,7 @@ from matseek.evaluation import Ledger
 from matseek.files import write_text
 from matseek.tracking.outcome import CampaignOutcome
 from matseek.tracking.settings import STEP, Label, Tracking
+from matseek.tracking.sweeps import trial_id
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
@@ -119,7 +120,7 @@ class Tracker:
         logged = self._read()
         # A ledger that is behind what was logged is another campaign's: the folder was cleared in part.
         if logged is None or logged.evaluations > len(evaluations) or logged.events > len(events):
-            logged = _Logged(uuid.uuid4().hex[:8])
+            logged = _Logged(trial_id() or uuid.uuid4().hex[:8])
         self._logged = logged
         self._label = replace(self._label, id=logged.id)
         known = [e.value for e in evaluations[: logged.evaluations] if e.status == "done"]
