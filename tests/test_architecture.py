@@ -16,7 +16,7 @@ FLOORS = [
     {"desk_verbs"},
     {"watching"},
     {"terminal", "workbench"},
-    {"comparison", "desk"},
+    {"comparison", "desk", "sweeping"},
     {"runs"},
     {"configuration"},
     {"stored_config"},
