@@ -31,7 +31,7 @@ FOREIGN = [
     {"_target_": "matseek.evaluation.Ledger", "location": "ran"},
     {"_target_": "matseek.comparison.run_cell", "overrides": []},
     {"_target_": "matseek.configuration.run_settings", "overrides": []},
-    {"_target_": "matseek.campaign.pd.read_pickle", "filepath_or_buffer": "ran"},
+    {"_target_": "matseek.comparison.pd.read_pickle", "filepath_or_buffer": "ran"},
     {"_target_": "matseek.searchers.BayesianSearcher.__init__.__globals__.get", "_args_": ["os"]},
     {"_target_": "matseek.surrogates.spectrum_net.SpectrumNet.load", "path": "x"},
     {"_target_": "ase.calculators.emt.EMT", "label": "elsewhere/ran"},
