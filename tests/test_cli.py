@@ -1,11 +1,13 @@
 import io
 import json
+import re
 
 import ase.io
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from matseek import progress
 from matseek.cli import app
 from matseek.terminal import table
 
@@ -143,18 +145,88 @@ def _told(result):
     return result.exit_code, " ".join(result.output.split())
 
 
-def test_no_head_of_a_table_is_cut_off_on_a_narrow_terminal():
-    heads = [
-        "searcher",
-        "seeds",
-        "successes",
-        "success low",
-        "success high",
-        "mean evaluations",
-        "an_unbroken_long_name",
-    ]
-    console = Console(width=80, record=True, file=io.StringIO())
-    console.print(table("silver", heads, [["random", 2, 0, 0.1, 0.2, 0.3, 0.4]]))
-    drawn = console.export_text()
+def _drawn(what, width=80):
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(what)
+    return console.export_text()
+
+
+@pytest.mark.parametrize(
+    ("heads", "row"),
+    [
+        (
+            [
+                "searcher",
+                "seeds",
+                "success low",
+                "success high",
+                "mean evaluations to success",
+                "an_unbroken_long_name",
+            ],
+            ["bayesian_qlogei_joint", 10, 0.6915, 1.0, 123.4, 0.1234],
+        ),
+        (
+            ["evaluation", *(f"Q{i}_precursor (%)" for i in range(9)), "value [a,b]", "upper bound"],
+            [7, *(12.345678 * i for i in range(9)), 0.123456, -432.2704],
+        ),
+        (
+            ["minimum", "energy (eV)", "above the best (meV)", "proposed by"],
+            ["1", "-432.2704", "123.1", "GO-Diff, force-guided"],
+        ),
+    ],
+)
+def test_every_word_and_number_of_a_table_is_whole_at_80_columns(heads, row):
+    drawn = _drawn(table("silver", heads, [row]))
     assert "…" not in drawn
-    assert {"low", "high"} <= set(drawn.split())
+    assert max(map(len, drawn.splitlines())) <= 80
+    told = [f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row]
+    assert {word for text in (*heads, *told) for word in text.split()} <= set(drawn.split())
+
+
+def test_a_bar_with_long_names_fits_80_columns_and_keeps_its_digits(monkeypatch):
+    console = Console(width=80, force_terminal=True, file=io.StringIO(), color_system=None, legacy_windows=False)
+    monkeypatch.setattr(progress, "out", console)
+    with progress.counting("platinum_copper_heptamer, godiff_transfer", "evaluations", 2560, 100) as counted:
+        counted(1240, "batch 112, best -432.2704 eV")
+    lines = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line) for line in re.split(r"[\r\n]", console.file.getvalue())]
+    assert max(map(len, lines)) <= 80
+    assert any("1240/2560 evaluations, batch 112, best -432.2704 eV 0:00:0" in line for line in lines)
+
+
+def test_a_file_gets_a_line_for_each_twentieth_and_the_last_state(monkeypatch):
+    console, clock = Console(width=80, file=io.StringIO()), iter(range(10000))
+    monkeypatch.setattr(progress, "out", console)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: float(next(clock)))
+    with progress.counting("silver, lhs", "evaluations", 200) as counted:
+        for done in range(1, 196):
+            counted(done, f"batch {done // 15 + 1}, best 0.2500")
+    lines = console.file.getvalue().splitlines()
+    assert 19 <= len(lines) <= 21
+    assert re.fullmatch(r"silver, lhs: 195/200 evaluations, batch 14, best 0\.2500, 0:\d\d:\d\d", lines[-1])
+
+
+@pytest.mark.parametrize(
+    "verb", ["run", "compare", "ask", "tell", "status", "watch", "report", "models", "export", "desk"]
+)
+def test_help_shows_an_example_and_swallows_no_brackets(invoke, verb, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = invoke(verb, "--help").output
+    assert f"Example:\n  matseek {verb}" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "..." not in invoke("--help").output.replace("[ARGS]...", "")
+    if verb == "compare":
+        assert "searchers=[a,b]" in shown
+    if verb in ("run", "compare", "ask"):
+        assert {"two_step", "silver_measured", "batched_emt,"} <= set(shown.split())
+
+
+def test_choices_are_told_with_what_they_are_and_their_defaults(invoke):
+    shown = invoke("run", "--choices", "searcher").output
+    assert "searcher=lhs" in shown
+    assert "Feasible Latin hypercubes." in shown
+    shown = invoke("run", "--choices", "searcher=bayesian").output
+    assert "kernel: ard # of the loss; isotropic" in shown
+    for wanted, told in (("colour", "there is no group 'colour'"), ("searcher=gold", "choose one of")):
+        refused = invoke("compare", "--choices", wanted)
+        assert refused.exit_code == 2
+        assert told in " ".join(refused.output.split())

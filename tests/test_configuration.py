@@ -5,7 +5,8 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from matseek.configuration import config_dir, run_settings
+from matseek.choices import config_dir
+from matseek.configuration import run_settings
 from matseek.errors import ConfigurationError
 from matseek.godiff.searcher import GODiffSearcher
 from matseek.potentials import BatchedEMT

@@ -8,8 +8,9 @@ import pytest
 from omegaconf import OmegaConf
 from typer.testing import CliRunner
 
+from matseek.choices import config_dir
 from matseek.cli import app
-from matseek.configuration import config_dir, recorded_settings, run_settings
+from matseek.configuration import recorded_settings, run_settings
 from matseek.errors import ConfigurationError
 from matseek.parts import foreign_targets
 

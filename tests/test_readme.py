@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from matseek.configuration import config_dir, run_settings
+from matseek.choices import config_dir
+from matseek.configuration import run_settings
 from tests.conftest import ROOT
 
 README = ROOT / "README.md"

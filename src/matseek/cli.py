@@ -10,15 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
-from rich.table import Table
 
 from matseek.desk_verbs import (
     Debug,
@@ -31,17 +22,20 @@ from matseek.desk_verbs import (
     require_campaign,
     show_status,
 )
+from matseek.helping import Example, Verbs, WithChoices, show_choices
+from matseek.progress import counting, evaluating
 from matseek.run_folder import RunFolder
 from matseek.terminal import INTERRUPTED, Telling, fail, frame_table, out, show_sentences, table, told_plainly
 
 if TYPE_CHECKING:
     from matseek.campaign import Campaign
-    from matseek.core.records import Evaluation
     from matseek.record import Record
 
 app = typer.Typer(
+    cls=Verbs,
     help="Seek materials: batch Bayesian optimisation, a spectrum network, and GO-Diff.",
     no_args_is_help=True,
+    rich_markup_mode=None,  # it would take [a,b] for markup
     pretty_exceptions_enable=False,
 )
 app.add_typer(desk_app)
@@ -50,14 +44,26 @@ Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="Folder for figures and page; RUN_DIR if left out.")
 ]
 Overrides = Annotated[list[str] | None, typer.Argument(help="Hydra overrides: problem=silver budget=120 seed=0 ...")]
+Choices = Annotated[
+    str | None,
+    typer.Option(
+        "--choices",
+        "-c",
+        metavar="GROUP[=NAME]",
+        help="Tell what a group offers, or the settings of a choice with their defaults; nothing is run.",
+        callback=show_choices,
+        is_eager=True,
+    ),
+]
 
 
-@app.command()
+@app.command(cls=WithChoices, epilog="matseek run problem=silver searcher=two_step budget=135 run_dir=runs/silver")
 def run(
     overrides: Overrides = None,
     multirun: Annotated[
         bool, typer.Option("--multirun", "-m", help="Run every combination of the values given: seed=0,1 budget=30,60.")
     ] = False,
+    choices: Choices = None,  # noqa: ARG001 -- told before
     debug: Debug = False,
 ) -> None:
     """Run a campaign to its budget; the same command goes on with one that was cut off."""
@@ -68,12 +74,13 @@ def run(
             _run(overrides or [], telling)
 
 
-@app.command()
+@app.command(cls=WithChoices, epilog="matseek compare problem=silver searchers=[bayesian,network] seeds=8")
 def compare(
     overrides: Annotated[
         list[str],
         typer.Argument(help="problem=... searchers=[a,b] seeds=8 workers=2 run_dir=... and what every cell is given."),
     ],
+    choices: Choices = None,  # noqa: ARG001 -- told before
     debug: Debug = False,
 ) -> None:
     """Run several searchers on one problem with the same seeds; the same command goes on with what was cut off."""
@@ -85,21 +92,9 @@ def compare(
 
             comparison = Comparison(overrides)
         telling.log_in(comparison.folder.path)
-        bar = Progress(
-            SpinnerColumn(),
-            TextColumn(comparison.problem.name),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("runs; now {task.fields[now]}"),
-            TimeElapsedColumn(),
-            console=out,
-        )
-        with bar:
-            task = bar.add_task("", total=len(comparison.cells), now="-")
-            failures = comparison.run(
-                lambda running, ended: bar.update(task, completed=ended, now="; ".join(c.name for c in running) or "-")
-            )
-            bar.update(task, completed=len(comparison.cells) - len(failures), now="-")
+        with counting(comparison.problem.name, "runs", len(comparison.cells)) as counted:
+            failures = comparison.run(lambda running, ended: counted(ended, _running([c.name for c in running])))
+            counted(len(comparison.cells) - len(failures))
         page = comparison.write()
         columns = ["searcher", "seeds", "successes", "success_low", "success_high", "mean_evaluations_to_success"]
         shown = comparison.table()[[*columns, "median_best_value"]].rename(columns=lambda name: name.replace("_", " "))
@@ -113,14 +108,14 @@ def compare(
             raise typer.Exit(1)
 
 
-@app.command()
+@app.command(cls=Example, epilog="matseek demo")
 def demo(debug: Debug = False) -> None:
     """Run a campaign in the embedded silver laboratory, then say where to look."""
     with told_plainly(debug=debug) as telling:
         _run(["experiment=demo"], telling)
 
 
-@app.command()
+@app.command(cls=Example, epilog="matseek report runs/silver")
 def report(
     run_dir: RunDir,
     relaxed: Annotated[
@@ -146,7 +141,7 @@ def report(
         out.print(f"open {page.resolve()}", highlight=False, soft_wrap=True)
 
 
-@app.command()
+@app.command(cls=Example, epilog="matseek export runs/adatom --to structures.xyz")
 def export(
     run_dir: RunDir,
     to: Annotated[Path, typer.Option("--to", help="FILE.xyz or FILE.extxyz (extended XYZ), or FILE.db (ASE).")],
@@ -160,7 +155,7 @@ def export(
         out.print(f"{exported} in {to}", highlight=False, soft_wrap=True)
 
 
-@app.command()
+@app.command(cls=Example, epilog="matseek status runs/silver")
 def status(run_dir: RunDir, trust: Trust = False, debug: Debug = False) -> None:
     """Tell how a campaign stands; it may be running meanwhile."""
     with told_plainly(debug=debug) as telling:
@@ -173,7 +168,7 @@ def status(run_dir: RunDir, trust: Trust = False, debug: Debug = False) -> None:
         )
 
 
-@app.command()
+@app.command(cls=Example, epilog="matseek watch runs/silver --interval 10")
 def watch(
     run_dir: RunDir,
     interval: Annotated[float, typer.Option("--interval", "-i", help="Seconds between two looks.")] = 2.0,
@@ -202,7 +197,7 @@ def watch(
             out.print(f"open {page.resolve()}", highlight=False, soft_wrap=True)
 
 
-@app.command()
+@app.command(cls=Example, epilog="matseek desk runs")
 def desk(
     folder: Annotated[Path, typer.Argument(help="Folder with a run folder for each campaign.")] = Path(),
     port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="0: any that is free.")] = 0,
@@ -226,7 +221,7 @@ def desk(
         server.run()
 
 
-@app.command()
+@app.command(cls=Example, epilog="matseek models adatom")
 def models(
     name: Annotated[
         str | None, typer.Argument(help="Name or path of one, to be told all that it says of itself.")
@@ -243,14 +238,12 @@ def models(
                 data={"file": str(card.path), **card.architecture, "units": card.units, "training": card.training}
             )
             return
-        table = Table(title="trained models")
-        message = ("problem", "calculator", "evaluations", "steps")
-        for column in ("name", *message, "MB"):
-            table.add_column(column, overflow="fold")
-        for card in zoo.models():
-            record = (str(card.training.get(key, "-")) for key in message)
-            table.add_row(card.name, *record, f"{card.path.stat().st_size / 1e6:.1f}")
-        out.print(table)
+        told = ("problem", "calculator", "evaluations", "steps")
+        rows = (
+            (card.name, *(str(card.training.get(key, "-")) for key in told), f"{card.path.stat().st_size / 1e6:.1f}")
+            for card in zoo.models()
+        )
+        out.print(table("trained models", ("name", *told, "size (MB)"), rows))
 
 
 def _recorded(run_dir: Path, telling: Telling, *, trust: bool) -> Record:
@@ -333,8 +326,8 @@ def _run(overrides: Sequence[str], telling: Telling) -> RunFolder:
         keep_config(settings)
     done = campaign.leads and campaign.has_ended(settings.budget) and campaign.report.is_written(folder)
     if not done or campaign.place.has_followers:
-        with _progress(campaign, settings.budget) as message:
-            campaign.run(settings.budget, on_evaluation=message)
+        with evaluating(campaign, settings.budget) as told:
+            campaign.run(settings.budget, on_evaluation=told)
     if not campaign.leads:
         return folder
     if not done:
@@ -348,34 +341,11 @@ def _run(overrides: Sequence[str], telling: Telling) -> RunFolder:
     return folder
 
 
-class _Told:
-    """Moves the progress bar on as evaluations come in."""
-
-    def __init__(self, progress: Progress, campaign: Campaign, budget: int) -> None:
-        done = [e for e in campaign.ledger.evaluations() if e.status != "pending"]
-        self._best = min((e.value for e in done if e.status == "done"), default=float("nan"))
-        self._progress = progress
-        self._task = progress.add_task("", total=budget, completed=len(done), batch=1, best="-")
-
-    def __call__(self, evaluation: Evaluation) -> None:
-        if not evaluation.value >= self._best:  # also true while the best is NaN
-            self._best = evaluation.value
-        self._progress.update(self._task, advance=1, batch=evaluation.iteration, best=f"{self._best:.4f}")
-
-
-@contextmanager
-def _progress(campaign: Campaign, budget: int) -> Iterator[_Told]:
-    bar = Progress(
-        SpinnerColumn(),
-        TextColumn(f"{campaign.problem.name}, {campaign.searcher.name}: batch {{task.fields[batch]}}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("evaluations, best {task.fields[best]}"),
-        TimeElapsedColumn(),
-        console=out,
-    )
-    with bar:
-        yield _Told(bar, campaign, budget)
+def _running(names: Sequence[str]) -> str:
+    """Which runs go on, in a few words."""
+    if not names:
+        return ""
+    return f"now {names[0]}" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
 def _show_best(campaign: Campaign) -> None:
@@ -388,5 +358,5 @@ def _show_best(campaign: Campaign) -> None:
         out.print(table(f"lowest distinct minima of {campaign.problem.name}", MINIMA_HEADS, rows))
         return
     frame = best_recipes(campaign.problem, campaign.ledger.evaluations(), count=5)
-    frame = frame.drop(columns=["rank", "batch", "proposer"])
+    frame = frame.drop(columns=["rank", "batch", "proposer"]).rename(columns={"upper_bound": "upper bound"})
     out.print(frame_table(frame, f"best {campaign.problem.point_name}s of {campaign.problem.name}"))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +15,7 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from matseek.checks import Rule, seed, several, shown, text, whole
+from matseek.choices import GROUPS, choices_of, config_dir, plain_defaults, written
 from matseek.core.problem import Problem
 from matseek.core.searcher import Searcher
 from matseek.deprecation import current_override
@@ -28,17 +28,7 @@ from matseek.parts import TARGET
 from matseek.plugins import CONFIGS, offered, part
 from matseek.run_folder import RunFolder
 from matseek.secrets import masked_data
-from matseek.stored_config import (
-    FILES,
-    GROUPS,
-    choices_of,
-    config_dir,
-    explained,
-    made,
-    recorded_plain,
-    stored,
-    written,
-)
+from matseek.stored_config import FILES, explained, made, recorded_plain, stored
 from matseek.tracking import Tracking, trial_folder
 
 _NEEDED = ("problem", "searcher", "stop", "budget", "seed", "opening")
@@ -164,20 +154,9 @@ def _offer_plugins(overrides: Sequence[str]) -> None:
         known_files = written(group)
         for point in offered(name).values():
             if point.name not in known_files:
-                known = _plain_defaults(part(name, point.name)) if chosen.get(group) == point.name else {}
+                known = plain_defaults(part(name, point.name)) if chosen.get(group) == point.name else {}
                 partial = {"_partial_": True} if group == "calculator" else {}
                 store.store(point.name, {TARGET: point.value.replace(":", "."), **partial, **known}, group=group)
-
-
-def _plain_defaults(target: Callable[..., object]) -> dict[str, Any]:
-    """The parameters of a part that have plain defaults, by name; none where it does not tell."""
-    try:
-        parameters = inspect.signature(target).parameters.values()
-    except (TypeError, ValueError):
-        return {}
-    return {
-        p.name: p.default for p in parameters if p.default is None or isinstance(p.default, (bool, int, float, str))
-    }
 
 
 def _require_choices(overrides: Sequence[str]) -> None:

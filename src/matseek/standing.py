@@ -119,7 +119,7 @@ class Standing:
         """Heads of :meth:`rows`."""
         if self.energies:
             return ("evaluation", "energy (eV)", "above the best (meV)")
-        return ("evaluation", *self.variables, "value", "spread", "upper_bound")
+        return ("evaluation", *self.variables, "value", "spread", "upper bound")
 
     def rows(self) -> Iterator[tuple[float | str, ...]]:
         """The best evaluations as a table."""

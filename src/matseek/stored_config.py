@@ -6,7 +6,6 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from matseek.checks import of, shown
+from matseek.choices import choices_of, config_dir
 from matseek.core.problem import Problem
 from matseek.core.records import AMENDED
 from matseek.errors import ConfigurationError, LedgerError, MatseekError
@@ -24,12 +24,8 @@ from matseek.evaluation.ledger import LedgerReader
 from matseek.files import write_bytes, write_text
 from matseek.interpolations import keep_secrets, recordable, unresolved
 from matseek.parts import foreign_targets, with_current_names
-from matseek.plugins import CONFIGS, POTENTIALS, PROBLEMS, SEARCHERS, offered
 from matseek.run_folder import RunFolder
 from matseek.secrets import masked
-
-GROUPS = {"problem": PROBLEMS, "searcher": SEARCHERS, "calculator": POTENTIALS}
-"""By Hydra group, the entry points whose parts it offers."""
 
 FILES = ("target", "candidates")
 """Settings of a problem that name files."""
@@ -44,12 +40,6 @@ _OPENING = (
     yaml.BlockMappingStartToken,
 )
 _CLOSING = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken)
-
-
-def config_dir() -> Path:
-    """Folder of the configs: inside the installed package, or at the top of a source checkout."""
-    shipped = Path(str(files("matseek"))) / "configs"
-    return shipped if shipped.is_dir() else Path(__file__).resolve().parents[2] / "configs"
 
 
 def recorded_problem(run_dir: Path, *, trust: bool = False) -> Problem:
@@ -264,18 +254,6 @@ def require_trust(path: Path, result: Mapping[str, str], deed: str) -> None:
             f"{path} {deed} {masked(message)}. A stored file may name only matseek's own parts and those of installed "
             "extensions, and nothing of the environment; if you know who wrote it, add --trust"
         )
-
-
-def choices_of(group: str) -> list[str]:
-    """Names of the configs of a group, those of installed packages among them; none where there is no such group."""
-    names = written(group)
-    return sorted(names | offered(GROUPS[group]).keys() if group in GROUPS else names)
-
-
-def written(group: str) -> set[str]:
-    """Names of the configs of a group that are files, of matseek and of installed packages."""
-    folders = [config_dir(), *(Path(str(files(point.value))) for point in offered(CONFIGS).values())]
-    return {path.stem for folder in folders for path in (folder / group).glob("*.yaml")}
 
 
 def _yaml_hint(error: Exception) -> str:

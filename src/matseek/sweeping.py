@@ -14,9 +14,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 
 from matseek.checks import shown
+from matseek.choices import config_dir
 from matseek.configuration import prepared, quoted
 from matseek.errors import ConfigurationError
-from matseek.stored_config import config_dir, explained
+from matseek.stored_config import explained
 
 Trial = Callable[[list[str]], float]
 """Runs the campaign of some overrides, ``run_dir`` among them, and gives its best value: what sweepers minimise."""

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
+from rich import box
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.logging import RichHandler
 from rich.table import Table
+from rich.text import Text
 
 from matseek.errors import MatseekError
 from matseek.logs import LOG, MaskedFormatter, error_text, logging_to
@@ -104,20 +106,70 @@ def show_sentences(sentences: Sequence[str], warnings: Sequence[str] = ()) -> No
         out.print(masked(f"warning: {warning}"), style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
-def frame_table(frame: pd.DataFrame, title: str) -> Table:
+def frame_table(frame: pd.DataFrame, title: str) -> FittedTable:
     """A frame for the terminal."""
     return table(title, [str(column) for column in frame.columns], frame.itertuples(index=False))
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Iterable[object]]) -> Table:
+def table(title: str, columns: Sequence[str], rows: Iterable[Iterable[object]]) -> FittedTable:
     """A table for the terminal."""
-    drawn = Table(title=masked(title))
-    for column in columns:
-        # Units go on a line of their own, so that five variables fit a terminal of 80 columns; long names are folded.
-        drawn.add_column(column.replace(" (", "\n("), justify="right", overflow="fold")
-    for row in rows:
-        drawn.add_row(*(_cell(value) for value in row))
-    return drawn
+    # Units go on a line of their own, so that five variables fit a terminal of 80 columns.
+    heads = [column.replace(" (", "\n(") for column in columns]
+    return FittedTable(masked(title), heads, [[_cell(value) for value in row] for row in rows])
+
+
+class FittedTable:
+    """A table whose words and numbers are whole: columns that do not fit go into a further table below.
+
+    Args:
+        title: What it shows.
+        heads: Of the columns; the first is repeated in every further table.
+        rows: The cells.
+    """
+
+    def __init__(self, title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        self.title, self.heads, self.rows = title, heads, rows
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The tables, one below the other."""
+        least = [max((len(word) for text in column for word in text.split()), default=1) for column in self._columns()]
+        parts: list[list[int]] = []
+        for place in range(len(self.heads)):
+            if parts and len(parts[-1]) > 1 and _width(least, [*parts[-1], place]) > options.max_width:
+                parts.append([0])
+            parts = parts or [[]]
+            parts[-1].append(place)
+        yield Text(self.title, style="italic")  # a table's own title is folded to the width of its columns
+        for places in parts:
+            yield self._drawn(places, least, options.max_width)
+
+    def _drawn(self, places: Sequence[int], least: Sequence[int], room: int) -> Table:
+        """Some columns; what room is left beside the longest words goes to the first whose lines are longer."""
+        spare = max(room - _width(least, places), 0)
+        natural = [
+            max((len(line) for text in column for line in text.splitlines()), default=1) for column in self._columns()
+        ]
+        drawn = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+        for i in places:
+            more = min(natural[i] - least[i], spare)
+            spare -= more
+            drawn.add_column(
+                Text(self.heads[i]), justify="right", vertical="bottom", overflow="fold", width=least[i] + more
+            )
+        for row in self.rows:
+            drawn.add_row(*(Text(row[i]) for i in places))
+        return drawn
+
+    def _columns(self) -> Iterator[tuple[str, ...]]:
+        return zip(self.heads, *self.rows, strict=True)
+
+
+_BETWEEN = 2
+"""Blanks between two columns."""
+
+
+def _width(widths: Sequence[int], places: Sequence[int]) -> int:
+    return sum(widths[i] + _BETWEEN for i in places) - 1
 
 
 def _cell(value: object) -> str:

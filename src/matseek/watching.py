@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from rich.live import Live
-from rich.table import Table
 
 from matseek.core.records import Evaluation, ranked
 from matseek.evaluation import LedgerReader
 from matseek.standing import Standing
-from matseek.terminal import out, table
+from matseek.terminal import FittedTable, out, table
 
 
 def watch(
@@ -57,7 +56,7 @@ def watch(
             out.line()
 
 
-def _shown(now: Standing | None) -> Table | str:
+def _shown(now: Standing | None) -> FittedTable | str:
     if now is None:
         return "the campaign has not begun"
     title = (
