@@ -3,6 +3,7 @@ import pytest
 
 from matseek import Campaign
 from matseek.configuration import recorded_settings, run_settings
+from matseek.errors import ResponseError
 from matseek.problems import (
     Derived,
     FurtherObjective,
@@ -16,7 +17,7 @@ from matseek.problems import (
 )
 from matseek.runs import keep_config
 from matseek.searchers import RandomSearcher
-from matseek.spaces import Box, Variable
+from matseek.spaces import Box, Category, Variable
 from matseek.testing import check_problem
 
 AT = np.linspace(400, 800, 401)
@@ -127,3 +128,41 @@ def test_configs_say_it(tmp_path):
     for problem in (settings.problem, recorded_settings(tmp_path / "run").problem):
         assert problem.risk.label == "mean of the worst 20 %"
         assert [o.label for o in problem.goals.outcomes] == ["silver_used (%)", "peak_width (nm)"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        (OutcomeConstraint(LinearCombination("sum", {"place": 1, "width": 1}), lower=741), "between 550 and 740"),
+        (OutcomeConstraint(LinearCombination("gap", {"place": 1, "width": -1}), upper=400), "between 460 and 650"),
+        (OutcomeConstraint(PeakPosition(), lower=801), "between 400 and 800"),
+        (OutcomeConstraint(PeakPosition(between=(450, 500)), lower=510), "between 450 and 500"),
+        (OutcomeConstraint(PeakWidth(), lower=401), "between 0 and 400"),
+        (OutcomeConstraint(ReplicateSpread(), upper=-0.1), "between 0 and inf"),
+    ],
+)
+def test_a_constraint_that_no_point_can_meet_is_refused(rule, told):
+    with pytest.raises(ValueError, match=f"no point can meet the constraint .* {told}; move the bound"):
+        problem_of(outcome_constraints=[rule])
+
+
+def test_a_constraint_is_kept_that_a_widened_window_may_meet():
+    space = Box([Variable("a", 0, 1, hardware=(0, 3)), Variable("b", 0, 1)])
+    rule = OutcomeConstraint(LinearCombination("sum", {"a": 1, "b": 1}), lower=3.5)
+    assert RecipeProblem(space, lambda X: X[:, 0], outcome_constraints=[rule]).goals
+
+
+def test_a_category_has_no_place_in_a_linear_combination():
+    space = Box([Variable("a", 0, 1), Category("ligand", ["x", "y"])])
+    used = FurtherObjective(LinearCombination("used", {"a": 1, "ligand": 2}))
+    with pytest.raises(ValueError, match=r"'used' names \['ligand'\], whose values have no order"):
+        RecipeProblem(space, lambda X: X[:, 0], further_objectives=[used])
+
+
+def test_an_outcome_that_cannot_be_computed_is_named_and_loses_nothing():
+    broken = Derived("ratio", lambda point, response: 1 / 0)
+    problem = problem_of(further_objectives=[FurtherObjective(broken)])
+    campaign = Campaign(problem, RandomSearcher(batch_size=2), seed=1).run(2)
+    with pytest.raises(ResponseError, match="outcome 'ratio' cannot be computed of evaluation 1: ZeroDivisionError"):
+        campaign.pareto_front()
+    assert len(campaign.ledger.evaluations()) == 2

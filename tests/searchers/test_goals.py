@@ -1,5 +1,6 @@
 """Several objectives and constraints on outcomes."""
 
+import warnings
 from functools import partial
 
 import numpy as np
@@ -35,9 +36,9 @@ def volume(campaign):
 
 def test_the_front_of_branin_and_currin_is_found_sooner_than_at_random():
     problem = branin_currin(further_objectives=[FurtherObjective(CURRIN)])
-    quick = QLogNEHVI(samples=32)
-    chosen = [Campaign(problem, BayesianSearcher(4, several=quick), seed=s).run(20) for s in (1, 2)]
-    drawn = [Campaign(problem, RandomSearcher(4), seed=s).run(20) for s in (1, 2)]
+    quick = QLogNEHVI(samples=32, steps=4)
+    chosen = [Campaign(problem, BayesianSearcher(4, several=quick), seed=s).run(20) for s in (0, 1)]
+    drawn = [Campaign(problem, RandomSearcher(4), seed=s).run(20) for s in (0, 1)]
     for model, none in zip(map(volume, chosen), map(volume, drawn), strict=True):
         assert model > 1.2 * none
     assert len(chosen[0].pareto_front()) > 3
@@ -58,6 +59,19 @@ def test_constraints_on_outcomes_are_learnt_and_kept():
     assert best.value < 0.2  # the best that meets the constraint is 2 * 0.3^2 = 0.18
     assert campaign.lowest.number == best.number or campaign.lowest.point.sum() > 1
     assert problem.space.contains([e.point for e in campaign.ledger.evaluations()]).all()
+
+
+def test_a_point_that_meets_the_constraints_is_looked_for_where_none_is_known():
+    ring = Derived("distance", lambda point, response: float(np.hypot(*(point - 0.93))))
+    rule = OutcomeConstraint(ring, upper=0.06)
+    problem = RecipeProblem(UNIT, disk, outcome_constraints=[rule])
+    campaign = Campaign(problem, BayesianSearcher(3, several=QLogNEHVI(samples=16, steps=3)), seed=0).run(3)
+    state = BayesianSearcher().state(campaign.history())
+    assert not state.meets_constraints
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        campaign.run(9)
+    assert len(campaign.history().feasible) > 0  # a hundredth of the square meets it
 
 
 def test_the_acquisition_is_certified_with_and_without_goals():
@@ -101,6 +115,13 @@ def test_the_goals_of_a_state_are_those_of_the_problem():
     costs = problem.goals.costs(problem.goals.front(history.evaluations))[:, :2]
     scales = np.array([np.std(history.values), np.std(problem.goals.table(history.evaluations)[:, 0])])
     assert (goals.reference.numpy() > (costs / scales).max(axis=0) - 1e-9).all()
+
+
+def test_objectives_that_were_never_measured_together_wait():
+    left = Derived("left", lambda point, response: float(point[0]) if point[0] < 0.5 else np.nan)
+    right = Derived("right", lambda point, response: float(point[1]) if point[0] >= 0.5 else np.nan)
+    problem = branin_currin(further_objectives=[FurtherObjective(left), FurtherObjective(right)])
+    assert BayesianSearcher().state(measured(problem, 8)).goals is None
 
 
 @pytest.mark.parametrize("searcher", [NetworkSearcher(), TwoStepSearcher()])

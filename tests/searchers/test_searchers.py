@@ -8,7 +8,7 @@ import pytest
 from matseek import Campaign, plugins
 from matseek.acquisition import QEI, QUCB
 from matseek.errors import BudgetError
-from matseek.problems import RecipeProblem
+from matseek.problems import RecipeProblem, SpectralMatch
 from matseek.searchers import BayesianSearcher, LatinHypercube, RandomSearcher
 from matseek.searchers.bayesian import SUBSET
 from matseek.spaces import Box, LinearConstraint, Variable
@@ -192,3 +192,14 @@ def test_one_variable_and_many():
 
 def test_the_bowl_is_a_bowl():
     assert bowl([[3, 0.5, 600]]) == 0
+
+
+def test_saturated_spectra_tell_where_they_saturate_less():
+    at = np.arange(400.0, 701.0, 10.0)
+    band = np.exp(-(((at - 540) / 40) ** 2))
+    box = Box([Variable(name, 0, 1) for name in "abcd"])
+    problem = RecipeProblem(box, lambda X: 8 * np.exp(-0.55 * X.sum(axis=1))[:, None] * band, SpectralMatch(at, band))
+    campaign = Campaign(problem, BayesianSearcher(6), seed=2).run(12)
+    values = np.array([e.value for e in campaign.ledger.evaluations()])
+    assert (values[:6] == 1).all(), "the hypercube saturates altogether"
+    assert (values[6:] < 1).any()

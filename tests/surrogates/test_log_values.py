@@ -22,6 +22,13 @@ def test_the_warp_keeps_the_order_and_is_undone(values):
     np.testing.assert_allclose(warp.inverse(warped), known, rtol=1e-9, atol=1e-9 * np.ptp(known))
 
 
+def test_variances_of_huge_values_do_not_overflow():
+    values = np.array([0.0, 1e300, 2e300])
+    np.testing.assert_allclose(
+        LogWarp.of(values).variances(values, np.array([1e306, 1e306, np.nan]))[:2], 0, atol=1e-200
+    )
+
+
 def gate(points):
     """A narrow valley of 0.05 beside a plateau of exactly 1."""
     distance = np.hypot(*(np.asarray(points) - [0.6, 0.4]).T)

@@ -19,6 +19,7 @@ from botorch.acquisition import (
     qLogNoisyExpectedImprovement,
     qUpperConfidenceBound,
 )
+from botorch.acquisition.logei import qLogProbabilityOfFeasibility
 from botorch.acquisition.multi_objective import logei
 from botorch.acquisition.multi_objective.objective import WeightedMCMultiOutputObjective
 from botorch.acquisition.objective import LinearMCObjective, MCAcquisitionObjective
@@ -175,7 +176,8 @@ class QLogNEHVI(MonteCarlo):
 
     Daulton, Balandat, Bakshy, NeurIPS 2021; Ament et al., NeurIPS 2023. The improvement is over the Pareto front of
     each draw at the observed points, and counts as far as the draw meets the constraints. With one objective it is the
-    noisy expected improvement under constraints, see :class:`QLogNEI`. All starts ascend in batched calls, since
+    noisy expected improvement under constraints, see :class:`QLogNEI`. As long as no observed point is expected to meet
+    them, the function is the logarithm of the probability that a point does. All starts ascend in batched calls, since
     a call costs nearly the same for one point as for many.
 
     Args:
@@ -215,6 +217,10 @@ class QLogNEHVI(MonteCarlo):
         goals, pending = state.goals, sampling["X_pending"]
         if goals is None:
             return QLogNEI(self.samples).function(state, **sampling)
+        if not state.meets_constraints:
+            return qLogProbabilityOfFeasibility(
+                goals.model, list(goals.constraints), sampler=sampling["sampler"], X_pending=pending
+            )
         constraints, m = list(goals.constraints) or None, len(goals.signs)
         if m == 1:
             weights = torch.zeros(goals.model.num_outputs, dtype=torch.float64)

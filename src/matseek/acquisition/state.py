@@ -148,17 +148,28 @@ class SearchState:
 
     def _best(self) -> Tensor:
         """Observed points of the least posterior means; with further goals those of the modelled Pareto front."""
-        with torch.no_grad():
-            if self.goals is None:
+        if self.goals is None:
+            with torch.no_grad():
                 return self.observed[moments(self.model, self.observed)[0].argsort()[:5]]
-            posterior: Any = self.goals.model.posterior(self.observed)
-        mean: Tensor = posterior.mean
-        met = torch.ones(len(mean), dtype=torch.bool)
-        for rule in self.goals.constraints:
-            met &= rule(mean) <= 0
+        mean, met = self._expected(self.goals)
         kept = met.nonzero().squeeze(-1) if met.any() else torch.arange(len(mean))
         costs = mean[kept][:, : len(self.goals.signs)] * self.goals.signs
         return self.observed[kept[is_non_dominated(-costs)]]
+
+    def _expected(self, goals: ModelledGoals) -> tuple[Tensor, Tensor]:
+        """Posterior means of the outcomes at the observed points, ``(n, k)``, and which meet all constraints."""
+        with torch.no_grad():
+            posterior: Any = goals.model.posterior(self.observed)
+        mean: Tensor = posterior.mean
+        met = torch.ones(len(mean), dtype=torch.bool)
+        for rule in goals.constraints:
+            met &= rule(mean) <= 0
+        return mean, met
+
+    @cached_property
+    def meets_constraints(self) -> bool:
+        """Whether an observed point is expected to meet all constraints on outcomes."""
+        return self.goals is None or bool(self._expected(self.goals)[1].any())
 
     def distance(self, candidates: Tensor, chosen: Tensor) -> Tensor:
         """Distance of each candidate to the nearest point tried or chosen, in extents of the feasible set."""

@@ -43,6 +43,10 @@ class Outcome(ABC):
             ValueError: If the outcome has no meaning on such a problem.
         """
 
+    def reach(self, space: BoxSpace, objective: Objective | None) -> tuple[float, float]:  # noqa: ARG002
+        """Between which numbers it lies on a problem, as far as that is known before anything is measured."""
+        return -np.inf, np.inf
+
     @property
     def label(self) -> str:
         """Name with unit."""
@@ -103,8 +107,13 @@ class OutcomeConstraint:
 
     def met(self, numbers: FloatArray) -> npt.NDArray[np.bool_]:
         """Which numbers ``(n,)`` lie within the bounds, shape ``(n,)``; NaN does not."""
-        low, high = -np.inf if self.lower is None else self.lower, np.inf if self.upper is None else self.upper
+        low, high = self.ends
         return np.asarray((numbers >= low) & (numbers <= high))
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The bounds, infinite where there is none."""
+        return -np.inf if self.lower is None else self.lower, np.inf if self.upper is None else self.upper
 
     def __str__(self) -> str:
         bounds = (("at least", self.lower), ("at most", self.upper))
@@ -143,7 +152,8 @@ class Goals:
             constraints: Constraints on outcomes.
 
         Raises:
-            ValueError: If an outcome has no meaning on such a problem, or two different ones have the same name.
+            ValueError: If an outcome has no meaning on such a problem, two different ones have the same name, or a
+                constraint can be met nowhere.
         """
         bare = cls(objectives, constraints)
         names = [goal.outcome.name for goal in objectives]
@@ -152,7 +162,16 @@ class Goals:
         for outcome in bare.given:
             if bare.outcomes[bare.place(outcome)] != outcome:
                 raise ValueError(f"two outcomes are called {outcome.name!r}; give each a name of its own")
-        return cls(objectives, constraints, tuple(outcome.reader(space, objective) for outcome in bare.outcomes))
+        readers = tuple(outcome.reader(space, objective) for outcome in bare.outcomes)
+        for rule in constraints:
+            low, high = rule.outcome.reach(space, objective)
+            least, most = rule.ends
+            if high < least or low > most:
+                raise ValueError(
+                    f"no point can meet the constraint {rule}: on this problem {rule.outcome.name} lies between "
+                    f"{low:g} and {high:g}; move the bound"
+                )
+        return cls(objectives, constraints, readers)
 
     def __bool__(self) -> bool:
         return bool(self.objectives or self.constraints)

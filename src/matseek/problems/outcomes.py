@@ -17,6 +17,7 @@ from matseek.core.goals import OutcomeConstraint as OutcomeConstraint
 from matseek.core.objective import Objective
 from matseek.core.records import Evaluation
 from matseek.core.space import BoxSpace
+from matseek.errors import ResponseError, error_text
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -29,7 +30,7 @@ class Derived(Outcome):
         name: Name in tables.
         function: Called with the point, shape ``(d,)`` in the variables' units, and the response as the oracle gave it:
             spectra ``(m,)`` or ``(r, m)``, or the replicates' values ``(r,)`` where there is no objective. It gives a
-            number, NaN where there is none.
+            number, NaN where there is none. What it raises ends the run; nothing that was measured is lost.
         unit: Unit; empty for a pure number.
     """
 
@@ -46,7 +47,14 @@ class Derived(Outcome):
         def read(evaluation: Evaluation) -> float:
             response = evaluation.response
             known = evaluation.replicates if response is None else response
-            return float(self.function(evaluation.point.copy(), known.copy()))
+            try:
+                return float(self.function(evaluation.point.copy(), known.copy()))
+            except Exception as error:
+                raise ResponseError(
+                    f"outcome {self.name!r} cannot be computed of evaluation {evaluation.number}: {error_text(error)}; "
+                    "let its function give a number, NaN where there is none, and run the same command again: what was "
+                    "measured is in the ledger"
+                ) from error
 
         return read
 
@@ -73,12 +81,27 @@ class LinearCombination(Outcome):
         object.__setattr__(self, "coefficients", known)
 
     def reader(self, space: BoxSpace, objective: Objective | None) -> Callable[[Evaluation], float]:  # noqa: ARG002
-        """The combination; refused where it names a variable that the space does not have."""
+        """The combination; refused where it names a variable that the space does not have, or a category."""
         unknown = sorted(set(self.coefficients) - set(space.names))
         if unknown:
             raise ValueError(f"outcome {self.name!r} names {unknown}, but the variables are {list(space.names)}")
+        unordered = [v.name for v in space.variables if v.values and v.name in self.coefficients]
+        if unordered:
+            raise ValueError(
+                f"outcome {self.name!r} names {unordered}, whose values have no order; leave them out, or write a "
+                "Derived outcome"
+            )
         weights = np.array([self.coefficients.get(name, 0.0) for name in space.names])
         return lambda evaluation: float(weights @ evaluation.point)
+
+    def reach(self, space: BoxSpace, objective: Objective | None) -> tuple[float, float]:  # noqa: ARG002
+        """Its least and largest value within the limits up to which windows may be widened."""
+        ends = [
+            sorted((self.coefficients.get(v.name, 0.0) * v.limits[0], self.coefficients.get(v.name, 0.0) * v.limits[1]))
+            for v in space.variables
+        ]
+        low, high = np.sum(ends, axis=0)
+        return float(low), float(high)
 
 
 @dataclass(frozen=True)
@@ -95,6 +118,10 @@ class ReplicateSpread(Outcome):
 
     def __post_init__(self) -> None:
         check(self, name=text, unit=label)
+
+    def reach(self, space: BoxSpace, objective: Objective | None) -> tuple[float, float]:  # noqa: ARG002
+        """It is not negative."""
+        return 0.0, np.inf
 
     def reader(self, space: BoxSpace, objective: Objective | None) -> Callable[[Evaluation], float]:  # noqa: ARG002
         """The spread."""
@@ -134,6 +161,11 @@ class PeakPosition(_OfPeak):
 
     name: str = "peak_position"
 
+    def reach(self, space: BoxSpace, objective: Objective | None) -> tuple[float, float]:  # noqa: ARG002
+        """From the first to the last wavelength."""
+        at, _ = _range(self.name, objective, self.between)
+        return float(at[0]), float(at[-1])
+
     def _read(self, at: FloatArray, spectrum: FloatArray) -> float:
         return float(at[spectrum.argmax()])
 
@@ -152,6 +184,11 @@ class PeakWidth(_OfPeak):
     """
 
     name: str = "peak_width"
+
+    def reach(self, space: BoxSpace, objective: Objective | None) -> tuple[float, float]:  # noqa: ARG002
+        """At most the range of wavelengths."""
+        at, _ = _range(self.name, objective, self.between)
+        return 0.0, float(at[-1] - at[0])
 
     def _read(self, at: FloatArray, spectrum: FloatArray) -> float:
         return _half_width(at, spectrum) + _half_width(-at[::-1], spectrum[::-1])

@@ -21,7 +21,7 @@ from matseek.core.surrogate import Look, Surrogate
 from matseek.deprecation import renamed_settings
 from matseek.searchers.widening import Widening
 from matseek.surrogates.goals import modelled_goals
-from matseek.surrogates.gp import KERNELS, MOST_OBSERVATIONS, KernelName, informative, quiet_numerics
+from matseek.surrogates.gp import KERNELS, MOST_OBSERVATIONS, KernelName, quiet_numerics
 from matseek.surrogates.learning import ValueGP
 from matseek.surrogates.search_state import search_state
 from matseek.surrogates.spectral_gp import MOST_SPECTRA, SpectraGP
@@ -43,8 +43,9 @@ class BayesianSearcher(BatchSearcher):
     """Gaussian processes with Matern-5/2 kernels, of whole spectra or of the value, and the batches of an acquisition.
 
     In a box of coordinates the first batch is a feasible Latin hypercube, and so is every batch for which there is
-    nothing to learn from yet. Structures are searched with a GP on a descriptor; with one structure in a batch that is
-    the search of Bisbo and Hammer, Phys. Rev. Lett. 124, 086102 (2020).
+    nothing to learn from yet; spectra are learnt from also where all of them saturate. Structures are searched with a
+    GP on a descriptor; with one structure in a batch that is the search of Bisbo and Hammer, Phys. Rev. Lett. 124,
+    086102 (2020).
 
     Args:
         batch_size: Points in a batch; None for 15 in a box and 1 among structures.
@@ -193,7 +194,7 @@ class BayesianSearcher(BatchSearcher):
         return Proposal(self._batch(n, widened, model), (self.name,) * n, events)
 
     def _explores(self, history: History, model: ModelName) -> bool:
-        if len(history.tried) < self.batch_on(history.space) or not informative(history.values):
+        if len(history.tried) < self.batch_on(history.space):
             return True
         return self._by_name[model].reason_to_wait(history) is not None
 

@@ -20,13 +20,17 @@ from matseek.surrogates.learning import ValueGP
 
 FloatArray = npt.NDArray[np.float64]
 
+_REACH = 1.0
+"""By how much the reference point lies beyond the measured front, in ranges of the front."""
+
 
 def modelled_goals(surrogate: ValueGP, gp: GaussianProcess, history: History) -> ModelledGoals | None:
     """A model of each outcome that varies, and what is wanted of it.
 
     An outcome that has not varied yet teaches nothing and is left out, also as a constraint. The reference point is the
     worst of the measured Pareto front in each objective (of all measurements, as long as none meets the constraints),
-    worsened by a tenth of the front's range: Ishibuchi et al., IEEE CEC 2011, as BoTorch infers it.
+    worsened by the front's range. BoTorch worsens it by a tenth (Ishibuchi et al., IEEE CEC 2011); but nothing beyond
+    the reference point counts, and a front that is short by chance would only ever be filled.
 
     Args:
         surrogate: Settings of the Gaussian process of the value, which those of the outcomes share.
@@ -34,7 +38,7 @@ def modelled_goals(surrogate: ValueGP, gp: GaussianProcess, history: History) ->
         history: Of at least two different values, in coordinates of a box.
 
     Returns:
-        The goals; None where no outcome has varied.
+        The goals; None where no outcome has varied, or nothing measured has all objectives.
     """
     goals, recorded = history.goals, history.recorded_done
     table = goals.table(recorded)
@@ -47,6 +51,8 @@ def modelled_goals(surrogate: ValueGP, gp: GaussianProcess, history: History) ->
     scales = [gp.scale, *(fitted[k].scale for _, k in objectives)]
     costs = np.column_stack([history.values, *(goal.sign * table[:, k] for goal, k in objectives)]) / scales
     whole = np.isfinite(costs).all(axis=1)
+    if not whole.any():
+        return None
     feasible = whole & goals.feasible(recorded)
     constraints: list[Callable[[Tensor], Tensor]] = []
     for rule in goals.constraints:
@@ -79,4 +85,4 @@ def _excess(outcome: int, sign: float, bound: float, draws: Tensor) -> Tensor:
 
 def _reference(costs: Tensor) -> Tensor:
     """The reference point of measured objectives ``(n, m)``, all to be minimised, shape ``(m,)``."""
-    return -infer_reference_point(-costs[is_non_dominated(-costs)])
+    return -infer_reference_point(-costs[is_non_dominated(-costs)], scale=_REACH)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import torch
-from botorch.exceptions import ModelFittingError, OptimizationWarning
+from botorch.exceptions import BotorchWarning, ModelFittingError, OptimizationWarning
 from botorch.fit import fit_gpytorch_mll
 from botorch.models import SingleTaskGP
 from botorch.models.transforms import Standardize
@@ -267,12 +267,17 @@ def quiet_numerics() -> Iterator[None]:
 
     GPyTorch adds jitter to a covariance that is nearly singular; BoTorch restarts a fit that ends abnormally, and
     raises if no restart ends well. It also restarts the ascent of an acquisition function whose line search ends
-    abnormally, which depends on the last bit and therefore on the processor.
+    abnormally, which depends on the last bit and therefore on the processor. Where no measured point meets the
+    constraints on outcomes, the acquisition is already the one that BoTorch advises; it also does so where that is true
+    of a few draws of the posterior.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NumericalWarning)
         warnings.simplefilter("ignore", OptimizationWarning)
-        warnings.filterwarnings("ignore", "Optimization failed in `gen_candidates_scipy`", RuntimeWarning)
+        warnings.filterwarnings("ignore", "When all training points are infeasible", BotorchWarning)
+        warnings.filterwarnings(
+            "ignore", "Optimization failed (in `gen_candidates_scipy`|on the second try)", RuntimeWarning
+        )
         yield
 
 

@@ -50,7 +50,7 @@ class LogWarp:
 
     def variances(self, values: FloatArray, variances: FloatArray) -> FloatArray:
         """Variances of the warped values to first order, same shape."""
-        return np.asarray(variances / (values - self.least + self.shift) ** 2)
+        return np.asarray((np.sqrt(variances) / (values - self.least + self.shift)) ** 2)
 
     def inverse(self, warped: FloatArray) -> FloatArray:
         """Values of warped ones, same shape."""
