@@ -52,10 +52,12 @@ def main() -> None:
     for seed in SEEDS:
         with TemporaryDirectory() as folder:
             first = Path(folder) / "first.db"
-            Campaign(silver(), BayesianSearcher(model="loss"), first, seed).run(FIRST)
+            Campaign(silver(), BayesianSearcher(model="loss", log=False), first, seed).run(FIRST)
             for target in (spectrum, colour):
-                begun = Campaign(target(), BayesianSearcher(model="loss"), seed=seed, history=first).run(BUDGET)
-                alone = Campaign(target(), BayesianSearcher(model="loss"), seed=seed).run(BUDGET)
+                begun = Campaign(target(), BayesianSearcher(model="loss", log=False), seed=seed, history=first).run(
+                    BUDGET
+                )
+                alone = Campaign(target(), BayesianSearcher(model="loss", log=False), seed=seed).run(BUDGET)
                 earlier = begun.earlier_best
                 assert earlier is not None
                 row = {"target": target.__name__, "seed": seed, "earlier": earlier.value}

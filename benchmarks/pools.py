@@ -6,7 +6,7 @@ The lists are synthetic. They have the sizes of four public ones (178 conditions
 in 5, 94 in 3), and a seed makes each: candidates, a smooth hidden function (a Gaussian process' random features), and
 noise of 5 % of its deviation, measured once for each candidate. The least 5 % of what was measured count as the best.
 All methods begin with the same 5 candidates of a seed, near to a Latin hypercube, and then ask for 5 at a time. Writes
-benchmarks/results/pools.json.
+benchmarks/results/pools.json; the methods that are asked for are run again, others of the same seeds are kept.
 
     .venv/bin/python -m benchmarks.pools --seeds 100-104 --methods local_penalization qlogei --name pools_tuning
 """
@@ -14,6 +14,7 @@ benchmarks/results/pools.json.
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import time
 import warnings
@@ -30,7 +31,7 @@ from botorch.models.transforms import Normalize, Standardize
 from botorch.optim import optimize_acqf_discrete
 from gpytorch.mlls import ExactMarginalLogLikelihood
 
-from benchmarks.results_io import write
+from benchmarks.results_io import RESULTS, write
 from matseek.campaign import Campaign
 from matseek.core.searcher import BatchSearcher
 from matseek.problems.recipe import RecipeProblem
@@ -151,10 +152,14 @@ def main() -> None:
     first, last = map(int, given.seeds.split("-"))
     seeds = list(range(first, last + 1))
     warnings.simplefilter("ignore")
-    found: dict[str, dict[str, list[list[float]]]] = {}
-    seconds: dict[str, dict[str, float]] = {}
+    path = RESULTS / f"{given.name}.json"
+    stored = json.loads(path.read_text()) if path.exists() else {}
+    kept = stored if stored.get("seeds") == seeds else {"found": {}, "cpu_seconds_per_batch": {}}
+    found: dict[str, dict[str, list[list[float]]]] = kept["found"]
+    seconds: dict[str, dict[str, float]] = kept["cpu_seconds_per_batch"]
     for size_name, size in SIZES.items():
-        found[size_name], seconds[size_name] = {}, {}
+        found.setdefault(size_name, {})
+        seconds.setdefault(size_name, {})
         for name in given.methods:
             began = time.process_time()
             method = method_of(name)

@@ -1,10 +1,13 @@
 """What the best is worth that replicates support, what a risk measure is worth, and how fast a Pareto front is found.
 
-.venv/bin/python -W ignore -m benchmarks.trusted
+.venv/bin/python -W ignore -m benchmarks.trusted [--parts recipes fronts]
+
+Parts that are not asked for are kept as they were measured.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 from typing import Any
 
@@ -14,7 +17,7 @@ from botorch.test_functions.multi_objective import BraninCurrin
 from botorch.utils.multi_objective.hypervolume import Hypervolume
 from botorch.utils.multi_objective.pareto import is_non_dominated
 
-from benchmarks.results_io import write
+from benchmarks.results_io import RESULTS, write
 from matseek import Campaign
 from matseek.core.records import Evaluation
 from matseek.insight.paired import median_interval
@@ -28,6 +31,7 @@ CONDITIONS, SEEDS = 60, range(1000, 1010)
 MANY, WORST = SilverLaboratory(droplets=500), CVaR(0.9)
 """By how many droplets the truth about a condition is told, and by which share of them."""
 
+PARTS = ("recipes", "fronts")
 EVALUATIONS, BATCH, FRONT_SEEDS = 30, 5, range(1000, 1005)
 BOTH = BraninCurrin().double()
 REFERENCE = torch.tensor([-18.0, -6.0], dtype=torch.float64)
@@ -45,8 +49,8 @@ def trusted() -> list[dict[str, Any]]:
     """Of each seed, the best and the lowest of a campaign on the median, and the best of one on the worst tenth."""
     rows = []
     for seed in SEEDS:
-        plain = Campaign(silver(), BayesianSearcher(model="loss"), seed=seed).run(CONDITIONS)
-        careful = Campaign(silver(risk=WORST), BayesianSearcher(model="loss"), seed=seed).run(CONDITIONS)
+        plain = Campaign(silver(), BayesianSearcher(model="loss", log=False), seed=seed).run(CONDITIONS)
+        careful = Campaign(silver(risk=WORST), BayesianSearcher(model="loss", log=False), seed=seed).run(CONDITIONS)
         chosen = {"best": plain.best, "lowest": plain.lowest, "risk": careful.best}
         rows.append({"seed": seed, **{name: {"value": e.value, **truth(e)} for name, e in chosen.items()}})
         print(json.dumps(rows[-1]), flush=True)
@@ -81,8 +85,14 @@ def median(values: list[float]) -> list[float]:
 
 
 def main() -> None:
-    """Run everything, and write medians with their intervals."""
-    recipes, found = trusted(), fronts()
+    """Run what is asked for, and write medians with their intervals."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    asked = parser.parse_args().parts
+    path = RESULTS / "trusted.json"
+    stored = json.loads(path.read_text()) if path.exists() else {}
+    recipes = trusted() if "recipes" in asked else stored["recipes"]
+    found = fronts() if "fronts" in asked else stored["fronts"]
     told = {
         name: {key: median([row[name][key] for row in recipes]) for key in recipes[0][name]}
         for name in ("best", "lowest", "risk")

@@ -37,11 +37,10 @@ def volume(campaign):
 def test_the_front_of_branin_and_currin_is_found_sooner_than_at_random():
     problem = branin_currin(further_objectives=[FurtherObjective(CURRIN)])
     quick = QLogNEHVI(samples=32, steps=4)
-    chosen = [Campaign(problem, BayesianSearcher(4, several=quick), seed=s).run(20) for s in (0, 1)]
-    drawn = [Campaign(problem, RandomSearcher(4), seed=s).run(20) for s in (0, 1)]
-    for model, none in zip(map(volume, chosen), map(volume, drawn), strict=True):
-        assert model > 1.2 * none
-    assert len(chosen[0].pareto_front()) > 3
+    chosen = Campaign(problem, BayesianSearcher(4, several=quick), seed=0).run(20)
+    drawn = Campaign(problem, RandomSearcher(4), seed=0).run(20)
+    assert volume(chosen) > 25 > 1.2 * volume(drawn)
+    assert len(chosen.pareto_front()) > 3
     assert logei._C is None, "nothing was compiled"
 
 
