@@ -24,7 +24,7 @@ from benchmarks.results_io import write
 from matseek.library.gold_problems import gold_nanorods
 from matseek.library.silver_problems import silver
 from matseek.problems import RecipeProblem
-from matseek.problems.spectra import GATE_HIGH, GATE_LOW
+from matseek.problems.gate import GATE_HIGH, GATE_LOW
 
 FloatArray = npt.NDArray[np.float64]
 Loss = Callable[[FloatArray], FloatArray]

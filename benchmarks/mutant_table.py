@@ -298,9 +298,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "spectral loss: saturated spectra pass the gate",
-        "src/matseek/problems/spectra.py",
-        "torch.where(peak > GATE_HIGH",
-        "torch.where(peak > 2 * GATE_HIGH",
+        "src/matseek/problems/gate.py",
+        "torch.where(peak > self.high",
+        "torch.where(peak > 2 * self.high",
         ("tests/problems/test_spectra.py::test_agrees_with_the_formula",),
     ),
     Mutant(

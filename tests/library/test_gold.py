@@ -17,7 +17,7 @@ from matseek.library.gold import (
     silver_per_gold,
 )
 from matseek.library.gold_problems import gold_nanorods, gold_space
-from matseek.problems.spectra import GATE_HIGH, GATE_LOW
+from matseek.problems.gate import GATE_HIGH, GATE_LOW
 
 GOOD = np.array([[17.0, 10.0, 7.3, 12.0, 43.0, 25.0]])
 FOUND = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "best_possible.json"

@@ -66,3 +66,8 @@ class Objective(ABC):
     def target_lab(self) -> FloatArray | None:
         """The colour that is wanted, CIELAB, shape ``(3,)``; None without one."""
         return None
+
+    @property
+    def peaks_wanted(self) -> tuple[float, float] | None:
+        """Least and largest highest absorbance of a spectrum that counts fully; None where any does."""
+        return None

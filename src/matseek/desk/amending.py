@@ -208,7 +208,11 @@ class _Comparison:
         ]
 
     def _targets(self) -> list[str]:
-        return ["another target: everything measured is scored anew"] if self.rescored else []
+        if not self.rescored:
+            return []
+        before, after = self.old.value_label, self.new.value_label
+        what = "another target or objective" if before == after else f"{after} instead of {before}"
+        return [f"{what}: everything measured is scored anew"]
 
     def _change(self, e: Evaluation) -> Change | None:
         """What an evaluation becomes; None where it stays as it is."""

@@ -7,6 +7,9 @@ from .outcomes import OutcomeConstraint as OutcomeConstraint
 from .outcomes import PeakPosition as PeakPosition
 from .outcomes import PeakWidth as PeakWidth
 from .outcomes import ReplicateSpread as ReplicateSpread
+from .peaks import BandRatio as BandRatio
+from .peaks import NarrowPeak as NarrowPeak
+from .peaks import PeakAt as PeakAt
 from .recipe import RecipeProblem as RecipeProblem
 from .risk import CVaR as CVaR
 from .risk import Quantile as Quantile

@@ -9,11 +9,11 @@ from typing import Any
 
 from matseek.checks import of, path, several
 from matseek.core.goals import FurtherObjective, OutcomeConstraint
+from matseek.core.objective import Objective
 from matseek.core.risk import Risk
+from matseek.problems.measured import objective_of
 from matseek.problems.recipe import RecipeProblem
-from matseek.problems.spectra import SpectralMatch
 from matseek.spaces import Box, Category, LinearConstraint, Pool, Variable
-from matseek.tables import read_spectrum
 
 
 def laboratory(
@@ -30,6 +30,8 @@ def laboratory(
     quantity: str = "value",
     unit: str = "",
     axes: Sequence[str] | None = None,
+    objective: Mapping[str, Any] | Objective | None = None,
+    wavelengths: Mapping[str, Any] | Sequence[float] | None = None,
 ) -> RecipeProblem:
     """A recipe problem without an oracle.
 
@@ -52,14 +54,17 @@ def laboratory(
         quantity: What the value that is told is called, such as ``yield``: the column of tables, and axes.
         unit: Unit of that value.
         axes: The two variables over which maps are drawn; None for those that matter most.
+        objective: What is made of a spectrum: ``kind`` (``spectrum``, ``colour``, ``peak_position``, ``peak_width``,
+            ``peak_ratio``) and its settings, see :mod:`matseek.problems.measured`; None for the match with the target.
+        wavelengths: Where spectra are measured, in nm: ``low``, ``high`` and ``step``, or a list; None: the target's.
 
     Raises:
-        ValueError: If a variable, a constraint or the target is not as described.
+        ValueError: If a variable, a constraint, the target or the objective is not as described.
         FileNotFoundError: If there is no such target file.
     """
     of(Mapping, "settings by the variable's name")("variables", variables)
     several(of(Mapping, "coefficients with lower, upper or both"))("constraints", constraints)
-    objective = None if target is None else _target(path("target", target))
+    goal = objective_of(objective, None if target is None else path("target", target), wavelengths)
     if candidates is None:
         members = [_variable(key, settings) for key, settings in variables.items()]
         space = Box(members, [_constraint(settings) for settings in constraints])
@@ -68,7 +73,7 @@ def laboratory(
     return RecipeProblem(
         space,
         None,
-        objective,
+        goal,
         name=name,
         success_below=success_below,
         risk=risk,
@@ -149,13 +154,3 @@ def _constraint(settings: Mapping[str, Any]) -> LinearConstraint:
     if "coefficients" not in settings or not set(settings) <= {"coefficients", "lower", "upper"}:
         raise ValueError(f"constraint {dict(settings)}: give coefficients, and lower, upper or both, and nothing else")
     return LinearConstraint(**settings)
-
-
-def _target(file: Path) -> SpectralMatch:
-    if not file.is_file():
-        raise FileNotFoundError(f"target={str(file)!r} is not a file; give a CSV with wavelength and absorbance")
-    try:
-        wavelengths, absorbances = read_spectrum(file)
-    except ValueError as error:
-        raise ValueError(f"target={str(file)!r}: {error}") from error
-    return SpectralMatch(wavelengths, absorbances)

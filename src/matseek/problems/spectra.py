@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from matseek.checks import numbers
 from matseek.core.wavelengths import require_wavelengths
+from matseek.problems.gate import GATE_HIGH, GATE_LOW, Gate
 from matseek.problems.objective import SpectralObjective, spread_out
 
 if TYPE_CHECKING:
@@ -18,35 +19,11 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float64]
 
-GATE_LOW = 0.7
-"""Peak absorbance below which a sample is too dilute; the gate falls linearly to zero from here."""
-
-GATE_HIGH = 1.2
-"""Peak absorbance above which the spectrometer saturates; the gate is zero above it."""
-
 _SEEN = 0.98
 """Share of the target's range that a thinned target must have."""
 
 _FLAT = 1e-12
 """A target whose range is below this fraction of its highest absorbance is flat."""
-
-
-def amplitude_gate(peak: Tensor) -> Tensor:
-    """Weight of a spectrum by its peak absorbance.
-
-    ``gate(a) = a / 0.7`` for ``a < 0.7``, 1 for ``0.7 <= a <= 1.2`` and 0 above; a negative peak counts as zero
-    absorbance. Mekki-Berrada et al., npj Comput. Mater. 7, 55 (2021), Methods.
-
-    Args:
-        peak: Peak absorbances, any shape.
-
-    Returns:
-        Gates in [0, 1], same shape.
-    """
-    import torch
-
-    rising = (peak / GATE_LOW).clamp(0.0, 1.0)
-    return torch.where(peak > GATE_HIGH, torch.zeros_like(rising), rising)
 
 
 def min_max(spectra: Tensor) -> Tensor:
@@ -84,12 +61,14 @@ class SpectralMatch(SpectralObjective):
     Args:
         wavelengths: Wavelengths in nm, shape ``(m,)``, strictly increasing.
         target: Absorbance of the target at these wavelengths, shape ``(m,)``; its scale does not matter.
+        gate: Peak absorbances between which a spectrum counts fully, see :class:`~matseek.problems.gate.Gate`.
 
     Raises:
-        ValueError: If the two differ in length, are not finite, or the target is flat.
+        ValueError: If the first two differ in length or are not finite, the target is flat, or the gate is none.
     """
 
     target: FloatArray
+    gate: Sequence[float] = (GATE_LOW, GATE_HIGH)
 
     def __post_init__(self) -> None:
         wavelengths = require_wavelengths(self.wavelengths)
@@ -103,6 +82,8 @@ class SpectralMatch(SpectralObjective):
             raise ValueError("target must be finite; remove NaN and infinite entries")
         if np.ptp(target) <= max(_FLAT * np.abs(target).max(), np.finfo(np.float64).tiny ** 0.5):
             raise ValueError("target is flat, so no spectrum can match its shape; give a target with a band")
+        gate = Gate.between(self.gate)
+        object.__setattr__(self, "gate", (gate.low, gate.high))
         wavelengths.setflags(write=False)
         target.setflags(write=False)
         object.__setattr__(self, "wavelengths", wavelengths)
@@ -120,21 +101,24 @@ class SpectralMatch(SpectralObjective):
 
     def faults(self, spectra: FloatArray) -> Mapping[str, npt.NDArray[np.bool_]]:
         """Which spectra lie above the absorbance gate, where the loss is 1, and which below it."""
-        peak = np.asarray(spectra, dtype=np.float64).max(axis=-1)
-        return {
-            f"above the absorbance gate (peak over {GATE_HIGH:g})": peak > GATE_HIGH,
-            f"below the absorbance gate (peak under {GATE_LOW:g})": peak < GATE_LOW,
-        }
+        return Gate.between(self.gate).faults(spectra)
+
+    @property
+    def peaks_wanted(self) -> tuple[float, float]:
+        """The gate."""
+        low, high = self.gate
+        return low, high
 
     def thinned(self, most: int) -> SpectralMatch:
         """The same match on evenly spread wavelengths; itself where these would miss the target's bands."""
         kept = spread_out(self.response_size, most)
         if np.ptp(self.target[kept]) < _SEEN * np.ptp(self.target):
             return self
-        return SpectralMatch(self.wavelengths[kept], self.target[kept])
+        return SpectralMatch(self.wavelengths[kept], self.target[kept], self.gate)
 
     def _identity(self) -> bytes:
-        return self.target.tobytes()
+        usual = tuple(self.gate) == (GATE_LOW, GATE_HIGH)  # which ledgers name without it
+        return self.target.tobytes() + (b"" if usual else np.array(self.gate).tobytes())
 
     def _finite_loss(self, spectra: Tensor) -> Tensor:
         import torch
@@ -144,5 +128,5 @@ class SpectralMatch(SpectralObjective):
         # A flat spectrum is all zeros here; a floor under the squared norm makes its cosine 0 and its gradient finite.
         norm = scaled.square().sum(dim=-1).clamp_min(torch.finfo(spectra.dtype).tiny).sqrt()
         cosine = (scaled @ target) / (norm * target.norm())
-        loss: Tensor = 1.0 - amplitude_gate(spectra.amax(dim=-1)) * cosine.clamp(max=1.0)
+        loss: Tensor = 1.0 - Gate.between(self.gate)(spectra.amax(dim=-1)) * cosine.clamp(max=1.0)
         return loss

@@ -16,7 +16,6 @@ from matseek.core.objective import Objective
 from matseek.core.problem import Problem
 from matseek.core.records import Evaluation
 from matseek.insight.holdout import spectral_cosine
-from matseek.problems.spectra import GATE_HIGH, GATE_LOW
 from matseek.report.figures.house import (
     BEST,
     INK,
@@ -66,9 +65,11 @@ def spectra(problem: Problem, evaluations: Sequence[Evaluation]) -> Figure:
         median = np.median(_whole_spectra(e), axis=0)
         peak = max(peak, float(median.max()))
         ax.plot(objective.wavelengths, median, color=color, ls=dashes, lw=1.2, alpha=0.8, label=_spectrum_name(e))
-    label = f"peak wanted: {GATE_LOW:g} to {GATE_HIGH:g}"
-    ax.axhspan(GATE_LOW, GATE_HIGH, color=SUCCESS, alpha=0.09, linewidth=0, label=label)
-    peak = max(peak, GATE_HIGH)
+    if objective.peaks_wanted is not None:
+        low, high = objective.peaks_wanted
+        label = f"peak wanted: {low:g} to {high:g}"
+        ax.axhspan(low, high, color=SUCCESS, alpha=0.09, linewidth=0, label=label)
+        peak = max(peak, high)
     ax.set_ylim(top=1.08 * peak)
     ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
     legend(figure, columns=3)
