@@ -30,16 +30,17 @@ def test_every_field_of_a_variable_may_be_set():
         "c": {"low": 0.1, "high": 1, "log": True},
         "s": {"values": ["a", "b"]},
     }
-    problem = laboratory("mine", {"angle": settings, "x": {"low": 0, "high": 1, "hardware": [0, 2]}, **others})
+    x = {"low": 0, "high": 1, "hardware": [0, 2], "hard": True}
+    problem = laboratory("mine", {"angle": settings, "x": x, **others})
     assert problem.space.variables == (
         Variable("angle", 0, 360, "deg", periodic=True),
-        Variable("x", 0, 1, hardware=(0, 2)),
+        Variable("x", 0, 1, hardware=(0, 2), hard=True),
         Variable("n", 0, 4, step=1),
         Variable("c", 0.1, 1, log=True),
         Category("s", ("a", "b")),
     )
     offered = {f.name for f in dataclasses.fields(Variable)}
-    assert offered == {"name", "low", "high", "unit", "hardware", "periodic", "step", "log"}
+    assert offered == {"name", "low", "high", "unit", "hardware", "periodic", "step", "log", "hard"}
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,7 @@ def test_every_field_of_a_variable_may_be_set():
         (
             {"variables": {"x": {"low": 0, "high": 1, "max": 2}}},
             ValueError,
-            r"unknown settings \['max'\].*give low and high, and optionally unit, hardware, periodic, step and log",
+            r"unknown settings \['max'\].*give low and high, and optionally unit, .* step, log and hard",
         ),
         ({"variables": {"x": {"low": 0, "high": 1, "periodic": "no"}}}, ValueError, "must be true or false"),
         ({"variables": VARIABLES, "constraints": [{"upper": 1}]}, ValueError, "give coefficients"),

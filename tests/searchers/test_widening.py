@@ -12,9 +12,9 @@ from matseek.searchers import BayesianSearcher, Widening
 from matseek.spaces import Box, LinearConstraint, Variable
 
 
-def campaign(optimum, **options):
+def campaign(optimum, *, hard=False, **options):
     space = Box(
-        [Variable("x", 0, 4, unit="%", hardware=(0, 10)), Variable("y", 0, 1)],
+        [Variable("x", 0, 4, unit="%", hardware=(0, 10), hard=hard), Variable("y", 0, 1)],
         [LinearConstraint({"x": 1, "y": 1}, upper=9)],
     )
     problem = RecipeProblem(space, lambda X: ((X - [optimum, 0.5]) ** 2 / [16, 1]).sum(axis=1))
@@ -55,6 +55,16 @@ def test_can_be_switched_off():
     run = campaign(7.0, widening=None).run(30)
     assert widenings(run) == []
     assert run.to_frame()["x (%)"].max() <= 4
+
+
+def test_a_hard_window_stays_and_what_people_chose_beyond_it_counts():
+    run = campaign(7.0, hard=True).run(18)
+    assert widenings(run) == []
+    assert run.to_frame()["x (%)"].max() <= 4
+    space = run.problem.space
+    assert space.reaches(np.array([[9.0, 0.5]])).all()
+    assert space.widen("x", high=8).upper[0] == 4
+    assert Box.from_description(space.describe()).variables == space.variables
 
 
 def test_the_record_gives_the_same_windows_again(tmp_path):

@@ -49,6 +49,8 @@ def test_a_campaign_of_a_value(folder):
         ({"variables": (Ingredient("a", "", "3"),)}, "the lower limit of 'a' is ''"),
         ({"variables": (Ingredient("a", "5", "3"),)}, "must not exceed"),
         ({"variables": (Ingredient("a", "1", "3", step="x"),)}, "the step of 'a' is 'x'"),
+        ({"variables": (Ingredient("a", "1", "3", most="2"),)}, "must lie within the hardware limits"),
+        ({"variables": (Ingredient("a", "1", "3", least="?"),)}, "the least that the apparatus can do of 'a' is"),
         ({"variables": (Ingredient("${oc.env:HOME}", "1", "3"),)}, "may not contain"),
         ({"sums": (Sum((), "at most", "3"),)}, "names no variables"),
         ({"sums": (Sum(("Q [Ag]", "Q{seed}"), "at most", "1"),)}, "leaves no room"),

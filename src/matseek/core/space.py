@@ -220,6 +220,11 @@ class Coordinate(Protocol):
 
     @property
     def limits(self) -> tuple[float, float]:
+        """Ends up to which people may go: what the apparatus can do."""
+        ...
+
+    @property
+    def widest(self) -> tuple[float, float]:
         """Ends up to which the window may be widened."""
         ...
 

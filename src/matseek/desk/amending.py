@@ -210,7 +210,7 @@ class _Comparison:
     def _targets(self) -> list[str]:
         if not self.rescored:
             return []
-        before, after = self.old.value_label, self.new.value_label
+        before, after = self.settings.old.value_label, self.settings.new.value_label
         what = "another target or objective" if before == after else f"{after} instead of {before}"
         return [f"{what}: everything measured is scored anew"]
 
@@ -307,4 +307,6 @@ def _window(variable: Any) -> str:  # noqa: ANN401 -- a coordinate, some of whic
     step = getattr(variable, "step", None)
     window = f"{variable.label}: {variable.low:g} to {variable.high:g}" + (f" in steps of {step:g}" if step else "")
     low, high = variable.limits
-    return window if (low, high) == (variable.low, variable.high) else f"{window} (limits {low:g} to {high:g})"
+    if (low, high) != (variable.low, variable.high):
+        window += f" (limits {low:g} to {high:g}{', never widened' if variable.widest != (low, high) else ''})"
+    return window

@@ -60,7 +60,7 @@ def ask(
         batch, known = hand_out(campaign, path, count, held, replicates)
         if known:
             out.print("this batch had been asked, and its table was not written")
-        _show_widenings(campaign, events)
+        _show_widenings(campaign, events, run_dir)
         _show_recipes(batch, path, run_dir)
         if overrides and laboratory.objective is None:
             out.print(
@@ -86,12 +86,13 @@ def _show_recipes(batch: Batch, path: Path, run_dir: Path) -> None:
     out.print(f"written to {path}; fill in the results and give them to: matseek tell {run_dir} FILE", soft_wrap=True)
 
 
-def _show_widenings(campaign: Campaign, since: int) -> None:
+def _show_widenings(campaign: Campaign, since: int, run_dir: Path) -> None:
     """Say which windows are wider than in the batch before: a recipe there must not surprise."""
     from matseek.core.records import WINDOW_WIDENED
 
     widened = [e.message for e in campaign.ledger.events()[since:] if e.kind == WINDOW_WIDENED]
-    show_sentences([], [f"{message}. problem.variables.NAME.hardware=null keeps a window" for message in widened])
+    remedy = f"matseek amend {run_dir} +problem.variables.NAME.hard=true keeps a window as it was entered"
+    show_sentences([], [f"{message}. {remedy}" for message in widened])
 
 
 def _free(folder: RunFolder, number: int) -> Path:

@@ -38,7 +38,7 @@ def laboratory(
     Args:
         name: Name for records and titles.
         variables: By name: ``low``, ``high``, and optionally ``unit``, ``hardware`` (two numbers), ``periodic``,
-            ``step`` and ``log``, see :class:`matseek.spaces.Variable`; or ``values``, and optionally
+            ``step``, ``log`` and ``hard``, see :class:`matseek.spaces.Variable`; or ``values``, and optionally
             ``descriptors``, see :class:`matseek.spaces.Category`. With candidates, the columns that are variables, each
             with a ``unit`` or nothing; all columns if there is no name.
         constraints: Each with ``coefficients`` by variable name, and ``lower``, ``upper`` or both.

@@ -129,15 +129,15 @@ def _grid(wavelengths: Mapping[str, Any] | Sequence[float]) -> FloatArray:
         return require_wavelengths(wavelengths)
     if set(wavelengths) != {"low", "high", "step"}:
         raise ValueError(f"wavelengths={shown(dict(wavelengths))}: give low, high and step in nm, or a list of numbers")
-    low, high = (real(above=0, unit="nm")(f"wavelengths.{key}", wavelengths[key]) for key in ("low", "high"))
-    step = real(above=0, unit="nm")("wavelengths.step", wavelengths["step"])
+    positive = real(above=0, unit="nm")
+    low, high, step = (float(positive(f"wavelengths.{key}", wavelengths[key])) for key in ("low", "high", "step"))
     steps = (high - low) / step
     if not 1 <= steps <= _MOST or abs(steps - round(steps)) > 1e-6:
         raise ValueError(
             f"wavelengths: from {low:g} to {high:g} nm are {steps:g} steps of {step:g} nm; give a range of whole "
             "steps, the lower end first"
         )
-    return low + step * np.arange(round(steps) + 1)
+    return np.asarray(low + step * np.arange(round(steps) + 1), dtype=np.float64)
 
 
 def _about_settings(error: TypeError) -> str:

@@ -49,7 +49,7 @@ class Widening:
         events = []
         for j, variable in enumerate(window.variables):
             width = variable.high - variable.low
-            for side, edge, limit in (("low", 0.0, variable.limits[0]), ("high", 1.0, variable.limits[1])):
+            for side, edge, limit in (("low", 0.0, variable.widest[0]), ("high", 1.0, variable.widest[1])):
                 at_edge = int((np.abs(batch[:, j] - edge) <= self.margin).sum())
                 now = variable.low if side == "low" else variable.high
                 to = max(limit, now - self.step * width) if side == "low" else min(limit, now + self.step * width)

@@ -28,7 +28,7 @@ FloatArray = npt.NDArray[np.float64]
 _TOLERANCE = 1e-9
 """Slack of feasibility, as a fraction of each variable's (or constraint's) range."""
 
-_BOUNDS = ("low", "high", "hardware", "step", "log")
+_BOUNDS = ("low", "high", "hardware", "step", "log", "hard")
 """What may differ between two descriptions of the same variable."""
 
 _MARGIN = 1e-10

@@ -77,6 +77,11 @@ class Setting(Protocol):
 
     @property
     def limits(self) -> tuple[float, float]:
+        """Ends up to which people may go: what the apparatus can do."""
+        ...
+
+    @property
+    def widest(self) -> tuple[float, float]:
         """Ends up to which the window may be widened."""
         ...
 
@@ -199,6 +204,8 @@ class Variable:
             for whole numbers. None where any value can be set.
         log: Whether equal ratios count as equal distances: models see the decadic logarithm, and points are spread
             evenly over it. Such a variable stands in no linear constraint.
+        hard: Whether the window never widens, also within the hardware limits: nothing is proposed beyond it, and
+            recipes that people have chosen may still lie there.
 
     Raises:
         ValueError: If the name is one that tables use themselves (:data:`RESERVED`) or reads as a number, which is how
@@ -215,13 +222,14 @@ class Variable:
     periodic: bool = False
     step: float | None = None
     log: bool = False
+    hard: bool = False
 
     def __post_init__(self) -> None:
         check(self, name=_variable_name)
         of_it = f"variable {self.name!r}: "
         ends = optional(several(_SIZED, 2, 2))
         check(self, of_it, low=_SIZED, high=_SIZED, unit=label, hardware=ends, periodic=flag)
-        check(self, of_it, step=optional(real(above=0, high=_LARGEST)), log=flag)
+        check(self, of_it, step=optional(real(above=0, high=_LARGEST)), log=flag, hard=flag)
         low, high = self.low, self.high
         if low > high:
             raise ValueError(f"{of_it}low={self.low:g} must not exceed high={self.high:g}; swap them")
@@ -297,6 +305,11 @@ class Variable:
         """The hardware limits, or the window where there are none."""
         return self.hardware or (self.low, self.high)
 
+    @property
+    def widest(self) -> tuple[float, float]:
+        """The hardware limits, or the window where there are none or it is hard."""
+        return (self.low, self.high) if self.hard else self.limits
+
     @cached_property
     def coordinates(self) -> tuple[Variable, ...]:
         """Itself, its logarithm, or nothing of a fixed value; with steps, whatever lies between them too."""
@@ -316,6 +329,7 @@ class Variable:
                 math.log10(self.high),
                 unit,
                 None if hardware is None else (math.log10(bottom), math.log10(top)),
+                hard=self.hard,
             ),
         )
 
@@ -400,7 +414,9 @@ class Variable:
         return np.asarray(~(offset <= _SAME * scale))
 
     def widened(self, low: float | None, high: float | None) -> Variable:
-        """With steps, to the next one that lies as far out, or to the last within the limits."""
+        """With steps, to the next one that lies as far out, or to the last within the limits; a hard one stays."""
+        if self.hard:
+            return self
         bottom, top = self._reach()
         if low is not None:
             low = max(min(low, self.low), bottom)
@@ -455,6 +471,8 @@ class Variable:
             plain["step"] = self.step
         if self.log:
             plain["log"] = True
+        if self.hard:
+            plain["hard"] = True
         return plain
 
 
@@ -540,6 +558,11 @@ class Category:
 
     @property
     def limits(self) -> tuple[float, float]:
+        """All values."""
+        return self.low, self.high
+
+    @property
+    def widest(self) -> tuple[float, float]:
         """All values."""
         return self.low, self.high
 
@@ -712,6 +735,11 @@ class Held:
 
     @property
     def limits(self) -> tuple[float, float]:
+        """The value."""
+        return self.value, self.value
+
+    @property
+    def widest(self) -> tuple[float, float]:
         """The value."""
         return self.value, self.value
 

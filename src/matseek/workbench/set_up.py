@@ -40,6 +40,8 @@ class Ingredient:
         unit: Its unit; empty for a pure number.
         step: Distance of the values that can be set; empty where any can.
         choices: Names separated by commas, for one that is chosen and not dosed; empty for numbers.
+        least: The least that the apparatus can do; empty where that is ``low``.
+        most: The most that it can do.
     """
 
     name: str
@@ -48,6 +50,8 @@ class Ingredient:
     unit: str = ""
     step: str = ""
     choices: str = ""
+    least: str = ""
+    most: str = ""
 
     def settings(self) -> dict[str, Any]:
         """What the problem is made with.
@@ -63,6 +67,12 @@ class Ingredient:
         }
         if self.unit.strip():
             found["unit"] = self.unit.strip()
+        if self.least.strip() or self.most.strip():
+            ends = (("low", self.least, "least"), ("high", self.most, "most"))
+            found["hardware"] = [
+                number(text, f"the {word} that the apparatus can do of {self.name!r}") if text.strip() else found[end]
+                for end, text, word in ends
+            ]
         if self.step.strip():
             found["step"] = number(self.step, f"the step of {self.name!r}")
         return found

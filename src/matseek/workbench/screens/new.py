@@ -41,8 +41,9 @@ class NewScreen:
             heading("What is varied")
             said(
                 "One line for each ingredient, flow or temperature, with the limits between which it may be set. A "
-                "step is the least difference that your pump or balance can set. What is chosen and not dosed, such "
-                "as a solvent, has choices in place of limits."
+                "step is the least difference that your pump or balance can set. Where the apparatus can do more than "
+                "you want to try, say how little and how much: the limits widen if the best recipes lie there; "
+                "empty, they stay. What is chosen and not dosed, such as a solvent, has choices in place of limits."
             )
             self._variables = ui.element("div").classes("variables")
             for _ in range(_FIRST_ROWS):
@@ -97,6 +98,8 @@ class NewScreen:
                 ("high", "To"),
                 ("unit", "Unit"),
                 ("step", "Step, if any"),
+                ("least", "Least possible"),
+                ("most", "Most possible"),
                 ("choices", "or choices: PVP, PSS"),
             ):
                 row[key] = ui.input(label).props("outlined dense").props(f'aria-label="{label}, variable {place}"')
@@ -160,7 +163,7 @@ class NewScreen:
         nameless = [k for k, row in enumerate(filled, start=1) if not str(row["name"].value or "").strip()]
         if nameless:
             raise ValueError(f"variable {nameless[0]} has no name; enter one, or remove the line")
-        keys: tuple[str, ...] = ("name", "low", "high", "unit", "step", "choices")
+        keys: tuple[str, ...] = ("name", "low", "high", "unit", "step", "least", "most", "choices")
         text: Callable[[Any], str] = lambda field: str(field.value or "")  # noqa: E731 -- a word for it
         return Design(
             name=text(self._name),
