@@ -68,7 +68,7 @@ def test_another_target_scores_everything_anew(tmp_path):
     lab = made(tmp_path / "lab", [band(450.0), band(550.0), band(640.0)], f"data={tmp_path}/blue/target.csv")
     assert open_campaign(recorded_settings(lab)).best.number == 1
     change = amendment(lab, [f"data={tmp_path}/red/target.csv"])
-    assert "another target: everything measured is scored anew" in change.summary
+    assert "another target or objective: everything measured is scored anew" in change.summary
     assert "the best recipe is evaluation 3" in change.summary
     assert "before it was evaluation 1" in change.summary
     change.write()

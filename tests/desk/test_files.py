@@ -105,7 +105,7 @@ REFUSED = {
     "19-renamed-column.csv": r"row 1: .* there is no column 'T \(°C\)'; not recognised: 'Temp \(°C\)'",
     "26-doubled-column.csv": r"row 1, column C \(yield\): columns 'yield' and 'yield' are the same thing",
     "28-not-available.csv": r"row 3, column B \(yield\): 'n/a' may be a failure or a gap",
-    "29-mean-below.csv": r"row 4, column A \(evaluation\): 'mean' is not a number",
+    "29-mean-below.csv": r"row 4, column A \(evaluation\): 'mean' sums up other rows and is no measurement",
     "30-never-asked.csv": r"row 3: evaluation 17 is not waiting for a result",
     "31-quotation.csv": r"row 3: the line cannot be read .* look for a quotation mark",
     "37-uneven-blanks.txt": r"row 3: the row has 2 entries between blanks, and the headings 3",

@@ -49,7 +49,7 @@ class Role:
 
 _NUMBERS = re.compile(r"(evaluation|eval)s?\.?( ?(no|nr|number|id|#)\.?)?")
 _REPLICATES = re.compile(r"(replicate|rep|droplet|repeat)s?\.?( ?(no|nr|number|id|#)\.?)?")
-_WAVELENGTHS = re.compile(r"(wavelengths?|lambda|\u03bb|wl|wellenl\u00e4nge|nm)( ?[\[(/]? ?nm[\])]?)?")
+_WAVELENGTHS = re.compile(r"(wavelengths?|lambda|\u03bb|wl|wellenl\u00e4nge|nm)( ?[\[(/,]? ?nm\.?[\])]?)?")
 _ABSORBANCES = re.compile(
     r"(absorbance|abs|extinction|ext|a|od|absorption|transmittance|transmission|%\s?t|t\s?%|extinktion)\.?"
     r"(?: ?[\[(/]? ?(au|a\.u\.|mau|od|mod|%|% ?t|absorbance|abs)[\])]?)?"
@@ -62,6 +62,9 @@ _DESIGNATION = re.compile(
 _SURE = frozenset({None, "evaluation", "eval", "recipe", "condition"})
 _LEAST, _MOST = 100.0, 20_000.0
 """Wavelengths in nm that a spectrometer may have."""
+
+_OTHERWISE = re.compile(r"reflect|%\s?r\b|counts|intensit|emission|fluoresc|scope")
+"""Words of what is measured instead."""
 
 _TRANSMITTANCES = re.compile(r"%\s?t\b|\bt\s?[\[(/]?\s?%|%\s?transmi|transmi\w+\s?[\[(/]?\s?%")
 
@@ -124,6 +127,8 @@ class Headings:
             return Role(Kind.NUMBER)
         for name in dict.fromkeys((self.quantity, "value")):
             named, unit = with_unit(text, name)
+            if named and unit is not None and re.fullmatch(r"\d{1,4}", unit):
+                return Role(Kind.VALUE, int(unit))  # yield (1), yield (2)
             if named:
                 return Role(Kind.VALUE, 0, unit)
             match = re.fullmatch(rf"{re.escape(plain(name))}[ .#-]*(\d{{1,4}})(?: ?[(\[](.*)[)\]])?", given)
@@ -176,6 +181,8 @@ def absorbance_of(words: str) -> Callable[[float], float] | None:
         return lambda number: number / 1000
     if _TRANSMITTANCES.search(given):
         return lambda number: float(2 - np.log10(number)) if number > 0 else np.nan
+    if _OTHERWISE.search(given):
+        raise ValueError(f"{words!r} is no absorbance; export the absorbance")
     if given.startswith("transmi"):
         raise ValueError("a transmittance is told in per cent: write %T into the heading, or give absorbances")
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -60,7 +61,7 @@ def conversion(given: str, wanted: str) -> Conversion:
     one, other = spelled(given), spelled(wanted)
     if one == other or (other == _CELSIUS and one in ("C", "c")):
         return Conversion()
-    if not one or not other or max(len(one), len(other)) > _LONGEST:
+    if not one or not other or max(len(one), len(other)) > _LONGEST or re.fullmatch(r"[\d.,]+", one):
         raise ValueError(
             f"the unit {given!r} is not {wanted or 'that of a pure number'!r}; write the unit of the campaign"
         )

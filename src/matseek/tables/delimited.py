@@ -55,7 +55,7 @@ def read_delimited(content: bytes, file: str) -> Grid:
         widest = max(widest, len(record))
         require_cells(Place(file), len(rows) + 1, widest)
         rows.append([content_of(unshielded(cell.strip()), {}) for cell in record])
-    return Grid(file, None, rows, range(1, len(rows) + 1), how, points=separator in ",\t ", uneven=separator == " ")
+    return Grid(file, None, rows, range(1, len(rows) + 1), how, points=separator in ", ", uneven=separator == " ")
 
 
 def decoded(content: bytes, file: str) -> tuple[str, str]:

@@ -96,6 +96,8 @@ class Grid:
         uneven: Whether a row that is shorter than others may lack a cell in the middle.
         joined: Places ``(row, column)`` of cells that are joined with the one above, and hold what that holds.
         turned: Whether rows and columns have changed places.
+        hidden: Rows that are hidden in the spreadsheet program.
+        hidden_columns: Columns that are.
     """
 
     file: str
@@ -107,6 +109,8 @@ class Grid:
     uneven: bool = False
     joined: frozenset[tuple[int, int]] = field(default=frozenset())
     turned: bool = False
+    hidden: frozenset[int] = field(default=frozenset())
+    hidden_columns: frozenset[int] = field(default=frozenset())
 
     @classmethod
     def of_frame(cls, frame: pd.DataFrame, file: str = "the table") -> Grid:
@@ -144,7 +148,14 @@ class Grid:
         width = self.width
         rows = [[self.cell(i, j) for i in range(len(self.rows))] for j in range(width)]
         joined = frozenset((j, i) for i, j in self.joined)
-        return replace(self, rows=rows, joined=joined, turned=not self.turned)
+        return replace(
+            self,
+            rows=rows,
+            joined=joined,
+            turned=not self.turned,
+            hidden=self.hidden_columns,
+            hidden_columns=self.hidden,
+        )
 
 
 def letters(column: int) -> str:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from dataclasses import dataclass, field
 from datetime import date, time, timedelta
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from matseek.tables.bounds import require_bytes, require_cells
+from matseek.tables.bounds import MOST_COLUMNS, require_bytes, require_cells
 from matseek.tables.frames import unshielded
 from matseek.tables.grid import Content, Grid, Percent, Place, TableError, Unusable, content_of
+from matseek.tables.hints import Hints
+from matseek.tables.old_workbooks import old_hints
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,16 +32,13 @@ _FORMULA, _VALUE = re.compile(rb"<(?:\w+:)?f\b"), re.compile(rb"<(?:\w+:)?(?:v|i
 _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 _OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+_UNSEEN = ("collapse", "filter")
 _UNCOMPUTED = "a formula without a value: open the file, let it compute, and save"
+_ROW = re.compile(rb'<(?:\w+:)?row\b[^>]*\bhidden="(?:1|true)"[^>]*>')
+_ROW_NUMBER = re.compile(rb'\br="(\d{1,8})"')
+_COLUMNS = re.compile(rb'<(?:\w+:)?col\b[^>]*\bhidden="(?:1|true)"[^>]*>')
+_FIRST, _LAST = re.compile(rb'\bmin="(\d{1,6})"'), re.compile(rb'\bmax="(\d{1,6})"')
 _BUILT_IN_PERCENT = frozenset({9, 10})
-
-
-@dataclass
-class _Hints:
-    """What a sheet's XML says of cells ``(row, column)``, from 0."""
-
-    errors: dict[tuple[int, int], Unusable] = field(default_factory=dict)
-    percent: set[tuple[int, int]] = field(default_factory=set)
 
 
 def read_workbook(content: bytes, file: str) -> list[Grid]:
@@ -54,7 +52,7 @@ def read_workbook(content: bytes, file: str) -> list[Grid]:
 
     place = Place(file)
     try:
-        hints = _hints(content, file) if content.startswith(b"PK") else {}
+        hints = _hints(content, file) if content.startswith(b"PK") else old_hints(content)
         with python_calamine.load_workbook(io.BytesIO(content)) as workbook:
             visible = [
                 sheet.name
@@ -62,7 +60,7 @@ def read_workbook(content: bytes, file: str) -> list[Grid]:
                 if sheet.typ == python_calamine.SheetTypeEnum.WorkSheet
                 and sheet.visible == python_calamine.SheetVisibleEnum.Visible
             ]
-            grids = [_grid(workbook.get_sheet_by_name(name), file, hints.get(name, _Hints())) for name in visible]
+            grids = [_grid(workbook.get_sheet_by_name(name), file, hints.get(name, Hints())) for name in visible]
     except python_calamine.PasswordError as error:
         raise TableError(place, "it is protected by a password; save it without one") from error
     except ValueError:
@@ -72,7 +70,7 @@ def read_workbook(content: bytes, file: str) -> list[Grid]:
     return [grid for grid in grids if any(True for _ in grid.filled())]
 
 
-def _grid(sheet: CalamineSheet, file: str, hints: _Hints) -> Grid:
+def _grid(sheet: CalamineSheet, file: str, hints: Hints) -> Grid:
     place = Place(file, sheet.name)
     if sheet.start is None or sheet.end is None:
         return Grid(file, sheet.name, [], [])
@@ -90,7 +88,15 @@ def _grid(sheet: CalamineSheet, file: str, hints: _Hints) -> Grid:
             for column in range(left, min(right, len(rows[row]) - 1) + 1):
                 rows[row][column] = rows[top][left]
                 joined.add((row, column))
-    return Grid(file, sheet.name, rows, range(1, len(rows) + 1), joined=frozenset(joined))
+    return Grid(
+        file,
+        sheet.name,
+        rows,
+        range(1, len(rows) + 1),
+        joined=frozenset(joined),
+        hidden=frozenset(hints.hidden),
+        hidden_columns=frozenset(hints.hidden_columns),
+    )
 
 
 def _cell(value: object) -> Content:
@@ -98,7 +104,7 @@ def _cell(value: object) -> Content:
     return unshielded(content) if isinstance(content, str) else content
 
 
-def _hints(content: bytes, file: str) -> dict[str, _Hints]:
+def _hints(content: bytes, file: str) -> dict[str, Hints]:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         require_bytes(Place(file), sum(entry.file_size for entry in archive.infolist()), "unpacks to")
         names = archive.namelist()
@@ -137,8 +143,8 @@ def _percent_styles(styles: bytes) -> frozenset[int]:
     return frozenset(i for i, style in enumerate(cells) if int(style.get("numFmtId", "0")) in formats)
 
 
-def _office_sheet(xml: bytes, place: Place, percent: frozenset[int]) -> _Hints:
-    hints = _Hints()
+def _office_sheet(xml: bytes, place: Place, percent: frozenset[int]) -> Hints:
+    hints = Hints()
     widest = highest = 0
     for attributes, inner in _CELL.findall(xml):
         at = _AT.search(attributes)
@@ -157,6 +163,11 @@ def _office_sheet(xml: bytes, place: Place, percent: frozenset[int]) -> _Hints:
         if style is not None and int(style[1]) in percent:
             hints.percent.add((row, column))
     require_cells(place, highest, widest)
+    hints.hidden = {int(at[1]) - 1 for row in _ROW.findall(xml) if (at := _ROW_NUMBER.search(row))}
+    for columns in _COLUMNS.findall(xml):
+        first, last = _FIRST.search(columns), _LAST.search(columns)
+        if first and last:
+            hints.hidden_columns |= {*range(int(first[1]) - 1, min(int(last[1]), widest))}
     return hints
 
 
@@ -167,11 +178,17 @@ def _column(name: bytes) -> int:
     return number - 1
 
 
-def _open_document(xml: bytes, file: str) -> dict[str, _Hints]:
+def _open_document(xml: bytes, file: str) -> dict[str, Hints]:
     result = {}
     for table in ElementTree.fromstring(xml).iter(f"{_TABLE}table"):
-        hints, row = _Hints(), 0
+        hints, row = Hints(), 0
         name = table.get(f"{_TABLE}name", "")
+        place = 0
+        for column_of in table.iter(f"{_TABLE}table-column"):
+            times = min(int(column_of.get(f"{_TABLE}number-columns-repeated", "1")), MOST_COLUMNS)
+            if column_of.get(f"{_TABLE}visibility") in _UNSEEN:
+                hints.hidden_columns |= {*range(place, place + times)}
+            place += times
         for line in table.iter(f"{_TABLE}table-row"):
             column, filled = 0, False
             for cell in line:
@@ -192,6 +209,8 @@ def _open_document(xml: bytes, file: str) -> dict[str, _Hints]:
             lines = int(line.get(f"{_TABLE}number-rows-repeated", "1"))
             if filled:
                 require_cells(Place(file, name), row + lines, 1)
+                if line.get(f"{_TABLE}visibility") in _UNSEEN:
+                    hints.hidden |= {*range(row, row + lines)}
             row += lines
         result[name] = hints
     return result

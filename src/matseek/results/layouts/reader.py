@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from matseek.results.cells import Cells
-from matseek.results.findings import Refusal
+from matseek.results.findings import Finding, Refusal
 from matseek.results.headings import designation
 from matseek.results.layouts.asking import Asking
 from matseek.results.layouts.lines import Sheet
@@ -18,13 +20,14 @@ class Reader:
         table: The table.
         asking: What the campaign wants to be told.
         sheet: Where lines and findings go.
+        body: Rows that hold its numbers; None for all below the headings.
     """
 
-    def __init__(self, table: Table, asking: Asking, sheet: Sheet) -> None:
+    def __init__(self, table: Table, asking: Asking, sheet: Sheet, body: Sequence[int] | None = None) -> None:
         self.table, self.asking, self.sheet = table, asking, sheet
         self.grid = table.grid
         self.headings = asking.headings
-        rows = [table.head, *table.body()]
+        rows = [table.head, *(table.body() if body is None else body)]
         texts = (
             (cell, self.grid.place(i, j))
             for i in rows
@@ -33,6 +36,14 @@ class Reader:
         )
         numerals = Numerals.of(texts, points=self.grid.points)
         self.cells = Cells(self.grid, numerals, sheet.odd)
+        hidden = [i for i in rows if i in self.grid.hidden]
+        columns = [j for j in table.roles if j in self.grid.hidden_columns]
+        if hidden:
+            found = Finding(self.grid.place(hidden[0]), "the row is hidden in the file, and is read as the others are")
+            sheet.odd.append(found)
+        if columns:
+            where = self.grid.place(None, columns[0], table.names[columns[0]])
+            sheet.odd.append(Finding(where, "the column is hidden in the file, and is read as the others are"))
         if numerals.told:
             sheet.notes.append(numerals.told)
         above = [self.grid.place(i).row for i in self.grid.filled() if i < table.head]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from matseek.results.findings import Refusal
-from matseek.results.headings import Kind, Role
+from matseek.results.headings import Kind, Role, designation, heading
 from matseek.results.layouts.asking import Asking
+from matseek.results.layouts.numbers import is_number
 from matseek.results.layouts.table import Table
 from matseek.tables import Content, Grid, Numerals
 
@@ -20,6 +22,9 @@ _SEARCHED = 80
 
 _SHOWN = 8
 """Names that a message lists."""
+
+_LEAST = 3
+"""Wavelengths of a spectrum without headings."""
 
 _SAME = 1e-6
 """Wavelengths that differ by less, in nm, are the same."""
@@ -67,7 +72,8 @@ def _covers(table: Table, wavelengths: FloatArray) -> bool:
 def by_wavelength(grid: Grid, asking: Asking) -> Table | None:
     """The table with a row for each wavelength; None where there is none, or no spectra are told.
 
-    Two columns of numbers need no headings.
+    Each spectrum may have wavelengths of its own, with its name above, as Cary's programs write it. Two columns of
+    numbers need no headings; text may stand above and below them.
     """
     if asking.wavelengths is None:
         return None
@@ -75,35 +81,61 @@ def by_wavelength(grid: Grid, asking: Asking) -> Table | None:
         if count >= _SEARCHED:
             break
         table = Table.at(grid, row, asking.headings)
-        if table.columns(Kind.WAVELENGTHS) and len(table.names) > 1:
-            return table
-    filled = list(grid.filled())
-    numbers = Numerals.of(
-        ((c, grid.place(i, j)) for i in filled for j, c in enumerate(grid.rows[i]) if isinstance(c, str)),
-        points=grid.points,
-    )
-    pairs = [i for i in filled if _is_pair(grid.rows[i], numbers)]
-    if len(pairs) < 2 or len(pairs) * 2 < len(filled) or pairs[-1] != filled[-1]:
+        waves = len(table.columns(Kind.WAVELENGTHS))
+        if waves == 1 and len(table.names) > 1:
+            return replace(table, titles=_titles(grid, table) if len(table.names) == 2 else {})
+        if waves > 1:
+            return replace(table, titles=_titles(grid, table))
+    return _of_pairs(grid, asking.wavelengths)
+
+
+def _titles(grid: Grid, table: Table) -> dict[int, str]:
+    """What stands directly above a column of absorbances, or above the wavelengths to its left."""
+    if table.head == 0:
+        return {}
+    titles = {}
+    for column in table.columns(Kind.ABSORBANCE):
+        above = [grid.cell(table.head - 1, j) for j in (column, column - 1) if j >= 0]
+        found = next((heading(cell) for cell in above if isinstance(cell, (str, float))), "")
+        if designation(found) is not None or len(table.columns(Kind.WAVELENGTHS)) > 1:
+            titles[column] = found
+    return titles
+
+
+def _of_pairs(grid: Grid, wavelengths: FloatArray) -> Table | None:
+    """Two columns of numbers without headings."""
+    pairs = [i for i in grid.filled() if _is_pair(grid.rows[i])]
+    runs: list[list[int]] = []
+    for i in pairs:
+        if runs and runs[-1][-1] == i - 1:
+            runs[-1].append(i)
+        else:
+            runs.append([i])
+    if not runs:
         return None
-    first = next(i for k, i in enumerate(pairs) if pairs[k:] == filled[filled.index(i) :])
-    ends = [number_or_nan(grid.rows[i][0], numbers) for i in (first, pairs[-1])]
-    if not min(ends) <= asking.wavelengths[-1] or not max(ends) >= asking.wavelengths[0]:
+    longest = max(runs, key=len)
+    texts = ((c, grid.place(i, j)) for i in longest for j, c in enumerate(grid.rows[i]) if isinstance(c, str))
+    numerals = Numerals.of(texts, points=True)
+    ends = [_number(grid.rows[i][0], numerals) for i in (longest[0], longest[-1])]
+    if len(longest) < _LEAST or not min(ends) <= wavelengths[-1] or not max(ends) >= wavelengths[0]:
         return None
+    others = [run for run in runs if run is not longest]
+    if others:
+        raise Refusal(grid.place(others[0][0]), "numbers stand apart from the spectrum; give the spectrum alone")
     roles = {0: Role(Kind.WAVELENGTHS), 1: Role(Kind.ABSORBANCE, unit="")}
-    return Table(grid, first - 1, roles, {0: "wavelength", 1: "absorbance"})
+    return Table(grid, longest[0] - 1, roles, {0: "wavelength", 1: "absorbance"})
 
 
-def _is_pair(row: Sequence[Content], numbers: Numerals) -> bool:
+def _is_pair(row: Sequence[Content]) -> bool:
     cells = [cell for cell in row if cell is not None]
-    return len(cells) == 2 and len(row) >= 2 and bool(np.isfinite(number_or_nan(row[0], numbers)))
+    return len(cells) == 2 and len(row) >= 2 and is_number(row[0]) and row[1] is not None
 
 
-def number_or_nan(cell: Content, numbers: Numerals) -> float:
-    """The number of a cell; NaN where it is none."""
+def _number(cell: Content, numerals: Numerals) -> float:
     if isinstance(cell, float):
         return cell
     try:
-        number = numbers.number(cell) if isinstance(cell, str) else None
+        number = numerals.number(cell) if isinstance(cell, str) else None
     except ValueError:
         number = None
     return np.nan if number is None else number

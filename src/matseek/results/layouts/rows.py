@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -20,6 +21,12 @@ FloatArray = npt.NDArray[np.float64]
 
 _SHOWN = 8
 """Names that a message lists."""
+
+_SUMMARIES = re.compile(
+    r"(mean( value)?|average|avg|median|(grand )?(sum|total)|min(imum)?|max(imum)?|r?sd|cv|sem"
+    r"|st(an)?da?r?d?\.?( ?dev(iation)?)?|mittelwert|standardabweichung|summe|moyenne|\u00e9cart[ -]type)[ :=.]*"
+)
+"""What rows are called that sum up others."""
 
 
 class Rows(Reader):
@@ -179,7 +186,19 @@ class Rows(Reader):
                 f"the row has {len(cells)} entries between blanks, and the headings {known + 1}; save it with tabs",
             )
 
+    def _require_measurement(self, row: int) -> None:
+        """Refuse a row that sums up others: a sum of numbers of evaluations looks like one."""
+        for column, cell in enumerate(self.grid.rows[row]):
+            role = self.table.roles.get(column)
+            if role is not None and role.kind is Kind.VARIABLE and self._is_category(role):
+                continue
+            if isinstance(cell, str) and _SUMMARIES.fullmatch(plain(cell)):
+                raise Refusal(
+                    self.place(row, column), f"{cell!r} sums up other rows and is no measurement; leave the row out"
+                )
+
     def _line(self, row: int, conversions: Mapping[int, Conversion]) -> Line | None:
+        self._require_measurement(row)
         number, told, places = self._condition(row, conversions)
         results = self._values(row, conversions) if self.asking.wavelengths is None else self._spectrum(row)
         place = self.grid.place(row)

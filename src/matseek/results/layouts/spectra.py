@@ -126,6 +126,11 @@ def spectrum_of(
         )
     convert = scale or float
     spectrum = np.array([convert(number) for number in numbers if number is not None])
+    dark = np.flatnonzero(np.isnan(spectrum) & np.isfinite(np.array(numbers, dtype=np.float64)))
+    if len(dark):
+        _, row, column = cells[int(dark[0])]
+        message = "a transmittance of 0 or less has no absorbance; the spectrum counts as failed"
+        reader.odd.append(Finding(reader.place(row, column, names.get(column)), message))
     if not asking.resampling:
         return spectrum
     try:

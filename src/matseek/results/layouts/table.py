@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from matseek.core.space import Coordinate
 from matseek.results.findings import Refusal
@@ -20,12 +20,14 @@ class Table:
         head: Row of the headings.
         roles: What each column is, by column.
         names: The heading of each column that has one.
+        titles: What stands above the headings of columns of absorbances that have wavelengths of their own.
     """
 
     grid: Grid
     head: int
     roles: Mapping[int, Role]
     names: Mapping[int, str]
+    titles: Mapping[int, str] = field(default_factory=dict)
 
     @classmethod
     def at(cls, grid: Grid, head: int, headings: Headings) -> Table:
