@@ -219,6 +219,8 @@ def _edge_hint(variable: Coordinate, x: float) -> str:
     side = _edge(variable, x)
     end, limit = (variable.low, variable.limits[0]) if side == "lower" else (variable.high, variable.limits[1])
     text = f"The best recipe lies at the {side} end of the window of {variable.name} ({end:g}{unit_after(variable)})"
+    if limit != end and variable.widest != variable.limits:
+        return f"{text}, which is hard. The apparatus can go to {limit:g}{unit_after(variable)}."
     if limit != end:
         return (
             f"{text}. The apparatus can go to {limit:g}{unit_after(variable)}: a wider window may hold better recipes."
