@@ -35,7 +35,16 @@ from matseek.results import Entry, Logbook, Taking
 from matseek.run_folder import MODEL_SUFFIX, RunFolder
 from matseek.secrets import masked_data
 from matseek.standing import CALCULATOR, DOUBTED, STOPPED
-from matseek.tracking import CampaignOutcome, Label, Tracker, Tracking, following, outcome_of
+from matseek.tracking import (
+    CampaignOutcome,
+    IterationState,
+    Label,
+    Tracker,
+    Tracking,
+    following,
+    iteration_state,
+    outcome_of,
+)
 from matseek.training.ranks import end_with_parent, place_of
 
 if TYPE_CHECKING:
@@ -125,7 +134,8 @@ class Campaign(Record):
                 take_in(self.ledger, problem, sources)
         self._tracker = None
         if tracking is not None and self.leads:
-            self._tracker = Tracker(tracking, Label.of(tracking, problem, searcher, self.seed, path), self.ledger)
+            label = Label.of(tracking, problem, searcher, self.seed, path)
+            self._tracker = Tracker(tracking, label, self.ledger, self._state)
 
     def run(self, budget: int, on_evaluation: Callable[[Evaluation], None] | None = None) -> Campaign:
         """Search until the ledger holds a budget of evaluations; goes on where an earlier run was cut off.
@@ -450,6 +460,11 @@ class Campaign(Record):
         """
         if self._tracker is not None:
             self._tracker.show(lambda: self._outcome(RunFolder(Path(run_dir))))
+
+    def _state(self, iteration: int) -> IterationState | None:
+        """What an iteration has come to, for whoever follows the campaign."""
+        models = [] if self._checkpoint is None else [self._checkpoint]
+        return iteration_state(self.problem, self.ledger.evaluations(), iteration, models)
 
     def _outcome(self, folder: RunFolder) -> CampaignOutcome:
         evaluations = self.ledger.evaluations()

@@ -40,6 +40,7 @@ from matseek.runs import keep_config, open_campaign
 from matseek.secrets import masked
 from matseek.standing import stored_summary
 from matseek.tables import write_csv
+from matseek.tracking import Tracking
 from matseek.training.ranks import ALONE, place_of
 
 logger = logging.getLogger(__name__)
@@ -446,7 +447,20 @@ class Comparison:
         for path, frame in ((self.folder.table, record.table), (self.folder.pairs, record.pairs)):
             write_csv(frame, path, float_format="%.6g")
         write_comparison_page(self.folder.page, record.named(self.titles))
+        if (tracking := self._tracking()) is not None:
+            try:
+                tracking.compared(self.folder.path, record.table, record.pairs, self.folder.page)
+            except Exception as error:  # whatever goes wrong there costs no comparison
+                logger.warning("logger=%s failed (%s: %s)", tracking.kind, type(error).__name__, error)
         return self.folder.page
+
+    def _tracking(self) -> Tracking | None:
+        """Where its campaigns are followed, in their group; None: nowhere."""
+        settings = next((c.config.logger for c in self.cells if c.config.get("logger")), None)
+        if settings is None:
+            return None
+        tracking: Tracking = instantiate(settings, _convert_="all")
+        return replace(tracking, group=tracking.group or self.folder.path.resolve().name)
 
     def _results(self) -> Results:
         """Read the complete cells."""

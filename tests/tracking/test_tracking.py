@@ -15,6 +15,7 @@ from ase.build import fcc111
 from ase.calculators.emt import EMT
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+import matseek
 from matseek import Campaign
 from matseek.comparison import Comparison, run_cell
 from matseek.configuration import run_settings
@@ -63,7 +64,9 @@ def atoms_to_place():
 
 def test_a_search_for_structures_is_all_in_its_run(tmp_path, capfd):
     folder = tmp_path / "run"
-    campaign = Campaign(atoms_to_place(), GODIFF, folder / "ledger.db", seed=3, tracking=WandbTracking(group="g"))
+    campaign = Campaign(
+        atoms_to_place(), GODIFF, folder / "ledger.db", seed=3, tracking=WandbTracking(group="g", checkpoint_every=2)
+    )
     campaign.run(budget=12)
     campaign.write(folder)
     assert capfd.readouterr().out == ""
@@ -100,7 +103,11 @@ def test_a_search_for_structures_is_all_in_its_run(tmp_path, capfd):
     files = next(folder.glob("wandb/offline-run-*/files"))
     candidates = json.loads((files / found.logged("candidates/path")[-1]).read_text())
     assert candidates["columns"][:4] == ["rank", "evaluation", "value", "proposer"]
-    assert candidates["columns"][4:] == list(campaign.problem.space.labels)
+    assert candidates["columns"][4:] == [*campaign.problem.space.labels, "picture"]
+    assert [row[-1] is not None for row in candidates["data"]] == [True] * 10 + [False] * 2
+    (view,) = found.logged("best_structure/path")
+    assert "matseek-structure" in (files / view).read_text()
+    assert found.config["matseek_version"] == matseek.__version__
     assert candidates["data"][0][2] == campaign.best.value
     molecules = found.logged("structures/filenames")[-1]
     assert len(molecules) == 5
@@ -111,15 +118,25 @@ def test_a_search_for_structures_is_all_in_its_run(tmp_path, capfd):
         "model": {"ledger.ckpt", "ledger.safetensors"},
         "structures": {"best.extxyz"},
     }.items():
-        ((_, contents),) = found.artifacts[kind]
+        _, contents = found.artifacts[kind][-1]
         assert set(contents) == names
         assert all(Path(place).is_relative_to(folder) for place in contents.values())
     for kind, aliases in {"model": {"latest"}, "ledger": {"latest"}, "structures": {"latest", "best"}}.items():
-        ((artifact, _),) = found.artifacts[kind]
+        artifact, _ = found.artifacts[kind][-1]
         assert set(artifact.aliases) == {*aliases, "evaluation-12"}
+    # Every second iteration, and those with a new best.
+    best_of = [min(values[:n]) for n in (4, 8, 12)]
+    kept = {1, 2} | {k for k in (2, 3) if best_of[k - 1] < best_of[k - 2]}
+    # The model is the one that has proposed the iteration: the first has none.
+    for kind, iterations in {"model": kept - {1}, "structures": kept}.items():
+        *earlier, _ = found.artifacts[kind]
+        aliases = [set(artifact.aliases) for artifact, _ in earlier]
+        assert [a - {"best"} for a in aliases] == [{"latest", f"iteration-{k}"} for k in sorted(iterations)]
+        improved = {1} | {k for k in (2, 3) if best_of[k - 1] < best_of[k - 2]}
+        assert ["best" in a for a in aliases] == [k in improved for k in sorted(iterations)]
     ((_, record),) = found.artifacts["ledger"]
     assert [e.value for e in Ledger(record["ledger.db"]).evaluations()] == values
-    ((_, frames),) = found.artifacts["structures"]
+    _, frames = found.artifacts["structures"][-1]
     assert ase.io.read(frames["best.extxyz"], index=0).get_potential_energy() == pytest.approx(campaign.best.value)
     assert found.summary["best_value"] == campaign.best.value
 
@@ -228,6 +245,12 @@ def test_a_cell_is_grouped_by_its_comparison_whose_table_does_not_depend_on_who_
     assert found.config["problem"]["_target_"].startswith("matseek.")
     assert found.config["searcher"]["batch_size"] == 2
     assert "figures/convergence/path" in found.history[-1]
+    # The comparison has a run of its own, once.
+    followed.write()
+    followed.write()
+    own = read(folder)
+    assert (own.groups, own.job_types, len(own.ids)) == ({"silver-lhs"}, {"comparison"}, 1)
+    assert {"table/path", "pairs/path", "page/path"} <= set(own.history[-1])
     # Another logger, or none, is no other campaign.
     assert Comparison([*given, "logger=csv"]).missing == Comparison(given).missing == ()
     columns = ["searcher", "seeds", "median_best_value", "evaluations"]

@@ -1,4 +1,6 @@
 from .outcome import CampaignOutcome as CampaignOutcome
+from .outcome import IterationState as IterationState
+from .outcome import iteration_state as iteration_state
 from .outcome import outcome_of as outcome_of
 from .settings import CSVTracking as CSVTracking
 from .settings import Label as Label

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,27 @@ from matseek.tables import write_csv
 if TYPE_CHECKING:
     import pandas as pd
     from ase import Atoms
+    from matplotlib.figure import Figure
 
-CANDIDATES, STRUCTURES = 50, 5
-"""How many of the best are shown."""
+CANDIDATES, STRUCTURES, PICTURED = 50, 5, 10
+"""How many of the best are listed, are shown as structures, and have a picture in the list."""
+
+
+@dataclass(frozen=True, eq=False)
+class IterationState:
+    """What a search for structures has after an iteration.
+
+    Args:
+        iteration: Its number, 1 for the first.
+        improved: Whether the best structure is of this iteration.
+        structure: The best structure, with its energy.
+        models: Files of what is being trained.
+    """
+
+    iteration: int
+    improved: bool
+    structure: Atoms
+    models: tuple[Path, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +51,7 @@ class CampaignOutcome:
         summary: What ``summary.json`` holds.
         figures: Pictures, PNG files.
         candidates: The best evaluations, best first, the variables in units.
+        draw: Draws a figure of each of the first candidates, in their order: its spectra, or its structure.
         structures: The best structures by a name each; none where the problem has no atoms.
         models: Files of what was trained, with names.
         ledger: The ledger's SQLite file; None in memory or on a server.
@@ -42,6 +62,7 @@ class CampaignOutcome:
     summary: Mapping[str, Any]
     figures: tuple[Path, ...]
     candidates: pd.DataFrame
+    draw: Callable[[], tuple[Figure, ...]]
     structures: Mapping[str, Atoms]
     models: tuple[Path, ...]
     ledger: Path | None
@@ -86,6 +107,7 @@ def outcome_of(
         summary=summary,
         figures=tuple(sorted(folder.figures.glob("*.png"))),
         candidates=_candidates(problem, best),
+        draw=partial(_pictures, problem, best[:PICTURED]),
         structures=structures,
         models=tuple(path for path in models if path.is_file()),
         ledger=ledger.path,
@@ -106,3 +128,36 @@ def _candidates(problem: Problem, best: Sequence[Evaluation]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.concat([pd.DataFrame(who), problem.space.to_frame(points)], axis=1)
+
+
+def _pictures(problem: Problem, best: Sequence[Evaluation]) -> tuple[Figure, ...]:
+    """A small picture of each, where the problem has anything to see."""
+    from matseek.report.figures import spectra, structure
+    from matseek.report.structure_files import structure_of
+
+    atomic, objective = problem.as_structures(), problem.objective
+    if atomic is not None:
+        return tuple(structure(structure_of(atomic, e), f"{e.value:.4f} eV") for e in best)
+    if objective is not None and objective.target_spectrum is not None:
+        return tuple(spectra(problem, [e]) for e in best)
+    return ()
+
+
+def iteration_state(
+    problem: Problem, evaluations: Sequence[Evaluation], iteration: int, models: Iterable[Path]
+) -> IterationState | None:
+    """What a search for structures has after an iteration; None where there is no structure.
+
+    Args:
+        problem: The problem.
+        evaluations: All up to the iteration's last.
+        iteration: Its number.
+        models: Where what is trained lies; files that are missing are left out.
+    """
+    from matseek.report.structure_files import structure_of
+
+    atomic, best = problem.as_structures(), next(iter(problem.ranked(evaluations)), None)
+    if atomic is None or best is None:
+        return None
+    there = tuple(path for path in models if path.is_file())
+    return IterationState(iteration, best.iteration == iteration, structure_of(atomic, best), there)

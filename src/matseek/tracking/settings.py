@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from matseek.checks import check, of, optional, path, text
 from matseek.core.problem import Problem
 from matseek.core.searcher import Searcher
-from matseek.tracking.outcome import CampaignOutcome
+from matseek.tracking.outcome import CampaignOutcome, IterationState
 
-if TYPE_CHECKING:  # Lightning takes seconds to import, which a campaign that is not followed need not pay
+if TYPE_CHECKING:
+    import pandas as pd
+
+    # Lightning takes seconds to import, which a campaign that is not followed need not pay
     from lightning.pytorch.loggers import Logger, TensorBoardLogger
 
 STEP = "trainer/global_step"
@@ -27,14 +30,14 @@ class Label:
 
     Args:
         searcher: Who chooses.
-        seed: The campaign's.
+        seed: The campaign's; None for what is not a campaign.
         id: The run's own, the same whenever the campaign goes on.
         config: Everything that was set, as plain data.
         folder: Where files go.
     """
 
     searcher: str
-    seed: int
+    seed: int | None
     id: str
     config: Mapping[str, Any]
     folder: Path
@@ -42,7 +45,7 @@ class Label:
     @property
     def name(self) -> str:
         """For people."""
-        return f"{self.searcher}-{self.seed}"
+        return self.searcher if self.seed is None else f"{self.searcher}-{self.seed}"
 
     @classmethod
     def of(cls, tracking: Tracking, problem: Problem, searcher: Searcher, seed: int, ledger: Path | None) -> Label:
@@ -98,8 +101,21 @@ class Tracking(ABC):
         """
         logger.log_metrics(dict(figures), step)
 
+    def iterated(self, logger: Logger, label: Label, state: IterationState) -> None:  # noqa: B027 -- files may do
+        """Keep what a search for structures has after an iteration, as far as there is a place for it."""
+
     def show(self, logger: Logger, label: Label, outcome: CampaignOutcome, row: int) -> None:  # noqa: B027 -- files may do
         """Show what the campaign came to, as far as there is a place for it."""
+
+    def compared(self, folder: Path, table: pd.DataFrame, pairs: pd.DataFrame, page: Path) -> None:  # noqa: B027
+        """Show what a comparison came to, as far as there is a place for it.
+
+        Args:
+            folder: The comparison's.
+            table: A row per searcher.
+            pairs: A row per pair of searchers and measure.
+            page: Its page.
+        """
 
     def close(self, logger: Logger, *, failed: bool) -> None:
         """Write what is still to be written."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from matseek.core.records import Evaluation
 from matseek.evaluation import Ledger
 from matseek.files import write_text
-from matseek.tracking.outcome import CampaignOutcome
+from matseek.tracking.outcome import CampaignOutcome, IterationState
 from matseek.tracking.settings import STEP, Label, Tracking
 from matseek.tracking.sweeps import trial_id
 
@@ -47,10 +47,13 @@ class Tracker:
         tracking: Where to.
         label: What the run is called; its id is replaced by the one that is known in its folder.
         ledger: The campaign's.
+        state: What the campaign has after an iteration, by its number; None where there is nothing to keep.
     """
 
-    def __init__(self, tracking: Tracking, label: Label, ledger: Ledger) -> None:
-        self._tracking, self._ledger = tracking, ledger
+    def __init__(
+        self, tracking: Tracking, label: Label, ledger: Ledger, state: Callable[[int], IterationState | None]
+    ) -> None:
+        self._tracking, self._ledger, self._state = tracking, ledger, state
         self._path = label.folder / tracking.kind / "tracking.json"
         self._label = label
         self._logged: _Logged | None = None
@@ -143,13 +146,17 @@ class Tracker:
                 break
             self._take(e)
         last = {e.iteration: e.number for e in evaluations}
-        for event in self._ledger.events()[logged.events :]:
+        fresh = self._ledger.events()[logged.events :]
+        newest = next((event for event in reversed(fresh) if event.metrics()), None)
+        for event in fresh:
             logged.events += 1
             figures = event.metrics()
             if figures:
                 iteration = event.data["iteration"]
                 number = last.get(iteration, 0)
                 self._log({"evaluation": number, "iteration": iteration, **figures}, number)
+                if event is newest and (state := self._state(iteration)) is not None:
+                    self._tracking.iterated(self._open, self._label, state)
 
     def _train(self, metrics: Mapping[str, float], step: int) -> None:
         logged = self._known

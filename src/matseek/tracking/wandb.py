@@ -10,6 +10,8 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
+from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
@@ -17,12 +19,15 @@ from urllib.parse import urlsplit
 
 import ase.io
 
-from matseek.checks import check, flag, optional, several, text
+from matseek.checks import check, flag, optional, several, text, whole
 from matseek.evaluation.ledger import copy_ledger
-from matseek.tracking.outcome import CampaignOutcome
+from matseek.report.structure_view import structure_view
+from matseek.tracking.outcome import CampaignOutcome, IterationState
+from matseek.tracking.provenance import provenance
 from matseek.tracking.settings import STEP, Label, Tracking
 
 if TYPE_CHECKING:
+    import pandas as pd
     from lightning.pytorch.loggers import Logger, WandbLogger
     from wandb import Run, Settings
 
@@ -58,6 +63,9 @@ class WandbTracking(Tracking):
         entity: User or team; None for the key's own.
         tags: Further words to find it by.
         alerts: Whether W&B sends a message when the problem is solved, and when the campaign fails.
+        checkpoint_every: Iterations of a search for structures after which its best structure, and the model that has
+            proposed the iteration, are kept as artifacts with the aliases ``iteration-N`` and ``latest``. Iterations
+            that find a new best structure are kept as well, as ``best``. None: only what there is at the end.
     """
 
     kind: ClassVar[str] = "wandb"
@@ -65,42 +73,46 @@ class WandbTracking(Tracking):
     entity: str | None = None
     tags: tuple[str, ...] = ()
     alerts: bool = True
+    checkpoint_every: int | None = 10
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check(self, "logger.", project=optional(text), entity=optional(text), tags=several(text), alerts=flag)
+        check(self, "logger.", checkpoint_every=optional(whole(1)))
 
     def open(self, label: Label) -> Logger:
         """Begin the run, or go on with it."""
-        mode = mode_of_session()
         if label.id in _begun:
             _begun.pop(label.id).finish()
-        try:
-            run = self._begin(label, mode)
-        except Exception as error:
-            if mode != "online":
-                raise
-            logger.warning(
-                "W&B does not answer (%s: %s); the campaign is followed offline", type(error).__name__, error
-            )
-            run = self._begin(label, "offline")
-        if run.settings.mode == "offline":
-            where = label.folder / self.kind / f"offline-run-*-{label.id}"
-            logger.warning("W&B is offline; to upload this run: wandb sync %s", where)
-        _begun[label.id] = run
+        run = _begun[label.id] = self._begin(label)
         run.define_metric("evaluation")
         run.define_metric(STEP)
         run.define_metric("*", step_metric="evaluation")
         for name in {*PER_STEP, *LOWER_IS_BETTER}:
             against = STEP if name in PER_STEP else "evaluation"
             run.define_metric(name, step_metric=against, summary="min" if name in LOWER_IS_BETTER else None)
-        if run.url:
-            logger.warning("W&B: this campaign is at %s", run.url)
         from lightning.pytorch.loggers import WandbLogger
 
         return WandbLogger(experiment=run, save_dir=label.folder)
 
-    def _begin(self, label: Label, mode: Mode) -> Run:
+    def _begin(self, label: Label) -> Run:
+        """A run as W&B is meant to be reached, or offline where it does not answer."""
+        mode = mode_of_session()
+        try:
+            run = self._begin_in(mode, label)
+        except Exception as error:
+            if mode != "online":
+                raise
+            logger.warning("W&B does not answer (%s: %s); the run is kept offline", type(error).__name__, error)
+            run = self._begin_in("offline", label)
+        if run.settings.mode == "offline":
+            where = label.folder / self.kind / f"offline-run-*-{label.id}"
+            logger.warning("W&B is offline; to upload this run: wandb sync %s", where)
+        elif run.url:
+            logger.warning("W&B: %s is at %s", label.name, run.url)
+        return run
+
+    def _begin_in(self, mode: Mode, label: Label) -> Run:
         import wandb
 
         # Not the process's one run: several campaigns may be followed in turn, and a user's own run is left alone.
@@ -115,7 +127,7 @@ class WandbTracking(Tracking):
             tags=list(self.tags),
             id=label.id,
             resume="allow",
-            config=dict(label.config),
+            config={**label.config, **provenance()},
             reinit="create_new",
             settings=_settings(),
         )
@@ -123,6 +135,38 @@ class WandbTracking(Tracking):
     def log(self, logger: Logger, figures: Mapping[str, float], step: int, row: int) -> None:  # noqa: ARG002
         """Log figures, each row with its number: rows of an offline run that went on are uploaded in order."""
         cast("WandbLogger", logger).experiment.log(dict(figures), step=row, commit=True)
+
+    def iterated(self, logger: Logger, label: Label, state: IterationState) -> None:
+        """The model and the best structure as artifacts, every so many iterations and when there is a new best."""
+        run: Any = cast("WandbLogger", logger).experiment
+        due = self.checkpoint_every is not None and state.iteration % self.checkpoint_every == 0
+        if run.disabled or self.checkpoint_every is None or not (due or state.improved):
+            return
+        kept = Path(run.settings.sync_dir) / "artifacts" / f"iteration-{state.iteration}"
+        kept.mkdir(parents=True, exist_ok=True)
+        aliases = ["latest", f"iteration-{state.iteration}", *(["best"] if state.improved else [])]
+        path = kept / "best.extxyz"
+        ase.io.write(path, state.structure, format="extxyz")
+        with _staging_in(Path(run.settings.sync_dir) / "staging"):
+            _upload(run, "structures", f"{label.name}-{label.id}-structures", [path], kept, aliases)
+            if state.models:
+                _upload(run, "model", f"{label.name}-{label.id}-model", state.models, kept, aliases)
+
+    def compared(self, folder: Path, table: pd.DataFrame, pairs: pd.DataFrame, page: Path) -> None:
+        """A run of its own in the comparison's group: its tables, and its page with figures and verdict."""
+        import wandb
+
+        # The same run whenever the same comparison is written.
+        own_id = sha256(str(folder.resolve()).encode()).hexdigest()[:8]
+        run: Any = self._begin(Label("comparison", None, own_id, {}, folder))
+        try:
+            if not run.disabled:
+                with _staging_in(Path(run.settings.sync_dir) / "staging"):
+                    tables = {"table": table, "pairs": pairs}
+                    shown = {name: wandb.Table(dataframe=_with_none(frame)) for name, frame in tables.items()}
+                    run.log({**shown, "page": wandb.Html(page.read_text(encoding="utf-8"), inject=False)})
+        finally:
+            run.finish()
 
     def show(self, logger: Logger, label: Label, outcome: CampaignOutcome, row: int) -> None:
         """Pictures, candidates and structures in the run's workspace, models and ledger as its artifacts."""
@@ -138,12 +182,17 @@ class WandbTracking(Tracking):
         shown: dict[str, Any] = {f"figures/{path.stem}": wandb.Image(str(path)) for path in outcome.figures}
         table = outcome.candidates
         if len(table):
+            # Pictures are the last column, which the workspace shows large where the pointer rests.
+            pictures = [wandb.Image(figure) for figure in outcome.draw()]
             rows: list[Any] = table.to_numpy().tolist()
-            shown["candidates"] = wandb.Table(columns=[str(c) for c in table.columns], data=rows)
+            rows = [[*row, picture] for row, picture in zip_longest(rows, pictures)]
+            shown["candidates"] = wandb.Table(columns=[*map(str, table.columns), "picture"], data=rows)
         # Viewers of molecules read PDB and not the formats that keep energies; those are in the artifact.
         with TemporaryDirectory() as scratch:
             if outcome.structures:
                 shown["structures"] = []
+                name, atoms = next(iter(outcome.structures.items()))
+                shown["best_structure"] = wandb.Html(structure_view(atoms, name).html())
             for i, (name, atoms) in enumerate(outcome.structures.items()):
                 path = Path(scratch) / f"{i}.pdb"
                 ase.io.write(path, atoms, format="proteindatabank")
@@ -222,6 +271,12 @@ def _upload(
             shutil.copyfile(path, copy)
         artifact.add_file(str(copy), policy="immutable", skip_cache=True)
     run.log_artifact(artifact, aliases=list(aliases))
+
+
+def _with_none(frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame whose missing cells are None, as JSON knows them."""
+    cells = frame.astype(object)
+    return cells.where(cells.notna(), None)
 
 
 def mode_of_session() -> Mode:
