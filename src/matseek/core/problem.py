@@ -168,6 +168,11 @@ class Problem(ABC):
         return None
 
     @property
+    def known_minimum(self) -> float | None:
+        """The lowest value that there is, as far as anybody knows; None where nobody does."""
+        return None
+
+    @property
     def has_success(self) -> bool:
         """Whether the problem says of an evaluation that it solves the problem."""
         return self.success_below is not None

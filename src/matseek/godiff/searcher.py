@@ -17,7 +17,7 @@ from matseek.core.problem import Problem, potential_name
 from matseek.core.records import OTHER_POTENTIAL, Event
 from matseek.core.searcher import Evaluator, Searcher, require_box
 from matseek.core.space import Space
-from matseek.core.surrogate import Surrogate
+from matseek.core.surrogate import Look, Surrogate
 from matseek.diffusion import EulerMaruyama, ExponentialKT, GeometricSchedule, Guidance, KTSchedule, Sampler
 from matseek.errors import BudgetError, ConfigurationError
 from matseek.godiff.active import ActiveChoice
@@ -83,6 +83,7 @@ class GODiffSearcher(Searcher):
 
     name: ClassVar[str] = "godiff"
     label: ClassVar[str] = "GO-Diff"
+    look: ClassVar[Look | None] = ("#aa3377", "D")
     samples: int = 32
     steps: int = 300
     batch_size: int = 16

@@ -22,7 +22,7 @@ from matseek.core.records import Evaluation
 from matseek.errors import ConfigurationError, MatseekError, ResponseError, error_text
 from matseek.problems.calculators import CALCULATORS, CalculatorFactory
 from matseek.problems.labelled import SpaceOfAtoms, labelled, properties_of
-from matseek.problems.success import SuccessTest, criterion, passes
+from matseek.problems.success import SuccessTest, criterion, lowest_known, passes
 
 logger = logging.getLogger(__name__)
 
@@ -250,6 +250,11 @@ class AtomicProblem(Problem):
     def succeeded(self, point: FloatArray, value: float) -> bool | None:
         """Whether a structure of this energy in eV passes the test; None without one."""
         return None if self.success is None else passes(self.success, self.structures.atoms(point), value)
+
+    @property
+    def known_minimum(self) -> float | None:
+        """What the test of success knows to be the lowest energy, in eV."""
+        return lowest_known(self.success)
 
     @property
     def success_criterion(self) -> str | None:

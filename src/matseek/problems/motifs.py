@@ -21,7 +21,7 @@ from ase.optimize import BFGS, FIRE, LBFGS
 
 from matseek.checks import check, of, one_of, optional, real, whole
 from matseek.problems.calculators import CALCULATORS, CalculatorFactory, calculator_factory
-from matseek.problems.success import SuccessTest, criterion, passes, success_test
+from matseek.problems.success import SuccessTest, criterion, lowest_known, passes, success_test
 
 logger = logging.getLogger(__name__)
 
@@ -310,6 +310,11 @@ class AsLowAs:
         with CALCULATORS.lent(self.calculator) as calculator:
             return self.relaxation.relax(self.known, calculator).energy
 
+    @property
+    def lowest_known(self) -> float:
+        """That energy."""
+        return self.energy
+
     def __call__(self, atoms: Atoms, energy: float) -> bool:  # noqa: ARG002 -- the face of a test of success
         """Whether the energy is that low."""
         return energy < self.energy + self.tolerance
@@ -334,6 +339,11 @@ class ReachesEnergy:
     def criterion(self) -> str:
         """What it asks for."""
         return f"the energy is at most {self.tolerance:g} eV above {self.energy:.6g} eV"
+
+    @property
+    def lowest_known(self) -> float:
+        """That energy."""
+        return self.energy
 
     def __call__(self, atoms: Atoms, energy: float) -> bool:  # noqa: ARG002 -- the face of a test of success
         """Whether the energy is that low."""
@@ -376,6 +386,11 @@ class AfterRelaxation:
     def criterion(self) -> str:
         """What it asks for of the relaxed structure."""
         return criterion(self.recognition)
+
+    @property
+    def lowest_known(self) -> float | None:
+        """The lowest energy that the recognition knows, in eV."""
+        return lowest_known(self.recognition)
 
     def __call__(self, atoms: Atoms, energy: float) -> bool:
         """Whether what a structure relaxes to is recognised."""

@@ -15,7 +15,7 @@ from matseek.core.problem import callable_name
 from matseek.core.space import StructureSpace
 from matseek.problems.atomic import AtomicProblem
 from matseek.problems.calculators import CalculatorFactory, calculator_factory
-from matseek.problems.success import SuccessTest, criterion, passes, success_test
+from matseek.problems.success import SuccessTest, criterion, lowest_known, passes, success_test
 
 logger = logging.getLogger(__name__)
 
@@ -119,6 +119,11 @@ class StructureProblem(AtomicProblem):
                 f"confinement and moves the energy by {abs(energies[0] - energies[1]):.3g} eV. Give the slab more "
                 f"vacuum: template.cell[2, 2] = {template.cell[2, 2] + _FARTHEST_BOND - room:.4g} or more"
             )
+
+    @property
+    def known_minimum(self) -> float | None:
+        """What the tests of success know to be the lowest energy, in eV."""
+        return lowest_known(self.success, self.relaxed_success)
 
     @property
     def structures(self) -> StructureSpace:

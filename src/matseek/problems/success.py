@@ -28,6 +28,25 @@ class SaysCriterion(Protocol):
         ...
 
 
+@runtime_checkable
+class KnowsLowest(Protocol):
+    """A test that knows how low energies can be."""
+
+    @property
+    def lowest_known(self) -> float | None:
+        """The lowest energy known, in eV; None where it knows none."""
+        ...
+
+
+def lowest_known(*tests: SuccessTest | None) -> float | None:
+    """The lowest energy known to the first of some tests that knows one, in eV."""
+    for test in tests:
+        told: object = test
+        if isinstance(told, KnowsLowest) and told.lowest_known is not None:
+            return told.lowest_known
+    return None
+
+
 def criterion(test: SuccessTest) -> str:
     """What a test asks for, in words that follow "solved where"; the name of a test that does not say it."""
     return test.criterion if isinstance(test, SaysCriterion) else f"the test {callable_name(test)} passes"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,8 +14,8 @@ from matseek.core.problem import Problem
 from matseek.files import write_text
 from matseek.insight.paired import AREA, BEST, EVALUATIONS, LEVEL, SUCCESS, least_p
 from matseek.insight.success import SuccessRate, round_of
+from matseek.report.describing import description
 from matseek.report.figures.comparing import (
-    Frames,
     best_against_evaluations,
     iterations_of_searchers,
     searcher_label,
@@ -24,7 +24,9 @@ from matseek.report.figures.comparing import (
     successes_of_searchers,
     values_by_iteration,
 )
+from matseek.report.figures.values import Frames
 from matseek.report.html import data_uri, svg, template
+from matseek.report.looks import Line, lines_of
 from matseek.secrets import masked
 
 Row = Mapping[str, Any]
@@ -50,6 +52,7 @@ class ComparisonRecord:
         iterations: A row per iteration of each complete run, by searcher; empty where a searcher notes nothing.
         published: What others have reported, by searcher.
         missing: The runs that are not complete, by name, and why they failed if they did.
+        lines: How searchers are drawn; those that are missing as configs of their names are.
     """
 
     problem: Problem
@@ -61,6 +64,7 @@ class ComparisonRecord:
     iterations: Frames
     published: Mapping[str, Mapping[str, Any]]
     missing: Mapping[str, str | None]
+    lines: Mapping[str, Line] = field(default_factory=dict)
 
     @property
     def rounds(self) -> dict[str, SuccessRate]:
@@ -100,6 +104,7 @@ class ComparisonRecord:
             traces=keyed(self.traces),
             iterations=keyed(self.iterations),
             published=keyed(self.published),
+            lines=keyed(self.lines or lines_of(self.traces)),
         )
 
     @property
@@ -386,7 +391,7 @@ def _figures(record: ComparisonRecord) -> Iterator[tuple[str, dict[str, str]]]:
                 "Who succeeds, and after how many evaluations",
                 "Left: the share of runs that succeed, with Wilson's 95 % interval. Right: the evaluations it took, "
                 "where it did." + (" Open diamonds are what others have published." if record.published else ""),
-                successes_of_searchers(record.rates, record.published),
+                successes_of_searchers(record.rates, record.published, record.lines),
             ),
         )
         relaxed = any(pair[1].runs for pair in record.rates.values())
@@ -402,7 +407,9 @@ def _figures(record: ComparisonRecord) -> Iterator[tuple[str, dict[str, str]]]:
                     else "."
                 )
                 + " A line ends where the searcher's budget does.",
-                solved_against_evaluations(record.rates, {row["searcher"]: int(row["budget"]) for row in record.rows}),
+                solved_against_evaluations(
+                    record.rates, {row["searcher"]: int(row["budget"]) for row in record.rows}, record.lines
+                ),
             ),
         )
         yield (
@@ -411,7 +418,7 @@ def _figures(record: ComparisonRecord) -> Iterator[tuple[str, dict[str, str]]]:
                 "The same by rounds",
                 "A round is a batch: what is evaluated before the searcher learns again. It is what counts where many "
                 "are evaluated at once. A line ends with the searcher's longest run.",
-                solved_against_rounds(record.rounds, record.traces),
+                solved_against_rounds(record.rounds, record.traces, record.lines),
             ),
         )
     yield (
@@ -421,7 +428,7 @@ def _figures(record: ComparisonRecord) -> Iterator[tuple[str, dict[str, str]]]:
             "Medians over the runs; the band is the median's 95 % bootstrap interval at each count (none with a single "
             "run). Lower is better, further left is cheaper. A run that has ended keeps its best"
             + (", also where it was ended by its success." if record.tested else "."),
-            best_against_evaluations(problem, record.traces),
+            best_against_evaluations(problem, record.traces, record.lines),
         ),
     )
     yield (
@@ -429,7 +436,7 @@ def _figures(record: ComparisonRecord) -> Iterator[tuple[str, dict[str, str]]]:
         _picture(
             f"The {name} of what each tried",
             "Medians over all runs in windows of evaluations: a searcher that learns goes down, others stay level.",
-            values_by_iteration(problem, record.traces),
+            values_by_iteration(problem, record.traces, record.lines),
         ),
     )
     if any(len(frame) for frames in record.iterations.values() for frame in frames):
@@ -440,13 +447,14 @@ def _figures(record: ComparisonRecord) -> Iterator[tuple[str, dict[str, str]]]:
                 f"Medians over the runs that were still going, with the band of their middle half. Top: the {name} of "
                 "an iteration's samples, their median thick and their lowest thin. As kT falls, fewer samples of the "
                 "buffer carry the weight: an effective sample size near 1 means that one structure teaches alone.",
-                iterations_of_searchers(problem, record.iterations),
+                iterations_of_searchers(problem, record.iterations, record.lines),
             ),
         )
 
 
 def _picture(title: str, caption: str, figure: Any) -> dict[str, str]:  # noqa: ANN401 -- a matplotlib figure
-    return {"title": title, "caption": caption, "source": data_uri("image/svg+xml", svg(figure))}
+    source, seen = data_uri("image/svg+xml", svg(figure)), description(figure, title)
+    return {"title": title, "caption": caption, "source": source, "seen": seen}
 
 
 def _successes(record: ComparisonRecord) -> dict[str, Any]:

@@ -21,10 +21,10 @@ from matseek.insight.palette import colour_map, colours_of_lab, reachable_palett
 from matseek.insight.stopping import Accuracy, LossLevel, MapStability, StopCriterion
 from matseek.problems.colour import NEEDED_WAVELENGTHS
 from matseek.report.figures.colours import palette
-from matseek.report.figures.house import looks_among
 from matseek.report.figures.models import attribution, loss_maps, spectrum_attribution, stability
 from matseek.report.figures.spectral import predicted_against_measured
 from matseek.report.figures.stopping import accuracy, loss_level
+from matseek.report.looks import looks_among
 from matseek.report.proposers import proposer_label
 
 Judgements = Mapping[str, Mapping[int, Mapping[str, float]]]

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matseek.core.problem import Problem
 from matseek.core.records import Evaluation, lowest_of
 from matseek.files import write_text
+from matseek.report.describing import description
 from matseek.report.digits import duration, value_text, value_texts
 from matseek.report.html import data_uri, svg, template
 from matseek.report.outlook import Outlook
@@ -255,4 +256,5 @@ def _number(label: str, value: str, note: str = "") -> dict[str, str]:
 
 def _picture(stem: str, figure: Figure) -> dict[str, str]:
     title, caption = CAPTIONS.get(stem, (stem.replace("_", " ").capitalize(), ""))
-    return {"stem": stem, "title": title, "caption": caption, "source": data_uri("image/svg+xml", svg(figure))}
+    source, seen = data_uri("image/svg+xml", svg(figure)), description(figure, title)
+    return {"stem": stem, "title": title, "caption": caption, "source": source, "seen": seen}

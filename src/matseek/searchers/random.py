@@ -22,7 +22,7 @@ class RandomSearcher(BatchSearcher):
 
     name: ClassVar[str] = "random"
     label: ClassVar[str] = "random"
-    look: ClassVar[Look | None] = ("#b08d57", "X")
+    look: ClassVar[Look | None] = ("#8f6c33", "X")
     serves_goals: ClassVar[bool] = True
     serves_molecules: ClassVar[bool] = True
 

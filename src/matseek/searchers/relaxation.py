@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from matseek.core.surrogate import Look
 from matseek.searchers.descent import Chain
 from matseek.searchers.relaxing import Placement, Relaxer, RelaxingSearcher
 
@@ -38,6 +39,7 @@ class RandomStructureSearch(RelaxingSearcher):
 
     name: ClassVar[str] = "rss"
     label: ClassVar[str] = "random structure search"
+    look: ClassVar[Look | None] = ("#4d4d4d", "h")
     serves_molecules: ClassVar[bool] = True
     concurrent: int = 8
     placement: Placement = "uniform"

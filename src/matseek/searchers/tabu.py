@@ -13,6 +13,7 @@ from matseek.core.history import History
 from matseek.core.records import Proposal
 from matseek.core.searcher import BatchSearcher
 from matseek.core.space import Space
+from matseek.core.surrogate import Look
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -38,6 +39,7 @@ class TabuSearch(BatchSearcher):
 
     name: ClassVar[str] = "tabu"
     label: ClassVar[str] = "tabu search"
+    look: ClassVar[Look | None] = ("#00838f", "<")
     warmth: float = 0.2
 
     def __post_init__(self) -> None:

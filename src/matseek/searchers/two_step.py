@@ -15,7 +15,7 @@ from matseek.core.problem import Problem
 from matseek.core.records import Event, Proposal
 from matseek.core.searcher import BatchSearcher, require_box
 from matseek.core.space import Space
-from matseek.core.surrogate import Surrogate
+from matseek.core.surrogate import Look, Surrogate
 from matseek.deprecation import renamed_settings
 from matseek.searchers.bayesian import BayesianSearcher
 from matseek.searchers.network import NetworkSearcher, waiting
@@ -62,6 +62,7 @@ class TwoStepSearcher(BatchSearcher):
 
     name: ClassVar[str] = "two_step"
     label: ClassVar[str] = "two-step"
+    look: ClassVar[Look | None] = ("#117733", "p")
     schedule: Sequence[Stage] = (Stage(1, ("lhs",)), Stage(2, ("bayesian",)), Stage(7, ("bayesian", "network")))
     side_by_side: Literal["split", "full"] = "split"
     bayesian: BayesianSearcher = field(default_factory=BayesianSearcher)

@@ -96,6 +96,11 @@ class Watched(Problem):
         return self.inner.value_unit
 
     @property
+    def known_minimum(self) -> float | None:
+        """The problem's."""
+        return self.inner.known_minimum
+
+    @property
     def point_name(self) -> str:
         """The problem's."""
         return self.inner.point_name

@@ -13,7 +13,7 @@ from matplotlib.patches import FancyBboxPatch
 
 from matseek.core.space import BoxSpace
 from matseek.insight.palette import ColourMap, Colours, Palette
-from matseek.report.figures.house import FAINT, INK, LAYERS, MUTED, draw_star, legend, tidy
+from matseek.report.figures.house import FAINT, INK, LAYERS, MUTED, axis_label, draw_star, legend, tidy
 
 _COLUMNS = 6
 
@@ -58,8 +58,8 @@ def _draw_map(ax: Axes, over: ColourMap, space: BoxSpace) -> None:
         ax.patch.set(hatch="////", edgecolor=FAINT)
     x, y = (float(over.recipe[space.names.index(v.name)]) for v in (over.x, over.y))
     draw_star(ax, x, y, "recipe that lends the other variables")
-    ax.set_xlabel(over.x.label)
-    ax.set_ylabel(over.y.label)
+    ax.set_xlabel(axis_label(over.x.label))
+    ax.set_ylabel(axis_label(over.y.label))
     others = [
         f"{v.name} {amount:.4g}"
         for v, amount in zip(space.variables, over.recipe, strict=True)

@@ -18,6 +18,7 @@ from matseek.report.figures.house import (
     LAYERS,
     MUTED,
     FloatArray,
+    axis_label,
     done_of,
     dot_size,
     draw_star,
@@ -62,7 +63,7 @@ def pareto_front(problem: Problem, evaluations: Sequence[Evaluation]) -> Figure:
         _draw_panel(ax, problem, goal, done, as_line=len(objectives) == 1)
         scale_values(ax, problem, [e.value for e in done])
         ax.set_ylabel(problem.value_label if place % columns == 0 else "")
-        ax.set_xlabel(f"{goal.outcome.label}, {'more' if goal.maximize else 'less'} is better")
+        ax.set_xlabel(f"{axis_label(goal.outcome.label)}, {'more' if goal.maximize else 'less'} is better")
         ax.tick_params(labelbottom=True)
     legend(figure, columns=1 + 2 * columns)
     return figure

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from matseek.core.problem import Problem
 from matseek.core.records import Evaluation
 from matseek.core.surrogate import Look
+from matseek.report.looks import looks_among
 from matseek.report.proposers import searcher_kind
 
 FloatArray = npt.NDArray[np.float64]
@@ -24,16 +25,13 @@ INK = "#33363b"
 
 FAINT = "#d9dce1"
 
-MUTED = "#80868f"
+MUTED = "#686e77"
 
 BEST = "#1b1e23"
 
 FAILED = "#b3202a"
 
 SUCCESS = "#00795a"
-
-# Okabe and Ito's palette, which colour-blind readers can distinguish; markers distinguish them in black and white.
-_OTHER_LOOKS = (("#009E73", "D"), ("#CC79A7", "v"), ("#E69F00", "P"), ("#56B4E9", "h"), ("#5b4a9c", "<"))
 
 STAR = "#E69F00"
 
@@ -77,15 +75,6 @@ def looks_of(evaluations: Sequence[Evaluation]) -> dict[str, Look]:
     proposers = list(dict.fromkeys(e.proposer for e in evaluations))
     kinds = {name: searcher_kind(name) for name in proposers}
     return looks_among({name: None if kind is None else kind.look for name, kind in kinds.items()})
-
-
-def looks_among(own: Mapping[str, Look | None]) -> dict[str, Look]:
-    """Colour and marker by name: each one's own, and the next free ones where it has none."""
-    looks: dict[str, Look] = {}
-    free = iter(range(len(own)))
-    for name, look in own.items():
-        looks[name] = look or _OTHER_LOOKS[next(free) % len(_OTHER_LOOKS)]
-    return looks
 
 
 def dot_size(n: int) -> float:
@@ -164,7 +153,17 @@ def draw_star(ax: Axes, x: float, y: float, label: str, size: float = 200.0) -> 
 def say_nothing_yet(ax: Axes) -> None:
     """Words in place of data."""
     ax.set_ylim(0, 1)
-    ax.text(0.5, 0.5, "no evaluation has a value yet", ha="center", va="center", color=MUTED, transform=ax.transAxes)
+    say(ax, "no evaluation has a value yet")
+
+
+def say(ax: Axes, words: str) -> None:
+    """Words in the middle of axes that have nothing to show."""
+    ax.text(0.5, 0.5, words, ha="center", va="center", color=MUTED, transform=ax.transAxes)
+
+
+def axis_label(text: str) -> str:
+    """A label as it is printed: microlitres are typed ``uL``, in files and settings."""
+    return text.replace("uL", "\N{MICRO SIGN}L")
 
 
 def draw_valueless(ax: Axes, ordered: Sequence[Evaluation], x: Sequence[float], counted: bool) -> None:

@@ -25,11 +25,12 @@ from matseek.report.figures.house import (
     MUTED,
     SUCCESS,
     axes_of,
+    axis_label,
     draw_star,
     legend,
-    looks_among,
     tidy,
 )
+from matseek.report.looks import looks_among
 
 if TYPE_CHECKING:
     from matseek.insight.attribution import Attribution
@@ -81,7 +82,7 @@ def loss_maps(
         ax.set_xlim(_with_half_cells(drawn.x_values))
         ax.set_ylim(_with_half_cells(drawn.y_values))
         if ax is panels[0]:
-            ax.set_ylabel(drawn.y.label)
+            ax.set_ylabel(axis_label(drawn.y.label))
     bar = figure.colorbar(mesh, ax=panels, shrink=0.85, aspect=24, pad=0.02)
     _tidy_bar(bar, f"{label}, least over the other variables")
     legend(figure)
@@ -240,7 +241,7 @@ def _draw_optimum(ax: Axes, drawn: LossMap, space: BoxSpace) -> None:
         amounts = [f"{v.name} {amount:.4g}" for v, amount in zip(space.variables, best, strict=True)]
         half = math.ceil(len(amounts) / 2)
         text = f"optimum {drawn.least:.3f} at {', '.join(amounts[:half])},\n{', '.join(amounts[half:])}"
-    ax.set_xlabel(f"{drawn.x.label}\n")
+    ax.set_xlabel(f"{axis_label(drawn.x.label)}\n")
     ax.annotate(
         text,
         (0.5, 0.0),

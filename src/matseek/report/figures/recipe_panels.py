@@ -24,6 +24,7 @@ from matseek.report.figures.house import (
     INK,
     LAYERS,
     FloatArray,
+    axis_label,
     done_of,
     dot_size,
     draw_star,
@@ -121,7 +122,7 @@ def _draw_panel(
     draw_valueless(ax, ordered, x.tolist(), counted=False)
     ax.margins(y=0.1)
     _draw_window(ax, variable, x)
-    ax.set_xlabel(textwrap.fill(variable.label, _LABEL_WIDTH))
+    ax.set_xlabel(textwrap.fill(axis_label(variable.label), _LABEL_WIDTH))
     if variable.values:
         ax.set_xticks(range(len(variable.values)), variable.values, rotation=30, ha="right")
     else:

@@ -36,6 +36,8 @@ from matseek.report.figures.house import (
 )
 
 _MOST_VIOLINS = 40
+_FEWEST_IN_A_VIOLIN = 30
+"""Fewer values have no shape: each is a dot."""
 _MOST_MAPS = 10
 _COLUMNS = 5
 _SHOWN = 4
@@ -48,7 +50,7 @@ _SPAN = 5.0
 
 @style.context(LAYERS)
 def sampled_energies(problem: Problem, evaluations: Sequence[Evaluation]) -> Figure:
-    """Energies of each iteration's structures as violins, with their medians.
+    """Energies of each iteration's structures with their medians: as violins, or as dots where there are few.
 
     Args:
         problem: The problem.
@@ -57,7 +59,8 @@ def sampled_energies(problem: Problem, evaluations: Sequence[Evaluation]) -> Fig
     figure, ax = single_axes(problem, "Iteration", height=4.0)
     groups = _by_iteration(evaluations, _MOST_VIOLINS)
     lowest = min(e.value for e in done_of(evaluations))
-    wide = [(middle, values) for middle, values in groups if len(values) > 1 and np.ptp(values) > 0]
+    wide = [(middle, values) for middle, values in groups if len(values) >= _FEWEST_IN_A_VIOLIN and np.ptp(values) > 0]
+    few = [(middle, values) for middle, values in groups if len(values) < _FEWEST_IN_A_VIOLIN]
     width = 0.8 * (groups[1][0] - groups[0][0] if len(groups) > 1 else 1.0)
     if wide:
         drawn = ax.violinplot(
@@ -70,6 +73,11 @@ def sampled_energies(problem: Problem, evaluations: Sequence[Evaluation]) -> Fig
         for body in drawn["bodies"]:  # type: ignore[attr-defined]
             body.set(facecolor="#0072B2", alpha=0.35, edgecolor="#0072B2", linewidth=0.8)
         drawn["cmedians"].set(color="#0072B2", linewidth=1.8)
+    for middle, values in few:
+        beside = np.linspace(-0.3, 0.3, len(values)) * width if len(values) > 1 else np.zeros(1)
+        ax.scatter(middle + beside, values, color="#0072B2", s=9, alpha=0.6, linewidths=0, label="a structure")
+        if len(values) > 2:
+            ax.hlines(np.median(values), middle - 0.35 * width, middle + 0.35 * width, color="#0072B2", lw=1.8)
     for middle, values in groups:
         ax.scatter([middle], [values.min()], color=BEST, s=14, zorder=3, label="lowest of the iteration")
     ax.axhline(lowest, color=SUCCESS, ls=(0, (5, 3)), lw=1.2, label=f"lowest of all, {lowest:.4f} eV", zorder=2)
