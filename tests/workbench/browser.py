@@ -2,6 +2,7 @@
 
 import shutil
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,16 @@ def chromium():
             yield browser
         finally:
             browser.close()
+
+
+def violations(page):
+    """What axe-core finds of weight on a page: rule, and the first element; nothing where it is not installed."""
+    if find_spec("axe_playwright_python") is None:
+        return []
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page).response["violations"]
+    return [(v["id"], v["nodes"][0]["html"]) for v in found if v["impact"] in ("serious", "critical")]
 
 
 CONTRASTS = (Path(__file__).parent / "contrasts.js").read_text(encoding="utf-8")

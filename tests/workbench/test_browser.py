@@ -5,7 +5,7 @@ import io
 import pandas as pd
 import pytest
 
-from tests.workbench.browser import CONTRASTS, chromium
+from tests.workbench.browser import CONTRASTS, chromium, violations
 from tests.workbench.lab import WAVELENGTHS, band, measured, target
 
 TABS = ("Batch", "Results", "Explore", "Models", "When to stop")
@@ -147,3 +147,4 @@ def test_screens_fit_and_can_be_read(visit, served, width, scheme):
                 "!(e.labels && e.labels.length) && !e.closest('[aria-label]')).map(e => e.outerHTML.slice(0, 120))"
             )
             assert unnamed == [], place
+            assert violations(page) == [], place

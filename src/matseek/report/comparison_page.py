@@ -25,7 +25,7 @@ from matseek.report.figures.comparing import (
     values_by_iteration,
 )
 from matseek.report.figures.values import Frames
-from matseek.report.html import data_uri, svg, template
+from matseek.report.html import picture, template
 from matseek.report.looks import Line, lines_of
 from matseek.secrets import masked
 
@@ -453,7 +453,7 @@ def _figures(record: ComparisonRecord) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def _picture(title: str, caption: str, figure: Any) -> dict[str, str]:  # noqa: ANN401 -- a matplotlib figure
-    source, seen = data_uri("image/svg+xml", svg(figure)), description(figure, title)
+    source, seen = picture(figure), description(figure, title)
     return {"title": title, "caption": caption, "source": source, "seen": seen}
 
 

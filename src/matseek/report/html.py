@@ -39,6 +39,20 @@ def svg(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
+def picture(figure: Figure) -> str:
+    """The figure as an address: as SVG, or as PNG where thousands of shapes would make an SVG of megabytes."""
+    drawing = svg(figure)
+    if len(drawing) <= _MOST_BYTES:
+        return data_uri("image/svg+xml", drawing)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=180, metadata={"Software": None})
+    return data_uri("image/png", buffer.getvalue())
+
+
+_MOST_BYTES = 150_000
+"""Of an SVG."""
+
+
 def data_uri(kind: str, data: bytes) -> str:
     """Data as an address, for a page that stands alone."""
     return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"

@@ -18,7 +18,7 @@ from matseek.core.records import Evaluation, lowest_of
 from matseek.files import write_text
 from matseek.report.describing import description
 from matseek.report.digits import duration, value_text, value_texts
-from matseek.report.html import data_uri, svg, template
+from matseek.report.html import data_uri, picture, template
 from matseek.report.outlook import Outlook
 from matseek.report.recipe_tables import best_table, everything, failures, front_table, pending_table
 from matseek.report.sentences import first_ranked, next_steps, outcome, verdict
@@ -256,5 +256,5 @@ def _number(label: str, value: str, note: str = "") -> dict[str, str]:
 
 def _picture(stem: str, figure: Figure) -> dict[str, str]:
     title, caption = CAPTIONS.get(stem, (stem.replace("_", " ").capitalize(), ""))
-    source, seen = data_uri("image/svg+xml", svg(figure)), description(figure, title)
+    source, seen = picture(figure), description(figure, title)
     return {"stem": stem, "title": title, "caption": caption, "source": source, "seen": seen}
