@@ -387,17 +387,24 @@ def test_both_forms_of_the_network_and_several_atoms():
 
 
 TWO = """
-import sys, torch
+import os, sys, torch
+from pathlib import Path
 from dataclasses import replace
 from tests.godiff.test_searcher import QUICK, structures
 from matseek import Campaign
 from matseek.training.trainer import TrainerSettings
+from matseek.evaluation import BatchExecutor
+from matseek.problems.atomic import AtomicProblem
 from matseek.searchers import GODiffSearcher
 
+made, answers = [], AtomicProblem.answers
+AtomicProblem.answers = lambda self, points: made.extend(points) or answers(self, points)
 torch.set_num_threads(1)
 processes, path = int(sys.argv[1]), sys.argv[2]
 settings = TrainerSettings(accelerator="cpu", devices=processes, strategy="ddp" if processes > 1 else "auto")
-Campaign(structures(), GODiffSearcher(**{**QUICK, "draw": 4}, trainer=settings), path, seed=0).run(16)
+searcher = GODiffSearcher(**{**QUICK, "draw": 4}, trainer=settings)
+Campaign(structures(), searcher, path, seed=0, executor=BatchExecutor(3)).run(16)
+Path(f"{path}.{os.environ.get('RANK', 0)}").write_text(str(len(made)))
 """
 
 
@@ -416,6 +423,10 @@ def test_two_processes_evaluate_and_learn_what_one_does(tmp_path):
     searcher = GODiffSearcher(**{**QUICK, "draw": 4})
     alone, together = (Campaign(structures(), searcher, path, seed=0) for path in (one, two))
     assert len(together.to_frame()) == 16, "paid for once, not once a process"
+    calls = [int(path.read_text()) for path in sorted(tmp_path.glob("two.db.[01]"))]
+    assert sum(calls) == 16, "each process makes its part of the calls"
+    assert min(calls) >= 4
+    assert (tmp_path / "one.db.0").read_text() == "16"
     np.testing.assert_allclose(points_of(together), points_of(alone), atol=1e-4)
     a, b = (torch.load(p.with_suffix(".ckpt"), weights_only=True) for p in (one, two))
     buffers = [next(iter(c["ReplayDataModule"].values())) for c in (a, b)]

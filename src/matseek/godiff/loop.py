@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from typing import ClassVar, Protocol
 
@@ -18,6 +19,7 @@ from matseek.core.records import ITERATED, REFUSED, Evaluation, Event, Proposal
 from matseek.core.searcher import Evaluator
 from matseek.diffusion import Guidance, KTSchedule, Sampler
 from matseek.errors import CheckpointError
+from matseek.evaluation.executors.shared import serve, served
 from matseek.godiff.active import ActiveChoice
 from matseek.godiff.domains import Domain
 from matseek.godiff.replay import ReplayBuffer
@@ -170,7 +172,6 @@ class Iterations(pl.Callback):
             return self._evaluate(trainer, *self._draw(trainer, module, iteration))
         wanted = self._wanted(trainer)
         samples = self._pool(trainer, module, iteration, active.pool * wanted) if len(self.buffer) else self._none()
-        result: _Found | None = None
         if trainer.is_global_zero:
             drawn, accepted = len(samples), sum(not reason for reason in self.domain.refusals(samples))
             message = f"iteration {iteration + 1}: {wanted} points are chosen from {drawn} samples"
@@ -181,8 +182,7 @@ class Iterations(pl.Callback):
                 return replace(proposal, events=(*proposal.events, event))
 
             self.evaluator.ask(choose)
-            result = self._results(self.evaluator.evaluate_pending())
-        return self._shared(trainer, result)
+        return self._paid(trainer, self.evaluator.evaluate_pending)
 
     def _pool(self, trainer: pl.Trainer, module: ScoreMatching, iteration: int, wanted: int) -> FloatArray:
         """Samples, the same in every process; some may not be evaluated as they are."""
@@ -285,10 +285,17 @@ class Iterations(pl.Callback):
 
     def _evaluate(self, trainer: pl.Trainer, points: FloatArray, event: Event) -> _Found:
         """Pay for the points once, whatever the number of processes."""
+        proposal = Proposal(points, (self.settings.name,) * len(points), (event,))
+        return self._paid(trainer, lambda: self.evaluator.evaluate(proposal))
+
+    def _paid(self, trainer: pl.Trainer, evaluate: Callable[[], list[Evaluation]]) -> _Found:
+        """Results of what the first process evaluates, in every process; the others may make a part of the calls."""
         result: _Found | None = None
         if trainer.is_global_zero:
-            proposal = Proposal(points, (self.settings.name,) * len(points), (event,))
-            result = self._results(self.evaluator.evaluate(proposal))
+            with served():
+                result = self._results(evaluate())
+        else:
+            serve(self.evaluator.problem)
         return self._shared(trainer, result)
 
     def _shared(self, trainer: pl.Trainer, result: _Found | None) -> _Found:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from matseek.checks import check, whole
-from matseek.core.problem import Answer, answer_of
+from matseek.core.problem import Answer, Problem, answer_of
 from matseek.evaluation.executors.base import (
     SECONDS,
     Call,
@@ -17,6 +18,9 @@ from matseek.evaluation.executors.base import (
     always,
 )
 from matseek.evaluation.executors.pooled import ThreadExecutor
+from matseek.evaluation.executors.shared import helpers, shared_answers
+
+FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -50,10 +54,11 @@ class BatchExecutor(Stateless):
     """Many calls in one, for calculators that take many structures at once; the randomness of a call does not matter.
 
     Where such a call fails as a whole, its members are called one by one, so that each fails alone. A calculator that
-    takes one structure at a time is called so, and each result is written down as it comes.
+    takes one structure at a time is called so, and each result is written down as it comes. Where several processes
+    train together each makes its part of the calls, see :mod:`matseek.evaluation.executors.shared`.
 
     Args:
-        size: Calls in one, which are written down together.
+        size: Calls in one, of each process, which are written down together.
     """
 
     size: int = 32
@@ -67,10 +72,11 @@ class BatchExecutor(Stateless):
         Raises:
             ValueError: If the problem is measured one point at a time.
         """
-        for start in range(0, len(calls), self.size):
-            part = calls[start : start + self.size]
+        size = self.size * helpers()
+        for start in range(0, len(calls), size):
+            part = calls[start : start + size]
             problem = part[0].problem
-            answers = problem.answers(np.array([call.point for call in part]))
+            answers = _answers(problem, np.array([call.point for call in part]))
             if answers is None:
                 raise ValueError(
                     f"evaluator=batched needs structures, and problem {problem.name!r} is measured one point at a "
@@ -82,6 +88,13 @@ class BatchExecutor(Stateless):
                 index += len(together)
                 if not go_on():
                     return
+
+
+def _answers(problem: Problem, points: FloatArray) -> Iterable[Sequence[Answer]] | None:
+    """What came of many calls, part by part as they are to be written down; None where there is no such call."""
+    if helpers() == 1 or problem.answers(points[:0]) is None:
+        return problem.answers(points)
+    return [shared_answers(problem, points)]
 
 
 def _no_interrupt(answer: Answer) -> Answer:
