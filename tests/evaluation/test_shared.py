@@ -84,12 +84,12 @@ def test_who_serves_answers_until_it_is_needed_no_more(monkeypatch):
 
 
 def test_errors_travel_also_those_that_cannot_be_pickled(monkeypatch):
-    class Local(Exception):
+    class LocalError(Exception):
         pass
 
     class Failing(StructureProblem):
         def answers(self, points):
-            yield [Local("no convergence") for _ in points]
+            yield [LocalError("no convergence") for _ in points]
 
     group = Group(0, lambda points: [OracleError("there")] * len(points))
     monkeypatch.setattr(shared, "_group", lambda: group)
@@ -98,7 +98,7 @@ def test_errors_travel_also_those_that_cannot_be_pickled(monkeypatch):
     with served():
         outcomes = [outcome for _, outcome in BatchExecutor(4).outcomes(part)]
     assert not any(isinstance(outcome, Measurement) for outcome in outcomes)
-    assert [str(outcome) for outcome in outcomes] == ["Local: no convergence", "there", "Local: no convergence"]
+    assert [str(outcome) for outcome in outcomes] == ["LocalError: no convergence", "there", "LocalError: no convergence"]
 
 
 def test_alone_there_is_nothing_to_share():
