@@ -98,7 +98,8 @@ def test_errors_travel_also_those_that_cannot_be_pickled(monkeypatch):
     with served():
         outcomes = [outcome for _, outcome in BatchExecutor(4).outcomes(part)]
     assert not any(isinstance(outcome, Measurement) for outcome in outcomes)
-    assert [str(outcome) for outcome in outcomes] == ["LocalError: no convergence", "there", "LocalError: no convergence"]
+    local = "LocalError: no convergence"
+    assert [str(outcome) for outcome in outcomes] == [local, "there", local]
 
 
 def test_alone_there_is_nothing_to_share():
