@@ -349,7 +349,7 @@ def _running(names: Sequence[str]) -> str:
 
 
 def _show_best(campaign: Campaign) -> None:
-    from matseek.report.recipe_tables import best_recipes
+    from matseek.report.recipe_tables import as_told, best_recipes
     from matseek.report.structure_tables import MINIMA_HEADS, minima_rows
 
     structures = campaign.problem.as_structures()
@@ -357,6 +357,8 @@ def _show_best(campaign: Campaign) -> None:
         rows = minima_rows(structures, campaign.ledger.evaluations(), 5)
         out.print(table(f"lowest distinct minima of {campaign.problem.name}", MINIMA_HEADS, rows))
         return
-    frame = best_recipes(campaign.problem, campaign.ledger.evaluations(), count=5)
-    frame = frame.drop(columns=["rank", "batch", "proposer"]).rename(columns={"upper_bound": "upper bound"})
+    frame = as_told(campaign.problem, best_recipes(campaign.problem, campaign.ledger.evaluations(), count=5))
+    frame = frame.drop(columns=["rank", "batch", "proposer"]).rename(
+        columns={"upper_bound": "upper bound", "lower_bound": "lower bound"}
+    )
     out.print(frame_table(frame, f"best {campaign.problem.point_name}s of {campaign.problem.name}"))

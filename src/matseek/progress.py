@@ -15,6 +15,7 @@ from matseek.terminal import out
 
 if TYPE_CHECKING:
     from matseek.campaign import Campaign
+    from matseek.core.problem import Problem
     from matseek.core.records import Evaluation
 
 _LINES, _SOONEST_S, _LATEST_S = 20, 1.0, 60.0
@@ -60,23 +61,24 @@ def evaluating(campaign: Campaign, budget: int) -> Iterator[_Evaluated]:
     best = min((e.value for e in settled if e.status == "done"), default=float("nan"))
     title = f"{campaign.problem.name}, {campaign.searcher.name}"
     with counting(title, "evaluations", budget, len(settled)) as counted:
-        yield _Evaluated(counted, len(settled), best, campaign.problem.value_unit)
+        yield _Evaluated(counted, len(settled), best, campaign.problem)
 
 
 class _Evaluated:
     """Counts evaluations, and remembers the least value."""
 
-    def __init__(self, counted: Counted, done: int, best: float, unit: str) -> None:
+    def __init__(self, counted: Counted, done: int, best: float, problem: Problem) -> None:
         self._counted = counted
         self._done = done
         self._best = best
-        self._unit = f" {unit}" if unit else ""
+        self._sign = problem.sign
+        self._unit = f" {problem.value_unit}" if problem.value_unit else ""
 
     def __call__(self, evaluation: Evaluation) -> None:
         if not evaluation.value >= self._best:  # also true while the best is NaN
             self._best = evaluation.value
         self._done += 1
-        best = "no value yet" if math.isnan(self._best) else f"best {self._best:.4f}{self._unit}"
+        best = "no value yet" if math.isnan(self._best) else f"best {self._sign * self._best:.4f}{self._unit}"
         self._counted(self._done, f"batch {evaluation.iteration}, {best}")
 
 

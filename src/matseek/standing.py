@@ -44,6 +44,7 @@ class Standing:
         variables: Names of the variables of a recipe with their units; empty for structures.
         values: Names of the values of each variable that is a category, else nothing.
         energies: Whether values are energies of structures, in eV.
+        maximized: Whether recorded values are the negatives of what was told.
         batches: Batches so far.
         complete: Batches all of whose evaluations have a result.
         settled: Evaluations with a result, failures among them.
@@ -62,6 +63,7 @@ class Standing:
     variables: tuple[str, ...]
     values: tuple[tuple[str, ...], ...]
     energies: bool
+    maximized: bool
     batches: int
     complete: int
     settled: int
@@ -101,6 +103,7 @@ class Standing:
             variables=_labels(identity.problem),
             values=tuple(tuple(map(str, v.get("values", ()))) for v in _variables(identity.problem)),
             energies="calculator" in identity.problem,
+            maximized=bool(identity.problem.get("maximize")),
             batches=len(batches),
             complete=len(batches - {e.iteration for e in evaluations if e.status == "pending"}),
             settled=sum(e.settled for e in evaluations),
@@ -119,17 +122,18 @@ class Standing:
         """Heads of :meth:`rows`."""
         if self.energies:
             return ("evaluation", "energy (eV)", "above the best (meV)")
-        return ("evaluation", *self.variables, "value", "spread", "upper bound")
+        return ("evaluation", *self.variables, "value", "spread", "lower bound" if self.maximized else "upper bound")
 
     def rows(self) -> Iterator[tuple[float | str, ...]]:
-        """The best evaluations as a table."""
+        """The best evaluations as a table, values as they are told."""
         for e in self.best:
             if self.energies:
                 yield (e.number, f"{e.value:.4f}", f"{1e3 * (e.value - self.best[0].value):.1f}")
                 continue
             point = zip(self.values, e.point.tolist() if self.variables else (), strict=False)
             cells = (names[round(x)] if names else x for names, x in point)
-            yield (e.number, *cells, e.value, e.spread, e.upper_bound())
+            sign = -1.0 if self.maximized else 1.0
+            yield (e.number, *cells, sign * e.value, e.spread, sign * e.upper_bound())
 
     def outcome(self, summary: Path) -> tuple[str, ...]:
         """Whether the goal was reached, as a ``summary.json`` says that is about the same results; else nothing."""

@@ -108,7 +108,7 @@ def test_what_is_maximised_is_recorded_as_its_negative():
     assert best.value == -(best.point[0] + 1)
     assert best.point[0] == max(e.point[0] for e in campaign.ledger.evaluations())
     assert campaign.summary()["success"] is True
-    assert problem.value_label == "Negative value"
+    assert (problem.value_label, problem.told_label, problem.sign) == ("Negative value", "Value", -1)
     assert problem.describe()["maximize"] is True
 
 

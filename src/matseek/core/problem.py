@@ -153,6 +153,21 @@ class Problem(ABC):
         return ""
 
     @property
+    def sign(self) -> float:
+        """What turns recorded values into those that people tell and are shown: -1 of what is maximised, else 1."""
+        return 1.0
+
+    @property
+    def told_name(self) -> str:
+        """What a value that people tell is called in a sentence."""
+        return self.value_name
+
+    @property
+    def told_label(self) -> str:
+        """What the axis of such values says, with the unit."""
+        return self.value_label
+
+    @property
     def value_decimals(self) -> int:
         """Least decimals at which values are shown."""
         return 0

@@ -284,7 +284,9 @@ class _Comparison:
                 if ranked_before and (ranked_before[0].number != best.number)
                 else ""
             )
-            told.append(f"the best recipe is evaluation {best.number} ({best.value:.4g}){where}{was}")
+            told.append(
+                f"the best recipe is evaluation {best.number} ({self.settings.new.sign * best.value:.4g}){where}{was}"
+            )
         return tuple(told)
 
 

@@ -221,10 +221,28 @@ class RecipeProblem(Problem):
     @property
     def value_label(self) -> str:
         """As the objective calls it, with the risk measure."""
+        return self._label_of(self.value_name)
+
+    @property
+    def sign(self) -> float:
+        """-1 of what is maximised."""
+        return -1.0 if self.maximize else 1.0
+
+    @property
+    def told_name(self) -> str:
+        """``loss`` of a spectrum; the quantity without an objective."""
+        return self.value_name if self.objective is not None else self.quantity
+
+    @property
+    def told_label(self) -> str:
+        """As :attr:`value_label`, of values as they are told."""
+        return self._label_of(self.told_name)
+
+    def _label_of(self, value: str) -> str:
         if self.objective is not None:
             name = self.objective.label
         else:
-            name = self.value_name[:1].upper() + self.value_name[1:] + (f" ({self.unit})" if self.unit else "")
+            name = value[:1].upper() + value[1:] + (f" ({self.unit})" if self.unit else "")
         return name if self.risk is None else f"{name}, {self.risk.label}"
 
     @property

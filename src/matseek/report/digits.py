@@ -44,7 +44,8 @@ def amount(variable: Coordinate, x: float) -> str:
 
 
 def value_text(problem: Problem, value: float) -> str:
-    """A value with its unit, if it has one, at the decimals that the problem asks for."""
+    """A recorded value as people tell it, with its unit, if it has one, at the decimals that the problem asks for."""
+    value = problem.sign * value
     unit = f"\u00a0{problem.value_unit}" if problem.value_unit else ""
     return f"{value:.{problem.value_decimals}f}{unit}" if problem.value_decimals else value_texts([value])[0] + unit
 

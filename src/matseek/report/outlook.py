@@ -21,6 +21,7 @@ from matseek.insight.palette import colour_map, colours_of_lab, reachable_palett
 from matseek.insight.stopping import Accuracy, LossLevel, MapStability, StopCriterion
 from matseek.problems.colour import NEEDED_WAVELENGTHS
 from matseek.report.figures.colours import palette
+from matseek.report.figures.house import as_told
 from matseek.report.figures.models import attribution, loss_maps, spectrum_attribution, stability
 from matseek.report.figures.spectral import predicted_against_measured
 from matseek.report.figures.stopping import accuracy, loss_level
@@ -29,6 +30,9 @@ from matseek.report.proposers import proposer_label
 
 Judgements = Mapping[str, Mapping[int, Mapping[str, float]]]
 """What the stop criteria measured, by criterion and run."""
+
+_VALUES = frozenset({"best", "best_of_run"})
+"""What criteria measure that are values."""
 
 _GOOD_COSINE = 0.95
 _SAME_OPINION = 0.95
@@ -73,7 +77,7 @@ class Outlook:
             loss = self.now.loss(model.name)
             if loss is not None:
                 heads.append(f"{model.label} expects")
-                columns.append([f"{x:.3f}" for x in np.asarray(loss(seen))])
+                columns.append([f"{x:.3f}" for x in self.problem.sign * np.asarray(loss(seen))])
         heads.append("Proposed by")
         columns.append([proposer_label(p) for p in self.proposal.proposers])
         return {"heads": heads, "rows": [list(row) for row in zip(*columns, strict=True)]}
@@ -90,6 +94,7 @@ class Outlook:
             if not measured:
                 continue
             last = {k: v for k, v in measured[-1].items() if k != "conditions"}
+            last |= {k: self.problem.sign * last[k] for k in _VALUES & last.keys()}
             message = ", ".join(f"{k.replace('_', ' ')} {v:.4g}" for k, v in last.items() if math.isfinite(v))
             verdict = "only recorded" if not criterion.level else "reached" if criterion.met(measured) else "not yet"
             rows.append(
@@ -116,7 +121,8 @@ class Outlook:
         if not drawn:
             return {}
         history = self.now.seen
-        return {"loss_maps": loss_maps(drawn, history.window, history.points, self.problem.value_label)}
+        figure = loss_maps(drawn, history.window, history.points, self.problem.value_label, self.problem.sign)
+        return {"loss_maps": as_told(figure, self.problem)}
 
     def _stopping(self) -> dict[str, Figure]:
         level: dict[str, Any] = {criterion.name: criterion for criterion in self.stop}
@@ -124,7 +130,10 @@ class Outlook:
         result = self.judgements
         if "loss_level" in result:
             limit = level.get("loss_level", LossLevel())
-            drawn["loss_level"] = loss_level(result["loss_level"], limit.below, self.problem.value_label)
+            below = limit.below
+            words = "end below {:g}" if self.problem.sign > 0 or below is None else f"end above {-below:g}"
+            figure = loss_level(result["loss_level"], below, self.problem.value_label, words)
+            drawn["loss_level"] = as_told(figure, self.problem)
         judged = [m for m in self._models if f"{m.name}_stability" in result]
         similarities = {
             m.label: {run: figures["similarity"] for run, figures in result[f"{m.name}_stability"].items()}
@@ -147,7 +156,7 @@ class Outlook:
         by_model = {label: explain(loss, window) for label, loss in losses.items() if loss is not None}
         drawn = {}
         if by_model:
-            drawn["attribution"] = attribution(by_model, window, self.problem.value_label.lower(), self._looks)
+            drawn["attribution"] = attribution(by_model, window, self.problem.told_label.lower(), self._looks)
         model = self.now.predictor
         if model is not None and model.wavelengths is not None:
             result = explain(self.now.spectra, window)

@@ -20,7 +20,7 @@ from matseek.report.describing import description
 from matseek.report.digits import duration, value_text, value_texts
 from matseek.report.html import data_uri, picture, template
 from matseek.report.outlook import Outlook
-from matseek.report.recipe_tables import best_table, everything, failures, front_table, pending_table
+from matseek.report.recipe_tables import as_told, best_table, everything, failures, front_table, pending_table
 from matseek.report.sentences import first_ranked, next_steps, outcome, verdict
 from matseek.secrets import masked
 from matseek.tables import csv_text
@@ -125,6 +125,18 @@ CAPTIONS: Mapping[str, tuple[str, str]] = {
 }
 """Title of each figure, and how to read it."""
 
+_OF_MAXIMA = {
+    "lower is better": "higher is better",
+    "lowest value": "highest value",
+    "every step down": "every step up",
+    "moves down from": "moves up from",
+    "gather low in": "gather high in",
+    "the lowest loss": "the highest value",
+    "the upper line stays well above the lower one": "the lower line stays well below the upper one",
+    "moves the loss": "moves the value",
+}
+"""What captions say where values are maximised, by what they say else."""
+
 SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
         "tried",
@@ -176,19 +188,19 @@ def write_page(
         numbers=_key_numbers(problem, summary, ordered),
         best=best_table(problem, ordered),
         front=front_table(problem, ordered),
-        sections=_sections(figures, outlook),
+        sections=_sections(problem, figures, outlook),
         events=[str(event) for event in summary.get("events") or ()],
         failures=failures(ordered),
         pending=pending_table(problem, ordered),
         proposed=_NO_TABLE if outlook is None else outlook.next_recipes(),
         hints=next_steps(problem, summary, ordered),
-        everything=everything(frame, problem.value_decimals),
-        csv=data_uri("text/csv;charset=utf-8", masked(csv_text(frame)).encode()),
+        everything=everything(as_told(problem, frame), problem.value_decimals),
+        csv=data_uri("text/csv;charset=utf-8", masked(csv_text(as_told(problem, frame))).encode()),
     )
     write_text(path, masked(page))
 
 
-def _sections(figures: Mapping[str, Figure], outlook: Outlook | None) -> list[dict[str, Any]]:
+def _sections(problem: Problem, figures: Mapping[str, Figure], outlook: Outlook | None) -> list[dict[str, Any]]:
     """The sections that hold anything: sentences, a table, pictures."""
     said: dict[str, list[str]] = {} if outlook is None else {"believe": outlook.model_trust()}
     tables: dict[str, Any] = {} if outlook is None else {"stop": outlook.when_to_stop()}
@@ -201,7 +213,7 @@ def _sections(figures: Mapping[str, Figure], outlook: Outlook | None) -> list[di
             "title": title,
             "sentences": said.get(anchor, []),
             "table": tables.get(anchor, _NO_TABLE),
-            "pictures": [_picture(stem, figures[stem]) for stem in stems if stem in figures],
+            "pictures": [_picture(problem, stem, figures[stem]) for stem in stems if stem in figures],
         }
         if section["sentences"] or section["table"]["rows"] or section["pictures"]:
             sections.append(section)
@@ -227,9 +239,15 @@ def _key_numbers(problem: Problem, summary: Mapping[str, Any], ordered: Sequence
     asking = [float(s) for s in summary.get("seconds_asking") or ()]
     spread = "" if best is None or math.isnan(best.spread) else f"± {value_texts([best.value], [best.spread])[1]}"
     return [
-        _number(f"Best {problem.value_name}", "none" if best is None else value_text(problem, best.value), spread),
+        _number(f"Best {problem.told_name}", "none" if best is None else value_text(problem, best.value), spread),
         *(
-            [_number(f"Lowest {problem.value_name}", value_text(problem, lowest.value), f"evaluation {lowest.number}")]
+            [
+                _number(
+                    f"{'Lowest' if problem.sign > 0 else 'Highest'} {problem.told_name}",
+                    value_text(problem, lowest.value),
+                    f"evaluation {lowest.number}",
+                )
+            ]
             if best is not None and lowest is not None and lowest.number != best.number
             else []
         ),
@@ -254,7 +272,10 @@ def _number(label: str, value: str, note: str = "") -> dict[str, str]:
     return {"label": label, "value": value, "note": note}
 
 
-def _picture(stem: str, figure: Figure) -> dict[str, str]:
+def _picture(problem: Problem, stem: str, figure: Figure) -> dict[str, str]:
     title, caption = CAPTIONS.get(stem, (stem.replace("_", " ").capitalize(), ""))
+    if problem.sign < 0:
+        for words, others in _OF_MAXIMA.items():
+            caption = caption.replace(words, others)
     source, seen = picture(figure), description(figure, title)
     return {"stem": stem, "title": title, "caption": caption, "source": source, "seen": seen}

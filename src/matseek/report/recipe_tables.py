@@ -57,12 +57,12 @@ def best_table(problem: Problem, ordered: Sequence[Evaluation]) -> dict[str, Any
     if structures is not None:
         heads = [head[0].upper() + head[1:] for head in MINIMA_HEADS]
         return {"heads": heads, "rows": minima_rows(structures, ordered, 10), "spread": False, "sentences": []}
-    frame = best_recipes(problem, ordered)
-    values, spreads, bounds = (frame[column].tolist() for column in ("value", "spread", "upper_bound"))
+    frame = as_told(problem, best_recipes(problem, ordered))
+    values, spreads, bounds = (frame[column].tolist() for column in ("value", "spread", bound_name(problem)))
     texts = value_texts(values, spreads + bounds)
     told_values, spread_texts, bound_texts = (texts[k * len(values) : (k + 1) * len(values)] for k in range(3))
     scattered = any(spread_texts)
-    name = problem.value_name.capitalize()
+    name = problem.told_name.capitalize()
     rows = []
     outcomes = frame[[outcome.label for outcome in problem.goals.outcomes]].to_numpy()
     for k, recipe in enumerate(_recipe_rows(problem, frame)):
@@ -77,16 +77,29 @@ def best_table(problem: Problem, ordered: Sequence[Evaluation]) -> dict[str, Any
     return {"heads": heads, "rows": rows, "spread": scattered, "sentences": sentences}
 
 
+def bound_name(problem: Problem) -> str:
+    """The column of the bounds by which evaluations are ranked, as people are shown them."""
+    return "upper_bound" if problem.sign > 0 else "lower_bound"
+
+
+def as_told(problem: Problem, frame: pd.DataFrame) -> pd.DataFrame:
+    """A table of evaluations with values as people tell them: of what is maximised, not the negatives."""
+    if problem.sign > 0:
+        return frame
+    values = frame.columns.intersection(["value", "upper_bound", "best_value"])
+    return frame.assign(**{c: -frame[c] for c in values}).rename(columns={"upper_bound": bound_name(problem)})
+
+
 def front_table(problem: Problem, ordered: Sequence[Evaluation]) -> dict[str, Any]:
     """The Pareto front by value, with all outcomes; no rows where there is a single objective."""
     front = problem.goals.front(ordered) if problem.goals.objectives else []
     frame = _recipes_of(problem, front)
-    values, outcomes = value_texts([e.value for e in front]), problem.goals.table(front)
+    values, outcomes = value_texts([problem.sign * e.value for e in front]), problem.goals.table(front)
     rows = [
         [recipe[0], value, *(f"{x:.4g}" for x in numbers), *recipe[3:], *recipe[1:3]]
         for recipe, value, numbers in zip(_recipe_rows(problem, frame), values, outcomes, strict=True)
     ]
-    heads = ["Evaluation", problem.value_name.capitalize(), *(o.label for o in problem.goals.outcomes)]
+    heads = ["Evaluation", problem.told_name.capitalize(), *(o.label for o in problem.goals.outcomes)]
     return {"heads": [*heads, *(v.label for v in problem.space.readable), "Batch", "Proposed by"], "rows": rows}
 
 
@@ -139,7 +152,7 @@ def _runs(numbers: Sequence[int]) -> str:
 def everything(frame: pd.DataFrame, decimals: int) -> dict[str, Any]:
     """The whole table as text, without columns that hold nothing; values at least at these decimals, 0 for any."""
     if decimals:
-        values = frame.columns.intersection(["value", "upper_bound", "best_value"])
+        values = frame.columns.intersection(["value", "upper_bound", "lower_bound", "best_value"])
         frame = frame.assign(**{c: [_fixed(x, decimals) for x in frame[c]] for c in values})
     kept = [c for c in frame.columns if not frame[c].map(_cell).eq("").all()]
     return {

@@ -25,7 +25,7 @@ def verdict(problem: Problem, ordered: Sequence[Evaluation]) -> str:
     message = sum(e.settled for e in ordered)
     best = first_ranked(problem, ordered)
     if best is None and message:
-        return f"None of the {counted(message, 'measured condition')} gave a {problem.value_name}."
+        return f"None of the {counted(message, 'measured condition')} gave a {problem.told_name}."
     if best is None:
         waiting = counted(len(ordered), "condition") + (" waits" if len(ordered) == 1 else " wait")
         return "Nothing has been measured yet" + (f"; {waiting} for the laboratory." if ordered else ".")
@@ -34,8 +34,8 @@ def verdict(problem: Problem, ordered: Sequence[Evaluation]) -> str:
         f"{v.name}\u00a0{amount(v, x)}{unit_after(v)}" for v, x in zip(problem.space.readable, best.point, strict=False)
     )
     if not recipe:
-        return f"Best {problem.value_name} {value} after {counted(message, 'evaluation')} (number {best.number})."
-    return f"Best {problem.value_name} {value} after {counted(message, 'measured condition')}: {recipe}."
+        return f"Best {problem.told_name} {value} after {counted(message, 'evaluation')} (number {best.number})."
+    return f"Best {problem.told_name} {value} after {counted(message, 'measured condition')}: {recipe}."
 
 
 def outcome(problem: Problem, summary: Mapping[str, Any]) -> list[str]:
@@ -58,9 +58,9 @@ def _earlier(problem: Problem, summary: Mapping[str, Any]) -> list[str]:
     message = f"The campaign began with {counted(earlier['evaluations'], 'earlier evaluation')}"
     before, own = earlier["best_value"], summary.get("best_value")
     if before is None:
-        return [f"{message}, none of which has a {problem.value_name}; they are not counted as its own."]
-    best = f"the best of which has the {problem.value_name} {value_text(problem, before)}"
-    better = "" if own is None else f": its own best is {'lower' if own < before else 'not lower'}"
+        return [f"{message}, none of which has a {problem.told_name}; they are not counted as its own."]
+    best = f"the best of which has the {problem.told_name} {value_text(problem, before)}"
+    better = "" if own is None else f": its own best is {'better' if own < before else 'not better'}"
     return [f"{message}, {best}{better}. They are not counted as its own."]
 
 
@@ -74,7 +74,8 @@ def _goal(problem: Problem, summary: Mapping[str, Any]) -> list[str]:
     level = problem.success_below
     if level is None or summary.get("success") is None:
         return []
-    goal = f"The goal, a {problem.value_name} below {level:g},"
+    side = "below" if problem.sign > 0 else "above"
+    goal = f"The goal, a {problem.told_name} {side} {problem.sign * level:g},"
     if not summary["success"]:
         return [f"{goal} has not been reached."]
     first = summary.get("evaluations_to_success")
@@ -91,19 +92,20 @@ def trust(problem: Problem, ordered: Sequence[Evaluation]) -> list[str]:
     best, lowest = first_ranked(problem, ordered), lowest_of(ordered)
     if best is None or lowest is None or math.isnan(best.spread):
         return []
-    replicates, bound = len(best.finite_replicates), value_texts([best.value, best.upper_bound()])[1]
+    replicates, bound = len(best.finite_replicates), value_texts([best.value, problem.sign * best.upper_bound()])[1]
+    lowest_word, at_most = ("lowest", "at most") if problem.sign > 0 else ("highest", "at least")
     sentences = [
-        f"The best {problem.point_name} is the one whose {replicates} replicates support the lowest bound: with "
-        f"{100 * CONFIDENCE:g} % confidence its expected {problem.value_name} is at most {bound}."
+        f"The best {problem.point_name} is the one whose {replicates} replicates support the {lowest_word} bound: with "
+        f"{100 * CONFIDENCE:g} % confidence its expected {problem.told_name} is {at_most} {bound}."
     ]
     faults = {} if problem.objective is None else problem.objective.faults(_spectra(best))
     found = [f"{int(which.sum())} {'is' if which.sum() == 1 else 'are'} {fault}" for fault, which in faults.items()]
     if found:
         sentences.append(f"Of its replicates {' and '.join(found)}.")
     if lowest.number != best.number:
-        value, spread = value_texts([lowest.value], [lowest.spread])
+        value, spread = value_texts([problem.sign * lowest.value], [lowest.spread])
         sentences.append(
-            f"Evaluation {lowest.number} has the lowest {problem.value_name}, {value}"
+            f"Evaluation {lowest.number} has the {lowest_word} {problem.told_name}, {value}"
             + (f" ± {spread}" if spread else "")
             + ", but its replicates support less."
         )

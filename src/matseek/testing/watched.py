@@ -101,6 +101,21 @@ class Watched(Problem):
         return self.inner.known_minimum
 
     @property
+    def sign(self) -> float:
+        """The problem's."""
+        return self.inner.sign
+
+    @property
+    def told_name(self) -> str:
+        """The problem's."""
+        return self.inner.told_name
+
+    @property
+    def told_label(self) -> str:
+        """The problem's."""
+        return self.inner.told_label
+
+    @property
     def point_name(self) -> str:
         """The problem's."""
         return self.inner.point_name

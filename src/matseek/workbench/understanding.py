@@ -225,7 +225,7 @@ class Understanding:
 
 def sign_of(now: Snapshot) -> float:
     """What turns a campaign's recorded values into told ones: -1 where these are maximised."""
-    return -1.0 if getattr(now.problem, "maximize", False) else 1.0
+    return now.problem.sign
 
 
 def learnt_from(now: Snapshot) -> tuple[object, ...]:

@@ -73,12 +73,7 @@ class Snapshot:
     @property
     def value_name(self) -> str:
         """What the told value is called in a sentence."""
-        laboratory = self.laboratory
-        return (
-            laboratory.quantity
-            if laboratory is not None and self.problem.objective is None
-            else self.problem.value_name
-        )
+        return self.problem.told_name
 
     @cached_property
     def domain(self) -> Space:

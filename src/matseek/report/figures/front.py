@@ -107,4 +107,4 @@ def _draw_panel(
     for best in problem.ranked(done)[:1]:
         x, y = places([best])
         if np.isfinite(x[0]):
-            draw_star(ax, float(x[0]), float(y[0]), f"least {problem.value_name}")
+            draw_star(ax, float(x[0]), float(y[0]), f"{'least' if problem.sign > 0 else 'most'} {problem.told_name}")

@@ -135,6 +135,17 @@ def scale_values(ax: Axes, problem: Problem, values: npt.ArrayLike) -> None:
         ax.set_ylabel(f"{problem.value_label} (log scale)")
 
 
+def as_told(figure: Figure, problem: Problem) -> Figure:
+    """The figure with values as people tell them: of what is maximised not the negatives, larger ones above."""
+    axes = [] if problem.sign > 0 else [ax for ax in figure.axes if problem.value_label in ax.get_ylabel()]
+    for ax in axes:
+        ax.set_ylabel(ax.get_ylabel().replace(problem.value_label, problem.told_label).replace(", least", ", most"))
+        if not ax.yaxis_inverted():  # as another axis that shares it
+            ax.invert_yaxis()
+            ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{-value:g}"))
+    return figure
+
+
 def draw_star(ax: Axes, x: float, y: float, label: str, size: float = 200.0) -> None:
     """The star that marks the best in every figure; whole even at the edge of the axes."""
     ax.scatter(

@@ -41,7 +41,11 @@ _NOTHING = "#eceef2"
 
 @style.context(LAYERS)
 def loss_maps(
-    maps: Mapping[str, LossMap], space: BoxSpace, measured: npt.ArrayLike | None = None, label: str = "Spectral loss"
+    maps: Mapping[str, LossMap],
+    space: BoxSpace,
+    measured: npt.ArrayLike | None = None,
+    label: str = "Spectral loss",
+    sign: float = 1.0,
 ) -> Figure:
     """Loss maps side by side on one colour scale, optimum starred, measured points dotted.
 
@@ -52,6 +56,7 @@ def loss_maps(
         space: The recipes; its labels name the axes, and the starred recipe below each map.
         measured: Points that were measured, shape ``(n, d)``, in the variables' units; None draws none.
         label: What the colours mean.
+        sign: What turns the optimum's value into one that people tell: -1 where values are maximised.
 
     Raises:
         ValueError: If there is no map.
@@ -77,7 +82,7 @@ def loss_maps(
             rasterized=True,  # a page of thousands of outlined cells would be megabytes
         )
         _draw_measured(ax, drawn, space, measured)
-        _draw_optimum(ax, drawn, space)
+        _draw_optimum(ax, drawn, space, sign)
         ax.set_title(name, fontsize=10.5, color=INK)
         ax.set_xlim(_with_half_cells(drawn.x_values))
         ax.set_ylim(_with_half_cells(drawn.y_values))
@@ -232,7 +237,7 @@ def _draw_measured(ax: Axes, drawn: LossMap, space: BoxSpace, measured: npt.Arra
     ax.scatter(x, y, s=12, color="white", edgecolors=INK, linewidths=0.6, alpha=0.85, label="measured", zorder=3)
 
 
-def _draw_optimum(ax: Axes, drawn: LossMap, space: BoxSpace) -> None:
+def _draw_optimum(ax: Axes, drawn: LossMap, space: BoxSpace, sign: float) -> None:
     best = drawn.optimum
     text = "no feasible recipe"
     if np.isfinite(best).all():
@@ -240,7 +245,7 @@ def _draw_optimum(ax: Axes, drawn: LossMap, space: BoxSpace) -> None:
         draw_star(ax, x, y, "optimum", size=220)
         amounts = [f"{v.name} {amount:.4g}" for v, amount in zip(space.variables, best, strict=True)]
         half = math.ceil(len(amounts) / 2)
-        text = f"optimum {drawn.least:.3f} at {', '.join(amounts[:half])},\n{', '.join(amounts[half:])}"
+        text = f"optimum {sign * drawn.least:.3f} at {', '.join(amounts[:half])},\n{', '.join(amounts[half:])}"
     ax.set_xlabel(f"{axis_label(drawn.x.label)}\n")
     ax.annotate(
         text,

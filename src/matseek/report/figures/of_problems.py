@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matseek.core.problem import Problem
 from matseek.core.records import Evaluation
 from matseek.report.figures.front import pareto_front
+from matseek.report.figures.house import as_told
 from matseek.report.figures.progress import batches, convergence
 from matseek.report.figures.recipe_panels import recipes
 from matseek.report.figures.spectral import spectra
@@ -51,4 +52,4 @@ def recipe_figures(problem: Problem, evaluations: Sequence[Evaluation]) -> dict[
         drawn["pareto_front"] = pareto_front(problem, evaluations)
     if problem.space.readable:
         drawn["recipes"] = recipes(problem, evaluations)
-    return drawn
+    return {stem: as_told(figure, problem) for stem, figure in drawn.items()}

@@ -18,18 +18,21 @@ ByBatch = Mapping[int, Mapping[str, float]]
 
 
 @style.context(LAYERS)
-def loss_level(by_batch: ByBatch, below: float | None = None, label: str = "Spectral loss") -> Figure:
+def loss_level(
+    by_batch: ByBatch, below: float | None = None, label: str = "Spectral loss", words: str = "end below {:g}"
+) -> Figure:
     """Best value so far and best value of each batch, against the level at which the campaign may end.
 
     Args:
         by_batch: ``best`` and ``best_of_run`` of each batch, NaN where there was none.
         below: The level; None draws none.
         label: What the value is.
+        words: What the level is called.
     """
     figure, ax = axes_of(height=3.4)
     _draw(ax, by_batch, "best_of_run", _LOOK, "best of the batch")
     _draw(ax, by_batch, "best", (BEST, "o"), "best so far")
-    _draw_level(ax, below, "end below {:g}")
+    _draw_level(ax, below, words)
     _label(ax, label)
     legend(figure)
     return figure

@@ -70,7 +70,7 @@ class EntryCard:
     def _results(self, entry: Entry) -> None:
         problem = self._campaign.snapshot().problem
         known = [(str(number), m) for number, m in entry.results] + [("new", m) for _, m in entry.new]
-        sign = -1.0 if getattr(problem, "maximize", False) else 1.0
+        sign = problem.sign
         rows: list[list[str]] = []
         for number, measured in known[:_SHOWN]:
             value = str(measured.error) if measured.error is not None else value_texts([sign * measured.value])[0]

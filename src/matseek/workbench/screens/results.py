@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from nicegui import ui
 
-from matseek.report.recipe_tables import best_table, everything, failures
+from matseek.report.recipe_tables import as_told, best_table, everything, failures
 from matseek.results import Entry
 from matseek.run_folder import RunFolder
 from matseek.workbench import acts
@@ -72,7 +72,7 @@ class ResultsPart:
             note(events)
         if now.evaluations:
             with ui.expansion("All evaluations"):
-                table(everything(now.record.to_frame(), now.problem.value_decimals))
+                table(everything(as_told(now.problem, now.record.to_frame()), now.problem.value_decimals))
 
     async def _look(self, act: Callable[..., Entry]) -> None:
         """Show what an act would change in the evaluations that are named."""
