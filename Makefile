@@ -30,6 +30,7 @@ attack: install
 	$(BIN)/python -W ignore -m benchmarks.killing
 	$(BIN)/python -W ignore -m benchmarks.killing --server
 	$(BIN)/python -W ignore -m benchmarks.killing_desk
+	MATSEEK_ROUND_TRIPS=3000 $(BIN)/python -m pytest tests/results/test_round_trip.py
 	$(BIN)/python -W ignore -m benchmarks.gp_scaling
 	$(BIN)/python -m benchmarks.fuzz
 	$(BIN)/python -W ignore -m benchmarks.attack_executors

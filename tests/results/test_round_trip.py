@@ -1,6 +1,7 @@
 """Tables of generated campaigns come back as they were, whatever they look like."""
 
 import csv
+import os
 
 import numpy as np
 import pytest
@@ -9,6 +10,9 @@ from hypothesis import strategies as st
 
 from matseek.results import read_results
 from tests.desk.bench import ASKED, SPACE, SPECTRA, VALUES, WAVELENGTHS
+
+EXAMPLES = int(os.environ.get("MATSEEK_ROUND_TRIPS", "60"))
+"""Generated campaigns; ``make attack`` tries more."""
 
 MARKS = [(",", "."), (";", "."), (";", ","), ("\t", "."), ("\t", ","), (",", ","), ("|", ",")]
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "cp1252"]
@@ -51,7 +55,7 @@ def unmistakable(told):
     return any(isinstance(x, float) for replicates in told.values() for x in replicates)
 
 
-@settings(max_examples=140, deadline=None)
+@settings(max_examples=2 * EXAMPLES // 3, deadline=None)
 @given(table=tables(CELLS))
 def test_values_come_back(tmp_path_factory, table):
     told, order, count, marks, encoding, random = table
@@ -66,7 +70,7 @@ def plain(cell):
     return cell if isinstance(cell, str) else float(cell)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=EXAMPLES // 3, deadline=None)
 @given(
     table=tables(
         st.none() | st.just("failed") | st.lists(st.floats(0, 3).map(lambda x: round(x, 6)), min_size=7, max_size=7)
