@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DATA ?= $(or $(MATSEEK_DATA),../shared/data)
 
-.PHONY: install demo test attack mutants lint format notebooks benchmark-tables docs clean
+.PHONY: install demo test attack mutants lint format notebooks benchmark-tables docs links claims clean
 
 install: $(STAMP)
 
@@ -57,9 +57,18 @@ notebooks: install
 benchmark-tables: install
 	$(BIN)/python -m benchmarks.tables
 
-# The site, in docs/_build/html. A warning is an error.
+# The site, in docs/_build/html. A warning is an error, and so is a link within it that leads nowhere.
 docs: install
 	$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --jobs auto docs docs/_build/html
+	$(BIN)/python -m scripts.links docs/_build/html
+
+# Asks every address outside the site whether it is still there; needs the internet.
+links: install
+	$(BIN)/python -m sphinx --builder linkcheck --jobs auto docs docs/_build/links
+
+# Measures ten figures of the documentation again, drawn at random, and tells which are not as they are written.
+claims: install
+	$(BIN)/python -W ignore -m benchmarks.claims
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build docs/_build

@@ -30,6 +30,8 @@ exclude_patterns = ["_build", "**.ipynb_checkpoints"]
 html_theme = "furo"
 html_title = "matseek"
 html_show_sphinx = False
+html_static_path = ["_static"]
+html_js_files = ["scrollable.js"]
 
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 4
