@@ -111,12 +111,19 @@ class Changed:
             write_text(self.folder.config, self.text)
 
 
-def changed_settings(run_dir: Path, overrides: Sequence[str], *, trust: bool = False) -> Changed:
+def changed_settings(
+    run_dir: Path,
+    overrides: Sequence[str] = (),
+    *,
+    settings: Mapping[str, Any] | None = None,
+    trust: bool = False,
+) -> Changed:
     """What a stored config becomes by overrides of its problem.
 
     Args:
         run_dir: The folder.
         overrides: In Hydra's syntax: ``problem.NAME=VALUE``, ``+problem...``, ``~problem...``, or ``data=FILE``.
+        settings: Settings of the problem as plain data, which take the place of those of the same names.
         trust: As for :func:`matseek.configuration.recorded_settings`.
 
     Raises:
@@ -131,7 +138,17 @@ def changed_settings(run_dir: Path, overrides: Sequence[str], *, trust: bool = F
     old = _problem_of(_created(OmegaConf.to_yaml(config)), run_dir, trust=trust)
     sources: dict[str, Path] = {}
     names: dict[str, str] = {}
+
+    def change(key: str, value: Any) -> None:  # noqa: ANN401 -- plain data
+        name = key.removeprefix("problem.")
+        if name in FILES and value is not None:
+            sources[name] = Path(str(value))
+            names[name] = value = _own_name(folder, sources[name])
+        OmegaConf.update(config, key, value, merge=False, force_add=True)
+
     with explained():
+        for name, value in (settings or {}).items():
+            change(f"problem.{name}", value)
         for override in OverridesParser.create().parse_overrides(list(overrides)):
             key = str(override.key_or_group)
             if key == "data":
@@ -144,12 +161,7 @@ def changed_settings(run_dir: Path, overrides: Sequence[str], *, trust: bool = F
             if override.is_delete():
                 _delete(config, key)
                 continue
-            value = override.value()
-            name = key.removeprefix("problem.")
-            if name in FILES and value is not None:
-                sources[name] = Path(str(value))
-                names[name] = value = _own_name(folder, sources[name])
-            OmegaConf.update(config, key, value, merge=False, force_add=True)
+            change(key, override.value())
     if "target" in names and "data" in config:
         config.data = names["target"]
     text = OmegaConf.to_yaml(config)

@@ -8,7 +8,7 @@ import pytest
 from tests.workbench.browser import CONTRASTS, chromium, violations
 from tests.workbench.lab import WAVELENGTHS, band, measured, target
 
-TABS = ("Batch", "Results", "Explore", "Models", "When to stop")
+TABS = ("Batch", "Results", "Explore", "Models", "When to stop", "Definition")
 
 
 @pytest.fixture(scope="module")

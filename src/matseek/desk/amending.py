@@ -81,7 +81,12 @@ class Amendment:
 
 
 def amendment(
-    run_dir: Path, overrides: Sequence[str], past: Mapping[str, object] | None = None, *, trust: bool = False
+    run_dir: Path,
+    overrides: Sequence[str] = (),
+    past: Mapping[str, object] | None = None,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    trust: bool = False,
 ) -> Amendment:
     """What overrides of a campaign's problem would change.
 
@@ -89,6 +94,8 @@ def amendment(
         run_dir: The campaign's folder.
         overrides: In Hydra's syntax, such as ``problem.variables.T.high=120`` or ``data=other.csv``.
         past: Of new variables the values at which everything so far was measured, by name.
+        settings: Settings of the problem as plain data, in the place of those of the same names: ``variables``,
+            ``constraints``, ``target``.
         trust: As for :func:`matseek.configuration.recorded_settings`.
 
     Raises:
@@ -100,17 +107,15 @@ def amendment(
         >>> print(change.summary)
         >>> change.write()
     """
-    settings = changed_settings(run_dir, overrides, trust=trust)
+    changed = changed_settings(run_dir, overrides, settings=settings, trust=trust)
     path = RunFolder(run_dir).ledger
     if not path.is_file():
         raise ConfigurationError(f"{run_dir} has no ledger yet; ask for a batch first: matseek ask {run_dir}")
-    old, new = settings.old.as_laboratory(), settings.new.as_laboratory()
+    old, new = changed.old.as_laboratory(), changed.new.as_laboratory()
     if old is None or new is None:
-        raise ConfigurationError(
-            f"problem {settings.old.name!r} is evaluated by its calculator; begin another campaign"
-        )
+        raise ConfigurationError(f"problem {changed.old.name!r} is evaluated by its calculator; begin another campaign")
     ledger = Ledger(path)
-    there, here = masked_data(settings.old.describe()), masked_data(settings.new.describe())
+    there, here = masked_data(changed.old.describe()), masked_data(changed.new.describe())
     known = ledger.identity
     ledger.require(there, "" if known is None else known.searcher, 0 if known is None else known.seed)
     others = [key for key in differing(there, here) if key not in _AMENDABLE]
@@ -124,7 +129,7 @@ def amendment(
             "the campaign began with earlier campaigns, which know neither a new variable nor another target; begin "
             f"another campaign with history={run_dir}"
         )
-    return _Comparison(settings, ledger, old, new, here, dict(past or {})).amendment()
+    return _Comparison(changed, ledger, old, new, here, dict(past or {})).amendment()
 
 
 class _Comparison:

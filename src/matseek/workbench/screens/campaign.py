@@ -13,6 +13,7 @@ from matseek.report.sentences import verdict
 from matseek.workbench.opened import OpenCampaign
 from matseek.workbench.screens.batch import BatchPart
 from matseek.workbench.screens.checks import ChecksPart
+from matseek.workbench.screens.definition import DefinitionPart
 from matseek.workbench.screens.explore import ExplorePart
 from matseek.workbench.screens.results import ResultsPart
 from matseek.workbench.screens.shell import TOLD, frame, note, said, tell_error
@@ -42,6 +43,7 @@ class CampaignScreen:
         self._results = ResultsPart(campaign, self._show)
         self._explore = ExplorePart(campaign)
         self._checks = ChecksPart(campaign, self._go_to)
+        self._definition = DefinitionPart(campaign, self._show)
         self._learning = self._checking = False
 
     async def build(self) -> None:
@@ -61,6 +63,7 @@ class CampaignScreen:
                     ("explore", "Explore"),
                     ("models", "Models"),
                     ("stop", "When to stop"),
+                    ("definition", "Definition"),
                 ):
                     ui.tab(name, label)
             with ui.tab_panels(self._tabs, value="batch", animated=False):
@@ -74,6 +77,8 @@ class CampaignScreen:
                     self._checks.maps()
                 with ui.tab_panel("stop"):
                     self._checks.stop()
+                with ui.tab_panel("definition"):
+                    self._definition.build()
         ui.timer(_EVERY, self._follow, immediate=False)
         ui.timer(0, self._learn, once=True)
 
