@@ -1,7 +1,6 @@
 """Where energies and forces come from: ASE calculators that are made for many evaluations."""
 
-from matseek.core.potential import BatchedCalculator
-from matseek.potentials.emt import BatchedEMT
-from matseek.potentials.lennard_jones import ClusterLennardJones
+# Numba and torch are imported with what needs them. The names stand in __init__.pyi.
+import lazy_loader
 
-__all__ = ["BatchedCalculator", "BatchedEMT", "ClusterLennardJones"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

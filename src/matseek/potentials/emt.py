@@ -33,14 +33,18 @@ IntArray = npt.NDArray[np.int64]
 ELEMENTS = tuple(sorted(parameters, key=lambda symbol: int(atomic_numbers[symbol])))
 """Chemical symbols that there are parameters for."""
 
+ELEMENT_NUMBERS = frozenset(int(atomic_numbers[symbol]) for symbol in ELEMENTS)
+"""Their atomic numbers."""
+
 # The cutoff is the same whatever elements there are, as in ASE: by the element of the largest atoms.
 _NEAREST = BETA * max(values[1] for values in parameters.values()) * Bohr
-_MIDDLE = _NEAREST * (np.sqrt(3.0) + 2.0) / 2
-_SLOPE = np.log(1e4 - 1) / (2 * _NEAREST - _MIDDLE)
-CUTOFF = float(_MIDDLE + 0.5)
+MIDDLE = _NEAREST * (np.sqrt(3.0) + 2.0) / 2
+SLOPE = np.log(1e4 - 1) / (2 * _NEAREST - MIDDLE)
+CUTOFF = float(MIDDLE + 0.5)
 """In angstrom; w has fallen below 1e-4 where it ends."""
 
-_E0, _S0, _V0, _ETA2, _KAPPA, _LAMBDA, _N0, _SIGMA1, _GAMMA2 = range(9)
+E0, S0, V0, ETA2, KAPPA, LAMBDA, N0, SIGMA1, GAMMA2 = range(9)
+"""Columns of ``CONSTANTS``; the last two are 12 gamma1 and gamma2."""
 
 
 def _constants() -> tuple[FloatArray, IntArray]:
@@ -52,7 +56,7 @@ def _constants() -> tuple[FloatArray, IntArray]:
         s0, eta2, kappa = s0 * Bohr, eta2 / Bohr, kappa / Bohr
         # Of an atom in the perfect crystal: its 12, 6 and 24 nearest neighbours.
         distances = BETA * s0 * np.sqrt([1.0, 2.0, 3.0])
-        shares = np.array([12.0, 6.0, 24.0]) / 12 / (1 + np.exp(_SLOPE * (distances - _MIDDLE)))
+        shares = np.array([12.0, 6.0, 24.0]) / 12 / (1 + np.exp(SLOPE * (distances - MIDDLE)))
         gamma1 = shares @ np.exp(-eta2 * (distances - BETA * s0))
         gamma2 = shares @ np.exp(-kappa / BETA * (distances - BETA * s0))
         table[row] = e0, s0, v0, eta2, kappa, lambda_ / Bohr, n0 / Bohr**3, 12 * gamma1, gamma2
@@ -60,7 +64,8 @@ def _constants() -> tuple[FloatArray, IntArray]:
     return table, row_of
 
 
-_TABLE, _ROW_OF = _constants()
+CONSTANTS, _ROW_OF = _constants()
+"""In eV and angstrom, a row per element of ``ELEMENTS``; and the row of each atomic number."""
 
 
 @compiled
@@ -125,42 +130,42 @@ def _evaluate(
         i, j = first[pair], second[pair]
         s, o = table[rows[i]], table[rows[j]]
         r = np.sqrt(vectors[pair, 0] ** 2 + vectors[pair, 1] ** 2 + vectors[pair, 2] ** 2)
-        w = 1.0 / (1.0 + np.exp(_SLOPE * (r - _MIDDLE)))
-        chi = o[_N0] / s[_N0]
-        terms[pair, 0] = np.exp(-o[_ETA2] * (r - BETA * o[_S0])) * chi * w
-        terms[pair, 2] = np.exp(-o[_KAPPA] * (r / BETA - o[_S0])) * chi * w
+        w = 1.0 / (1.0 + np.exp(SLOPE * (r - MIDDLE)))
+        chi = o[N0] / s[N0]
+        terms[pair, 0] = np.exp(-o[ETA2] * (r - BETA * o[S0])) * chi * w
+        terms[pair, 2] = np.exp(-o[KAPPA] * (r / BETA - o[S0])) * chi * w
         if rows[i] == rows[j]:
             terms[pair, 1], terms[pair, 3] = terms[pair, 0], terms[pair, 2]
         else:
-            terms[pair, 1] = np.exp(-s[_ETA2] * (r - BETA * s[_S0])) / chi * w
-            terms[pair, 3] = np.exp(-s[_KAPPA] * (r / BETA - s[_S0])) / chi * w
-        fades[pair, 0], fades[pair, 1] = r, _SLOPE * (w - 1.0)
+            terms[pair, 1] = np.exp(-s[ETA2] * (r - BETA * s[S0])) / chi * w
+            terms[pair, 3] = np.exp(-s[KAPPA] * (r / BETA - s[S0])) / chi * w
+        fades[pair, 0], fades[pair, 1] = r, SLOPE * (w - 1.0)
         sigma1[i] += terms[pair, 0]
         sigma1[j] += terms[pair, 1]
-        shared = -s[_V0] / (4 * s[_GAMMA2]) * terms[pair, 2] - o[_V0] / (4 * o[_GAMMA2]) * terms[pair, 3]
+        shared = -s[V0] / (4 * s[GAMMA2]) * terms[pair, 2] - o[V0] / (4 * o[GAMMA2]) * terms[pair, 3]
         energies[i] += shared
         energies[j] += shared
         neighbours[i] += 1
         neighbours[j] += 1
     for i in range(n):
         s = table[rows[i]]
-        energies[i] -= s[_E0]
+        energies[i] -= s[E0]
         if neighbours[i] == 0:
             continue
-        ds = -np.log(sigma1[i] / s[_SIGMA1]) / (BETA * s[_ETA2])
-        bound = s[_E0] * np.exp(-s[_LAMBDA] * ds)
-        repelled = 6 * s[_V0] * np.exp(-s[_KAPPA] * ds)
-        energies[i] += bound * (1 + s[_LAMBDA] * ds) + repelled
-        by_ds = -bound * s[_LAMBDA] ** 2 * ds - s[_KAPPA] * repelled
-        slope[i] = -by_ds / (BETA * s[_ETA2] * sigma1[i])  # dE / d sigma1
+        ds = -np.log(sigma1[i] / s[SIGMA1]) / (BETA * s[ETA2])
+        bound = s[E0] * np.exp(-s[LAMBDA] * ds)
+        repelled = 6 * s[V0] * np.exp(-s[KAPPA] * ds)
+        energies[i] += bound * (1 + s[LAMBDA] * ds) + repelled
+        by_ds = -bound * s[LAMBDA] ** 2 * ds - s[KAPPA] * repelled
+        slope[i] = -by_ds / (BETA * s[ETA2] * sigma1[i])  # dE / d sigma1
     for pair in range(pairs):
         i, j = first[pair], second[pair]
         s, o = table[rows[i]], table[rows[j]]
         r, fade = fades[pair]
-        by_r = slope[i] * terms[pair, 0] * (fade - o[_ETA2])
-        by_r += slope[j] * terms[pair, 1] * (fade - s[_ETA2])
-        by_r -= s[_V0] / (2 * s[_GAMMA2]) * terms[pair, 2] * (fade - o[_KAPPA] / BETA)
-        by_r -= o[_V0] / (2 * o[_GAMMA2]) * terms[pair, 3] * (fade - s[_KAPPA] / BETA)
+        by_r = slope[i] * terms[pair, 0] * (fade - o[ETA2])
+        by_r += slope[j] * terms[pair, 1] * (fade - s[ETA2])
+        by_r -= s[V0] / (2 * s[GAMMA2]) * terms[pair, 2] * (fade - o[KAPPA] / BETA)
+        by_r -= o[V0] / (2 * o[GAMMA2]) * terms[pair, 3] * (fade - s[KAPPA] / BETA)
         for k in range(3):
             pull = by_r * vectors[pair, k] / r
             forces[i, k] += pull
@@ -192,7 +197,7 @@ class BatchedEMT(ManyAtOnce):
     @property
     def elements(self) -> frozenset[int]:
         """Atomic numbers of the elements that there are parameters for."""
-        return frozenset(int(atomic_numbers[symbol]) for symbol in ELEMENTS)
+        return ELEMENT_NUMBERS
 
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 -- ASE's own settings
         super().__init__(**kwargs)  # type: ignore[no-untyped-call]
@@ -201,7 +206,7 @@ class BatchedEMT(ManyAtOnce):
     def results_of(self, atoms: Atoms, properties: Sequence[str]) -> dict[str, Any]:
         """Everything at once."""
         energies, forces, virial = self._compute(atoms)
-        energy, stress = float(energies.sum()), _stress(virial, atoms)
+        energy, stress = float(energies.sum()), stress_of(virial, atoms)
         results = {"energy": energy, "free_energy": energy, "energies": energies, "forces": forces}
         if stress is not None:
             results["stress"] = stress
@@ -211,30 +216,15 @@ class BatchedEMT(ManyAtOnce):
 
     def compute_many(self, structures: Sequence[Atoms]) -> list[EnergyAndForces]:
         """Energies and forces of structures, without what ASE does around a call."""
-        result = ((atoms, *self._compute(atoms)) for atoms in structures)
-        return [EnergyAndForces(float(e.sum()), forces, _stress(virial, atoms)) for atoms, e, forces, virial in result]
+        computed = ((atoms, *self._compute(atoms)) for atoms in structures)
+        return [EnergyAndForces(float(e.sum()), f, stress_of(virial, atoms)) for atoms, e, f, virial in computed]
 
     def _compute(self, atoms: Atoms) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Energies ``(n,)``, forces ``(n, 3)`` and virial ``(3, 3)``."""
-        if not len(atoms):
-            raise ValueError("the structure has no atoms; give one at least")
-        rows = _ROW_OF[atoms.numbers]
-        if (rows < 0).any():
-            missing = sorted({chemical_symbols[z] for z in atoms.numbers[rows < 0]})
-            raise ValueError(f"EMT has no parameters for {missing}; it knows {list(ELEMENTS)}, take another calculator")
-        if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
-            raise ValueError("positions and cell vectors must be finite numbers; correct those that are not")
-        cell = np.ascontiguousarray(complete_cell(atoms.cell), dtype=np.float64)
-        if not atoms.cell[atoms.pbc].any(axis=1).all() or abs(np.linalg.det(cell)) < 1e-9:
-            raise ValueError(
-                f"pbc={atoms.pbc.tolist()} needs cell vectors that are neither zero nor coplanar, got "
-                f"{atoms.cell.tolist()}; correct the cell, or switch off pbc where there is no vector"
-            )
-        inverse = np.linalg.inv(cell) * atoms.pbc
-        extent = CUTOFF * np.linalg.norm(inverse, axis=0) * (1 + 1e-9)
+        rows, cell, inverse, extent = checked(atoms)
         first, second, vectors = self._pairs(np.ascontiguousarray(atoms.positions), cell, inverse, extent)
         energies, forces, virial = np.zeros(len(rows)), np.zeros((len(rows), 3)), np.zeros((3, 3))
-        _evaluate(_TABLE, rows, first, second, vectors, energies, forces, virial)
+        _evaluate(CONSTANTS, rows, first, second, vectors, energies, forces, virial)
         return energies, forces, virial
 
     def _pairs(
@@ -250,8 +240,37 @@ class BatchedEMT(ManyAtOnce):
         return result[0][:count], result[1][:count], result[2][:count]
 
 
-def _stress(virial: FloatArray, atoms: Atoms) -> FloatArray | None:
-    """In eV/angstrom^3, shape ``(6,)`` in Voigt's order; None where the cell has no volume."""
+def checked(atoms: Atoms) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
+    """What both forms of EMT need of a structure.
+
+    Returns:
+        The row in ``CONSTANTS`` of each atom; the cell, completed; its inverse, zero along vectors that are not
+        periodic; and the cutoff in heights of the cell, zero there too.
+
+    Raises:
+        ValueError: If the structure cannot be computed.
+    """
+    if not len(atoms):
+        raise ValueError("the structure has no atoms; give one at least")
+    rows = _ROW_OF[atoms.numbers]
+    if (rows < 0).any():
+        missing = sorted({chemical_symbols[z] for z in atoms.numbers[rows < 0]})
+        raise ValueError(f"EMT has no parameters for {missing}; it knows {list(ELEMENTS)}, take another calculator")
+    if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
+        raise ValueError("positions and cell vectors must be finite numbers; correct those that are not")
+    cell = np.ascontiguousarray(complete_cell(atoms.cell), dtype=np.float64)
+    if not atoms.cell[atoms.pbc].any(axis=1).all() or abs(np.linalg.det(cell)) < 1e-9:
+        raise ValueError(
+            f"pbc={atoms.pbc.tolist()} needs cell vectors that are neither zero nor coplanar, got "
+            f"{atoms.cell.tolist()}; correct the cell, or switch off pbc where there is no vector"
+        )
+    inverse = np.linalg.inv(cell) * atoms.pbc
+    extent = CUTOFF * np.linalg.norm(inverse, axis=0) * (1 + 1e-9)
+    return rows, cell, inverse, extent
+
+
+def stress_of(virial: FloatArray, atoms: Atoms) -> FloatArray | None:
+    """Stress of a virial ``(3, 3)``, eV/angstrom^3, ``(6,)`` in Voigt's order; None where the cell has no volume."""
     if atoms.cell.rank < 3:
         return None
     return np.asarray((virial / atoms.get_volume()).flat[[0, 4, 8, 5, 2, 1]])
