@@ -60,9 +60,13 @@ class DefinitionPart:
         if self._campaign.snapshot().problem.objective is not None:
             heading("Another target")
             said("A table with wavelengths in nm and absorbances; everything measured is scored anew.")
-            ui.upload(label="drop it here", auto_upload=True, on_upload=self._uploaded).props(
+            uploader = ui.upload(label="or drop it here", auto_upload=True, on_upload=self._uploaded).props(
                 f'flat accept="{",".join(SUFFIXES)}"'
             )
+            with ui.element("div").classes("line"):
+                choose = button("Choose another target", None)
+                choose.on("click", js_handler=f"() => getElement({uploader.id}).pickFiles()")
+            uploader.move()
         with ui.element("div").classes("line"):
             button("Look at what that does", self._look, "main")
         self._card()
@@ -92,6 +96,7 @@ class DefinitionPart:
 
     async def _uploaded(self, event: events.UploadEventArguments) -> None:
         self._target = event.file.name, await event.file.read()
+        ui.notify(f"{event.file.name} is the target of the next look")
 
     async def _look(self) -> None:
         """Show what the entered definition would change."""
