@@ -15,7 +15,7 @@ $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[postgres,parquet,dask,mace,chgnet,soap,desk]" --group test --group lint --group benchmark --group notebooks --group docs
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[postgres,parquet,dask,mace,chgnet,soap,desk,explore]" --group test --group lint --group benchmark --group notebooks --group docs
 	touch $@
 
 demo: install

@@ -30,6 +30,7 @@ from matseek.standing import CALCULATOR, DOUBTED, ended_by
 
 if TYPE_CHECKING:
     import pandas as pd
+    import plotly.graph_objects
     from matplotlib.figure import Figure
 
     from matseek.report.campaign_report import CampaignReport
@@ -286,6 +287,16 @@ class Record:
     def figures(self) -> dict[str, Figure]:
         """The figures of the report page by name, see :meth:`CampaignReport.figures`."""
         return self.report.figures()
+
+    def explore(self) -> plotly.graph_objects.Figure:
+        """All evaluations to explore with the mouse, see :func:`matseek.report.exploring.explore_campaign`.
+
+        Raises:
+            ImportError: If Plotly is not installed: ``pip install 'matseek[explore]'``.
+        """
+        from matseek.report.exploring import explore_campaign
+
+        return explore_campaign(self.problem, self.ledger.evaluations())
 
     def outlook(self) -> Outlook | None:
         """What the models say after the last batch, see :meth:`CampaignReport.outlook`."""
