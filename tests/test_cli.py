@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from matseek import progress
 from matseek.cli import app
 from matseek.terminal import table
+from matseek.training.ranks import Place
 
 SMALL = ["problem=silver", "problem.droplets=2", "searcher.batch_size=5", "budget=15", "seed=1"]
 
@@ -230,3 +231,10 @@ def test_choices_are_told_with_what_they_are_and_their_defaults(invoke):
         refused = invoke("compare", "--choices", wanted)
         assert refused.exit_code == 2
         assert told in " ".join(refused.output.split())
+
+
+def test_only_the_first_of_several_processes_tells(invoke, monkeypatch):
+    monkeypatch.setattr("matseek.campaign.place_of", lambda _: Place(1, 2, "srun"))
+    result = invoke("run", *SMALL, "run_dir=out")
+    assert result.exit_code == 0, result.output
+    assert "evaluations" not in result.output, "neither a bar nor a table"

@@ -322,14 +322,14 @@ def _run(overrides: Sequence[str], telling: Telling) -> RunFolder:
         settings.searcher.check_problem(settings.problem)
         settings.problem.require_oracle()
     campaign = open_campaign_in(settings, telling)
-    if campaign.leads:
-        keep_config(settings)
-    done = campaign.leads and campaign.has_ended(settings.budget) and campaign.report.is_written(folder)
+    if not campaign.leads:  # the first process keeps the record, and tells
+        campaign.run(settings.budget)
+        return folder
+    keep_config(settings)
+    done = campaign.has_ended(settings.budget) and campaign.report.is_written(folder)
     if not done or campaign.place.has_followers:
         with evaluating(campaign, settings.budget) as told:
             campaign.run(settings.budget, on_evaluation=told)
-    if not campaign.leads:
-        return folder
     if not done:
         with out.status("drawing"):
             campaign.write(settings.run_dir)
