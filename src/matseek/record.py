@@ -126,6 +126,8 @@ class Record:
     def best(self) -> Evaluation:
         """The best of its own as far as their replicates tell, see :meth:`Problem.ranked`; without any, the lowest.
 
+        As long as none meets the constraints on outcomes, it is one that does not: ``summary()["feasible"]`` is 0 then.
+
         Raises:
             UnknownEvaluationError: If no evaluation has a value yet.
         """

@@ -79,7 +79,7 @@ class FurtherObjective:
 
 @dataclass(frozen=True)
 class OutcomeConstraint:
-    """Bounds of an outcome; an evaluation beyond them, or without the outcome, cannot be the best.
+    """Bounds of an outcome; what lies beyond them, or lacks the outcome, is the best only while nothing meets them.
 
     Args:
         outcome: The outcome.
