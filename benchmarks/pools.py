@@ -133,12 +133,12 @@ def by_botorch(synthetic: Synthetic, seed: int) -> npt.NDArray[np.intp]:
 
 
 def method_of(name: str) -> Callable[[Synthetic, int], npt.NDArray[np.intp]]:
-    """The method by its name: ``random``, ``botorch``, or an acquisition's name, perhaps with ``:isotropic``."""
+    """The method by its name: ``random``, ``botorch``, or an acquisition's name, perhaps with ``:values`` (no log)."""
     if name == "botorch":
         return by_botorch
-    acquisition, _, kernel = name.partition(":")
+    acquisition, _, values = name.partition(":")
     searcher = RandomSearcher(BATCH) if name == "random" else None
-    chosen = searcher or BayesianSearcher(BATCH, acquisition=acquisition, kernel="isotropic" if kernel else "ard")
+    chosen = searcher or BayesianSearcher(BATCH, acquisition=acquisition, log=not values)
     return lambda synthetic, seed: by_matseek(chosen, synthetic, seed)
 
 
@@ -146,7 +146,7 @@ def main() -> None:
     """Run what is asked for and write the shares."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", default=f"{SEEDS[0]}-{SEEDS[-1]}")
-    parser.add_argument("--methods", nargs="+", default=["random", "botorch", DEFAULT])
+    parser.add_argument("--methods", nargs="+", default=["random", "botorch", DEFAULT, f"{DEFAULT}:values"])
     parser.add_argument("--name", default="pools", help="of the file in benchmarks/results")
     given = parser.parse_args()
     first, last = map(int, given.seeds.split("-"))

@@ -146,6 +146,13 @@ def test_a_constraint_that_no_point_can_meet_is_refused(rule, told):
         problem_of(outcome_constraints=[rule])
 
 
+def test_constraints_that_contradict_each_other_are_refused():
+    width = PeakWidth()
+    rules = [OutcomeConstraint(width, upper=50), OutcomeConstraint(PeakWidth(), lower=60)]
+    with pytest.raises(ValueError, match="peak_width .* at most 50 and peak_width .* at least 60"):
+        problem_of(outcome_constraints=rules)
+
+
 def test_a_constraint_is_kept_that_a_widened_window_may_meet():
     space = Box([Variable("a", 0, 1, hardware=(0, 3)), Variable("b", 0, 1)])
     rule = OutcomeConstraint(LinearCombination("sum", {"a": 1, "b": 1}), lower=3.5)

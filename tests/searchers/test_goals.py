@@ -123,6 +123,11 @@ def test_objectives_that_were_never_measured_together_wait():
     assert BayesianSearcher().state(measured(problem, 8)).goals is None
 
 
+def test_an_acquisition_of_one_value_is_refused_for_several():
+    with pytest.raises(ValueError, match="several=qLogEI looks at one value"):
+        BayesianSearcher(several="qlogei")
+
+
 @pytest.mark.parametrize("searcher", [NetworkSearcher(), TwoStepSearcher()])
 def test_who_sees_the_value_alone_refuses(searcher):
     problem = branin_currin(further_objectives=[FurtherObjective(CURRIN)])

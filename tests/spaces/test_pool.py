@@ -51,6 +51,7 @@ def test_holding_leaves_the_candidates_that_have_the_value():
         (lambda: Pool([Variable("x", 0, 1)], [[2.0]]), "candidate 0"),
         (lambda: Pool([Variable("x", 0, 1)], [[0.5, 0.5]]), "2 columns for 1 variables"),
         (lambda: Pool([Category("x", ("a", "b"))], [[0.5]]), "candidate 0"),
+        (lambda: Pool([Variable("x", 0, 1)], [[0.5], [np.nan]]), r"candidate 1 \[nan\] has no finite number"),
         (lambda: Pool([Variable("x", 0, 1)], np.zeros((0, 1))), "a row for each candidate"),
         (lambda: Pool.of(pd.DataFrame({"x": [1.0, None]})), "row 1: the cell is empty"),
         (lambda: Pool.from_description({"variables": []}), "does not describe a Pool"),

@@ -31,6 +31,9 @@ class Acquisition(ABC):
     label: ClassVar[str]
     """How people read it."""
 
+    serves_goals: ClassVar[bool] = False
+    """Whether it looks at :attr:`SearchState.goals`, and may be named as ``searcher.several``."""
+
     @abstractmethod
     def batch(self, state: SearchState, n: int, rng: np.random.Generator) -> Tensor:
         """Choose n points; the same state of the generator gives the same points.

@@ -186,6 +186,7 @@ class QLogNEHVI(MonteCarlo):
     """
 
     label: ClassVar[str] = "qLogNEHVI"
+    serves_goals: ClassVar[bool] = True
     samples: int = 64
     steps: int = 15
 

@@ -163,13 +163,14 @@ class Goals:
             if bare.outcomes[bare.place(outcome)] != outcome:
                 raise ValueError(f"two outcomes are called {outcome.name!r}; give each a name of its own")
         readers = tuple(outcome.reader(space, objective) for outcome in bare.outcomes)
-        for rule in constraints:
-            low, high = rule.outcome.reach(space, objective)
-            least, most = rule.ends
-            if high < least or low > most:
+        for outcome in bare.outcomes:
+            rules = [rule for rule in constraints if rule.outcome == outcome]
+            low, high = outcome.reach(space, objective)
+            least, most = max((r.ends[0] for r in rules), default=low), min((r.ends[1] for r in rules), default=high)
+            if high < least or low > most or least > most:
                 raise ValueError(
-                    f"no point can meet the constraint {rule}: on this problem {rule.outcome.name} lies between "
-                    f"{low:g} and {high:g}; move the bound"
+                    f"no point can meet the constraint {' and '.join(map(str, rules))}: on this problem {outcome.name} "
+                    f"lies between {low:g} and {high:g}; move the bound"
                 )
         return cls(objectives, constraints, readers)
 

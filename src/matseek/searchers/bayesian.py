@@ -93,7 +93,12 @@ class BayesianSearcher(BatchSearcher):
         super().__post_init__()
         check(self, model=optional(one_of(MODELS)))
         optional(acquisition_of)("acquisition", self.acquisition)
-        acquisition_of("several", self.several)
+        several = acquisition_of("several", self.several)
+        if not several.serves_goals:
+            raise ValueError(
+                f"several={several.label} looks at one value, and would ignore further objectives and constraints on "
+                "outcomes; take several=qlognehvi, or name it as acquisition"
+            )
         check(self, kernel=one_of(KERNELS), log=flag, repeats=flag, widening=optional(of(Widening)))
         check(self, structures=optional(of(OnStructures)))
         if self.model == "spectra" and self.kernel != "ard":

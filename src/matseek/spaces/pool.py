@@ -46,10 +46,16 @@ class Pool(Box):
 
     def __init__(self, variables: Sequence[Setting], candidates: npt.ArrayLike) -> None:
         given = checks.numbers("candidates", candidates)
-        if given.ndim != 2 or not 0 < len(given) <= _MOST_CANDIDATES or not np.isfinite(given).all():
+        if given.ndim != 2 or not 0 < len(given) <= _MOST_CANDIDATES:
             raise ValueError(
-                f"candidates have shape {given.shape}; give a table of finite numbers with a row for each candidate, "
-                f"at most {_MOST_CANDIDATES:,}"
+                f"candidates have shape {given.shape}; give a table with a row for each candidate, at most "
+                f"{_MOST_CANDIDATES:,}"
+            )
+        missing = ~np.isfinite(given).all(axis=1)
+        if missing.any():
+            row = int(np.flatnonzero(missing)[0])
+            raise ValueError(
+                f"candidate {row} {given[row].tolist()} has no finite number for each variable; leave it out"
             )
         if given.shape[1] != len(variables):
             raise ValueError(f"candidates have {given.shape[1]} columns for {len(variables)} variables; give one each")
