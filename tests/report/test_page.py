@@ -13,6 +13,7 @@ from matseek import Campaign
 from matseek.core.records import Evaluation
 from matseek.problems import RecipeProblem, SpectralMatch
 from matseek.report import best_recipes, recipe_figures, write_page
+from matseek.report.digits import duration
 from matseek.searchers import LatinHypercube
 from matseek.spaces import Box, Variable
 
@@ -133,6 +134,22 @@ def test_key_numbers(tmp_path):
         "Stopped by budget",
     ):
         assert expected in text
+
+
+def test_a_campaign_by_hand_is_told_from_its_first_recipe_to_its_last_result(tmp_path):
+    text = page_of(tmp_path, MIXED, wall_seconds=0.0).text
+    assert "Wall time" not in text
+    assert re.search(r"Time (\d+ h \d\d min|\d+ days) first recipe to last result", text)
+
+
+def test_long_times_are_days():
+    assert [duration(s) for s in (0.01, 12.34, 300, 7500, 86400 * 12)] == [
+        "under 0.1 s",
+        "12.3 s",
+        "5 min",
+        "2 h 05 min",
+        "12 days",
+    ]
 
 
 def test_the_page_lists_recipes_events_and_failures(tmp_path):

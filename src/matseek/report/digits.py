@@ -22,7 +22,7 @@ def counted(n: int, noun: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time in the largest unit that tells something: 12.3 s, 5 min, 2 h 05 min."""
+    """A time in the largest unit that tells something: 12.3 s, 5 min, 2 h 05 min, 12 days."""
     if seconds < 0.1:
         return "under 0.1 s"
     if seconds < 60:
@@ -30,7 +30,9 @@ def duration(seconds: float) -> str:
     minutes = round(seconds / 60)
     if minutes < 60:
         return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{round(minutes / (24 * 60))} days"
 
 
 def amount(variable: Coordinate, x: float) -> str:

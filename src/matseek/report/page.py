@@ -28,8 +28,8 @@ from matseek.tables import csv_text
 CAPTIONS: Mapping[str, tuple[str, str]] = {
     "convergence": (
         "How the search got better",
-        "Each mark is one condition, lower is better, and the black line is the lowest value so far: every step down "
-        "is an improvement, and a long flat end means that further measurements of this kind would gain little.",
+        "Each mark is one condition, lower is better, and the line of steps is the lowest value so far: every step "
+        "down is an improvement, and a long flat end means that further measurements of this kind would gain little.",
     ),
     "batches": (
         "Batch by batch",
@@ -112,7 +112,7 @@ CAPTIONS: Mapping[str, tuple[str, str]] = {
     ),
     "predicted_against_measured": (
         "Did the model predict the spectra?",
-        "Dashed is what the model predicted before the condition was measured and before it learnt from it, black is "
+        "Dashed is what the model predicted before the condition was measured and before it learnt from it, solid is "
         "what was measured. The number is their cosine similarity: 1 is the same shape, and well below 0.9 means that "
         "the model's proposals are still guesses.",
     ),
@@ -151,6 +151,9 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 """Anchor and title of each section, and the figures that it holds; other figures follow in a section of their own."""
 
 FloatArray = npt.NDArray[np.float64]
+
+_TRUE_COLOURS = ("palette", "loss_maps", "spectrum_attribution", "sampled_places", "structures")
+"""Figures whose colours, or which of them are dark, mean something."""
 
 _NO_TABLE: Mapping[str, Any] = {"heads": [], "rows": []}
 
@@ -263,9 +266,21 @@ def _key_numbers(problem: Problem, summary: Mapping[str, Any], ordered: Sequence
             duration(statistics.median(asking)) if asking else "none yet",
             f"median, at most {duration(max(asking))}" if len(asking) > 1 else "",
         ),
-        _number("Wall time", duration(float(summary.get("wall_seconds") or 0.0))),
+        *_time(summary, ordered),
         _number("Stopped by", str(summary.get("stopped_by") or "still open").replace("_", " ")),
     ]
+
+
+def _time(summary: Mapping[str, Any], ordered: Sequence[Evaluation]) -> list[dict[str, str]]:
+    """How long the search took: of a campaign by hand, from the first recipe to the last result."""
+    wall = float(summary.get("wall_seconds") or 0.0)
+    if wall > 0:
+        return [_number("Wall time", duration(wall))]
+    finished = [e.finished_at for e in ordered if e.finished_at is not None]
+    if not finished:
+        return []
+    span = max(finished) - min(e.asked_at for e in ordered)
+    return [_number("Time", duration(span.total_seconds()), "first recipe to last result")]
 
 
 def _number(label: str, value: str, note: str = "") -> dict[str, str]:
@@ -278,4 +293,6 @@ def _picture(problem: Problem, stem: str, figure: Figure) -> dict[str, str]:
         for words, others in _OF_MAXIMA.items():
             caption = caption.replace(words, others)
     source, seen = picture(figure), description(figure, title)
-    return {"stem": stem, "title": title, "caption": caption, "source": source, "seen": seen}
+    # The dark theme turns white into black and keeps hues.
+    look = "as-it-is" if stem in _TRUE_COLOURS else ""
+    return {"stem": stem, "title": title, "caption": caption, "source": source, "seen": seen, "look": look}

@@ -99,7 +99,8 @@ def trust(problem: Problem, ordered: Sequence[Evaluation]) -> list[str]:
         f"{100 * CONFIDENCE:g} % confidence its expected {problem.told_name} is {at_most} {bound}."
     ]
     faults = {} if problem.objective is None else problem.objective.faults(_spectra(best))
-    found = [f"{int(which.sum())} {'is' if which.sum() == 1 else 'are'} {fault}" for fault, which in faults.items()]
+    counts = {fault: int(which.sum()) for fault, which in faults.items() if which.any()}
+    found = [f"{count} {'is' if count == 1 else 'are'} {fault}" for fault, count in counts.items()]
     if found:
         sentences.append(f"Of its replicates {' and '.join(found)}.")
     if lowest.number != best.number:

@@ -226,9 +226,9 @@ def values_by_iteration(problem: Problem, traces: Frames, lines: Lines | None = 
     scale = ValueScale(problem, traces)
     drawn: list[float] = []
     for name, line in lines_for(lines, traces).items():
-        if traces[name]:
-            tried = pd.concat(traces[name])
-            tried = tried[tried["evaluation"] > scale.opening]
+        tried = pd.concat(traces[name]) if traces[name] else pd.DataFrame({"evaluation": [], "value": []})
+        tried = tried[tried["evaluation"] > scale.opening]
+        if len(tried):
             first, last = scale.opening + 1, max(tried["evaluation"].max(), scale.opening + 8) + 1
             edges = [first, *(first - 1 + np.unique(np.round(np.geomspace(8, last - first + 1, 12)))).tolist()]
             window = pd.cut(tried["evaluation"], edges, right=False, labels=False)
