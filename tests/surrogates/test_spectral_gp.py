@@ -8,6 +8,7 @@ from matseek.errors import ResponseError
 from matseek.problems import ColourMatch, CVaR, RecipeProblem, SpectralMatch
 from matseek.spaces import Box, Variable
 from matseek.surrogates import SpectraGP
+from matseek.surrogates import spectral_gp as module
 from matseek.surrogates.spectral_basis import SpectralBasis
 from matseek.testing import measured
 
@@ -46,6 +47,15 @@ def test_spectra_and_values_are_predicted(fitted):
     assert np.sqrt(((fitted.responses(POINTS)[0] - truth) ** 2).mean()) < 0.03
     assert np.abs(fitted.mean(POINTS) - MATCH(truth)).mean() < 0.03
     assert fitted.responses(POINTS).shape == (1, 60, WAVELENGTHS.size)
+
+
+@pytest.mark.parametrize("droplets", [True, False], ids=["replicates", "single spectra"])
+def test_of_many_conditions_some_give_the_hyperparameters_and_all_are_known(monkeypatch, droplets):
+    monkeypatch.setattr(module, "MOST_MAXIMISED", 12)
+    problem = PROBLEM if droplets else RecipeProblem(SPACE, lambda points: laboratory(points), MATCH)
+    fitted = SpectraGP().fit(measured(problem, 24))
+    assert fitted.gp.train_targets.shape[-1] == 24
+    assert np.abs(fitted.mean(POINTS) - MATCH(laboratory(POINTS))).mean() < 0.04
 
 
 def test_the_value_is_differentiable_from_recipe_to_loss(fitted):

@@ -38,6 +38,9 @@ _WAVELENGTHS = 106
 MOST_SPECTRA = 500
 """Conditions that the model is conditioned on; of more, those that :func:`representative` keeps."""
 
+MOST_MAXIMISED = 100
+"""Conditions that hyperparameters are learnt from; of more, those that :func:`representative` keeps."""
+
 _STEPS = 75
 """Steps of the maximisation of the marginal likelihood."""
 
@@ -209,7 +212,7 @@ class SpectralGP(FittedSurrogate):
             targets = np.column_stack([targets, offsets / offset_scale])
             noise = np.column_stack([noise, np.array(of_offsets) / offset_scale**2])
         X = torch.as_tensor(space.normalize(points))
-        model = _fitted(X, targets, noise, torch.as_tensor(space.periodic), seed=int(rng.integers(2**31)))
+        model = _fitted(X, targets, noise, values, torch.as_tensor(space.periodic), int(rng.integers(2**31)))
         _calibrate(model, basis.principal, len(basis.sizes))
         return cls(space, basis, model, offset_scale, thinned, objective, int(rng.integers(2**31)))
 
@@ -422,21 +425,44 @@ class SampledValue(Model):
         return posterior if posterior_transform is None else posterior_transform(posterior)
 
 
-def _fitted(X: Tensor, targets: FloatArray, noise: FloatArray, periodic: Tensor, seed: int) -> SingleTaskGP:
-    """One Gaussian process for each column of the targets; the noise is learnt where there are no replicates."""
+def _fitted(
+    X: Tensor, targets: FloatArray, noise: FloatArray, values: FloatArray, periodic: Tensor, seed: int
+) -> SingleTaskGP:
+    """One Gaussian process for each column of the targets; the noise is learnt where there are no replicates.
+
+    Args:
+        X: Conditions in unit coordinates, shape ``(n, d)``.
+        targets: Shape ``(n, k)``.
+        noise: Variances of the targets, shape ``(n, k)``, NaN where there are no replicates.
+        values: Values of the conditions, shape ``(n,)``; hyperparameters are learnt from the best of too many.
+        periodic: Which coordinates are periodic, shape ``(d,)``.
+        seed: Of the restarts of the maximisation.
+    """
     measured = np.asarray(np.isfinite(noise)).all(axis=1)
     known_noise = None
     if measured.any():
         filled = np.where(measured.reshape(-1, 1), noise, np.median(noise[measured], axis=0))
         known_noise = torch.as_tensor(np.maximum(filled, _LEAST_NOISE))
-    model = SingleTaskGP(
-        X,
-        torch.as_tensor(targets),
-        train_Yvar=known_noise,
-        covar_module=matern(periodic, targets.shape[1]),
-        outcome_transform=None,
-    )
+
+    def model_of(rows: npt.NDArray[np.intp]) -> SingleTaskGP:
+        return SingleTaskGP(
+            X[rows],
+            torch.as_tensor(targets[rows]),
+            train_Yvar=None if known_noise is None else known_noise[rows],
+            covar_module=matern(periodic, targets.shape[1]),
+            outcome_transform=None,
+        )
+
+    # Hyperparameters change little with further conditions, and a step costs the cube of their number.
+    some = representative(X.numpy(), values, MOST_MAXIMISED)
+    model = model_of(some)
     maximize_likelihood(model, seed, _STEPS)
+    if len(some) < len(X):
+        whole = model_of(np.arange(len(X)))
+        parts = ("covar_module", "mean_module", *(["likelihood"] if known_noise is None else []))
+        for name in parts:
+            getattr(whole, name).load_state_dict(getattr(model, name).state_dict())
+        model = whole
     return model.eval().requires_grad_(False)
 
 
