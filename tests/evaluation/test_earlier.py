@@ -121,7 +121,7 @@ def test_the_own_best_stands_beside_the_earlier_one(first, tmp_path):
     assert summary["earlier"]["best_value"] == campaign.earlier_best.value
     assert summary["earlier"]["best_point"].keys() == {"x (%)", "y"}
     assert "began with 12 earlier evaluations" in summary["outcome"][-1]
-    assert "its own best is not lower" in summary["outcome"][-1]
+    assert "its own best is not better" in summary["outcome"][-1]
     assert "12 have a loss here" in summary["events"][0]
     page = campaign.write(tmp_path / "page").read_text()
     assert "began with 12 earlier evaluations" in page
