@@ -154,10 +154,10 @@ def iteration_state(
         iteration: Its number.
         models: Where what is trained lies; files that are missing are left out.
     """
-    from matseek.report.structure_files import structure_of
-
     atomic, best = problem.as_structures(), next(iter(problem.ranked(evaluations)), None)
     if atomic is None or best is None:
         return None
+    from matseek.report.structure_files import structure_of  # with Numba
+
     there = tuple(path for path in models if path.is_file())
     return IterationState(iteration, best.iteration == iteration, structure_of(atomic, best), there)

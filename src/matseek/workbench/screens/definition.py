@@ -9,10 +9,9 @@ from typing import Any
 from nicegui import events, ui
 
 from matseek.desk.amending import Amendment
-from matseek.tables.opening import SUFFIXES
 from matseek.workbench.opened import OpenCampaign
 from matseek.workbench.redefine import Definition, Limits, Rule, redefined
-from matseek.workbench.screens.shell import TOLD, button, heading, said, tell_error
+from matseek.workbench.screens.shell import TOLD, button, heading, said, table_chooser, tell_error
 from matseek.workbench.set_up import Ingredient
 
 _LIMITS = (("low", "From"), ("high", "To"), ("least", "Least possible"), ("most", "Most possible"))
@@ -60,13 +59,7 @@ class DefinitionPart:
         if self._campaign.snapshot().problem.objective is not None:
             heading("Another target")
             said("A table with wavelengths in nm and absorbances; everything measured is scored anew.")
-            uploader = ui.upload(label="or drop it here", auto_upload=True, on_upload=self._uploaded).props(
-                f'flat accept="{",".join(SUFFIXES)}"'
-            )
-            with ui.element("div").classes("line"):
-                choose = button("Choose another target", None)
-                choose.on("click", js_handler=f"() => getElement({uploader.id}).pickFiles()")
-            uploader.move()
+            table_chooser("Choose another target", self._uploaded)
         with ui.element("div").classes("line"):
             button("Look at what that does", self._look, "main")
         self._card()

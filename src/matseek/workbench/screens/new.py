@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from nicegui import events, ui
 
-from matseek.tables.opening import SUFFIXES
 from matseek.workbench.folder import CampaignsFolder
-from matseek.workbench.screens.shell import TOLD, button, frame, heading, note, said, tell_error
+from matseek.workbench.screens.shell import TOLD, button, frame, heading, note, said, table_chooser, tell_error
 from matseek.workbench.set_up import Design, Ingredient, Sum, begin, number, read_target
 
 _SPECTRA, _VALUE = "spectra, compared with a target", "a number"
@@ -74,13 +73,7 @@ class NewScreen:
 
     def _build_target(self) -> None:
         said("The spectrum that you want: a table with wavelengths in nm and absorbances. Its scale does not matter.")
-        uploader = ui.upload(label="or drop it here", auto_upload=True, on_upload=self._uploaded).props(
-            f'flat accept="{",".join(SUFFIXES)}"'
-        )
-        with ui.element("div").classes("line"):
-            choose = button("Choose the target", None)
-            choose.on("click", js_handler=f"() => getElement({uploader.id}).pickFiles()")
-        uploader.move()
+        table_chooser("Choose the target", self._uploaded)
         self._told_target()
 
     @ui.refreshable_method

@@ -14,6 +14,7 @@ from nicegui import ui
 from matseek.errors import MatseekError
 from matseek.report.html import template
 from matseek.secrets import masked
+from matseek.tables.opening import SUFFIXES
 
 NOTHING_LEARNT = "The models need a few measured recipes that differ; then they tell here what a recipe would give."
 
@@ -109,6 +110,17 @@ def tell_error(error: BaseException) -> None:
 def button(text: str, on_click: Any, kind: str = "other") -> ui.button:  # noqa: ANN401 -- NiceGUI's handlers
     """A button; the main one of a screen is of the kind ``main``."""
     return ui.button(text, on_click=on_click, color=None).classes(kind).props("unelevated no-caps")
+
+
+def table_chooser(text: str, on_upload: Any) -> None:  # noqa: ANN401 -- NiceGUI's handlers
+    """A button that chooses a table, and below it a place to drop one."""
+    uploader = ui.upload(label="or drop it here", auto_upload=True, on_upload=on_upload).props(
+        f'flat accept="{",".join(SUFFIXES)}"'
+    )
+    with ui.element("div").classes("line"):
+        choose = button(text, None)
+        choose.on("click", js_handler=f"() => getElement({uploader.id}).pickFiles()")
+    uploader.move()
 
 
 def _escaped(text: str) -> str:
