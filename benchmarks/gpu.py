@@ -22,6 +22,7 @@ from torch import Tensor
 from benchmarks.results_io import write
 from matseek import Campaign
 from matseek.diffusion import EulerMaruyama, GeometricSchedule, Guidance, LinearSchedule, Noised, noise
+from matseek.diffusion.capture import can_capture
 from matseek.godiff.domains import NetworkSettings, StructureDomain
 from matseek.godiff.replay import ReplayBatch
 from matseek.godiff.sampling import forces_of, sampled
@@ -66,10 +67,10 @@ class Bench:
         """The shipped one."""
         return NetworkSettings(blocks=1, features=4, cutoff=4.0, gaussians=4) if self.tiny else NetworkSettings()
 
-    def made(self) -> tuple[StructureDomain, ScoreMatching]:
-        """A new domain and its module."""
+    def made(self, *, captured: bool = False) -> tuple[StructureDomain, ScoreMatching]:
+        """A new domain and its module, whose training steps may be recorded in graphs."""
         domain = StructureDomain(self.problem.space, self.network, 0)
-        module = ScoreMatching(domain.network).to(self.device)
+        module = ScoreMatching(domain.network, captured=captured).to(self.device)
         module.log = _nothing  # type: ignore[method-assign, assignment]
         return domain, module
 
@@ -121,11 +122,14 @@ def geometry(bench: Bench) -> dict[str, Any]:
 
 
 def training(bench: Bench) -> dict[str, Any]:
-    """Milliseconds of a step, by batch and precision, and its losses."""
+    """Milliseconds of a step, by batch, precision and whether it is recorded in graphs, and its losses."""
     found: dict[str, Any] = {}
-    plan = [(n, p) for n in (16, 512, 4096) for p in (None, torch.bfloat16)] if not bench.tiny else [(4, None)]
-    for count, dtype in plan:
-        domain, module = bench.made()
+    plan: list[tuple[int, torch.dtype | None, bool]] = [(4, None, False)]
+    if not bench.tiny:
+        graphs = (False, True) if can_capture(bench.device) else (False,)
+        plan = [(n, p, g) for n in (16, 512, 4096) for p in (None, torch.bfloat16) for g in graphs]
+    for count, dtype, captured in plan:
+        domain, module = bench.made(captured=captured)
         generator = torch.Generator().manual_seed(0)
         x = domain.manifold.sample_uniform(count, generator)
         noised = noise(domain.manifold, SCHEDULE, x, generator)
@@ -143,7 +147,7 @@ def training(bench: Bench) -> dict[str, Any]:
             losses.append(loss.detach())
 
         took = bench.seconds(step, 10)
-        found[f"batch={count} {dtype or 'float32'}"] = {
+        found[f"batch={count} {dtype or 'float32'}{' captured' if captured else ''}"] = {
             "ms": 1e3 * took,
             "finite": bool(torch.isfinite(torch.stack(losses)).all()),
             "peak_gib": bench.peak_gib(),

@@ -5,12 +5,14 @@ the CPU stands in for CUDA's, whose lists agree for matrix products; GradScaler 
 raises here: tensors of two devices in one operation, draws on the GPU from a generator of the CPU, ``.numpy()``. What
 is slow there is counted by the line of matseek that asked for it: launches, and waits of the host for the device.
 
-Whether kernels exist, how long they take, memory, graphs and several GPUs cannot be seen with it.
+Whether kernels exist, how long they take, memory and several GPUs cannot be seen with it.
 
     with pretend_cuda() as device:
         module.to("cuda")
         module(x.to("cuda")).sum().backward()
     device.launches, device.waits   # 42, Counter({("nonzero", "matseek/networks/graphs.py:254"): 3})
+
+With ``pretend_cuda(graphs=True)`` it has CUDA graphs too, see :mod:`tests.devices.graphs`.
 """
 
 import sys
@@ -23,6 +25,8 @@ from lightning.pytorch.accelerators import CUDAAccelerator
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map_only, tree_unflatten
+
+from tests.devices.graphs import patches
 
 CUDA = torch.device("cuda:0")
 
@@ -79,6 +83,9 @@ class OnCuda(torch.Tensor):
     device = property(lambda self: CUDA)
     is_cuda = property(lambda self: True)
     is_cpu = property(lambda self: False)
+
+    def data_ptr(self):
+        return self.held.data_ptr()
 
     def __repr__(self):
         return f"OnCuda({self.held!r})"
@@ -182,14 +189,18 @@ class Device:
         waits: How often the host waits, by kind and line.
         launches: Kernels.
         launched: Kernels by operation.
+        recording: The graph that is being recorded, if any.
     """
 
     def __init__(self):
         self.waits = Counter()
         self.launches = 0
         self.launched = Counter()
+        self.recording = None
 
     def note(self, kind):
+        if self.recording is not None:
+            raise RuntimeError(f"operation not permitted when stream is capturing: {kind} at {_caller()}")
         self.waits[kind, _caller()] += 1
 
 
@@ -222,7 +233,7 @@ def _dispatch(func, args, kwargs):
     on_gpu = _is_on_gpu(operation, gpu, cpu, kwargs.get("device"))
     if not on_gpu and not gpu:
         return func(*args, **kwargs)
-    if operation not in _VIEWS:
+    if operation not in _VIEWS and _NOW.recording is None:
         _NOW.launches += 1
         _NOW.launched[name] += 1
     generator = next((a for a in flat if isinstance(a, torch.Generator)), None)
@@ -241,6 +252,8 @@ def _dispatch(func, args, kwargs):
     own_args, own_kwargs = tree_unflatten([t.held if isinstance(t, OnCuda) else t for t in flat], spec)
     own_kwargs |= {"pin_memory": None} if own_kwargs.get("pin_memory") else {}
     out = func(*own_args, **own_kwargs)
+    if _NOW.recording is not None and not operation.startswith(("empty", "new_empty")):
+        _NOW.recording.record(func, own_args, own_kwargs, out)
     schema = func._schema
     written = [a for a in schema.arguments if a.alias_info is not None and a.alias_info.is_write]
     if written:
@@ -366,8 +379,8 @@ _DRIVER = {
 
 
 @contextmanager
-def pretend_cuda():
-    """Inside, ``cuda`` is a device."""
+def pretend_cuda(graphs=False):
+    """Inside, ``cuda`` is a device; it may have CUDA graphs."""
     global _NOW
     before, _NOW = _NOW, Device()
     overwrite = torch.__future__.get_overwrite_module_params_on_conversion()
@@ -385,6 +398,8 @@ def pretend_cuda():
         # torch.tensor(..., device=...) passes by the dispatcher, as under FakeTensorMode.
         stack.callback(torch._C._set_only_lift_cpu_tensors, torch._C._only_lift_cpu_tensors())
         torch._C._set_only_lift_cpu_tensors(True)
+        for patch in patches(_NOW) if graphs else ():
+            stack.enter_context(patch)
         stack.enter_context(_Dispatching())
         stack.enter_context(_Naming())
         try:

@@ -25,7 +25,7 @@ from matseek.godiff.sampling import forces_of, sampled
 from matseek.godiff.score_matching import ScoreMatching
 from matseek.godiff.searcher import GODiffSearcher
 from matseek.godiff.steering import SurrogateRelaxation
-from matseek.networks import graphs, rows
+from matseek.networks import full_rows, graphs, rows
 from matseek.problems import StructureProblem
 from matseek.spaces import Adlayer
 from matseek.training.trainer import TrainerSettings
@@ -44,14 +44,14 @@ def _forget():
 
 
 def forget_tensors_of_the_other_device():
-    for kept in (graphs.surroundings, rows.row_plan, lattice._terms, manifold._constants):
+    for kept in (graphs.surroundings, rows.row_plan, full_rows.full_plan, lattice._terms, manifold._constants):
         kept.cache_clear()
 
 
-def made(representation="template", problem=PROBLEM, **settings):
+def made(representation="template", problem=PROBLEM, *, captured=False, **settings):
     network = NetworkSettings(representation=representation, **(SMALL | settings))
     domain = StructureDomain(problem.space, network, 0)
-    module = ScoreMatching(domain.network, learning_rate=1e-3)
+    module = ScoreMatching(domain.network, learning_rate=1e-3, captured=captured)
     module.log = lambda *args, **kwargs: None
     return domain, module
 
@@ -64,12 +64,12 @@ def batch(domain, device, count=4):
     return ReplayBatch(Noised(*(t.to(device) for t in noised)), x.to(device), forces.to(device))
 
 
-def losses(representation, device, dtype=None):
-    domain, module = made(representation)
+def losses(representation, device, dtype=None, *, captured=False, steps=3):
+    domain, module = made(representation, captured=captured)
     module.to(device)
     given, optimizer, found = batch(domain, device), module.configure_optimizers(), []
     scaler = torch.amp.GradScaler("cuda", enabled=dtype == torch.float16)
-    for _ in range(3):
+    for _ in range(steps):
         optimizer.zero_grad()
         with torch.autocast("cuda", dtype=dtype or torch.bfloat16, enabled=dtype is not None):
             loss = module.training_step(given)
@@ -109,7 +109,7 @@ def test_samplers_run_where_the_network_is_and_give_what_the_cpu_gives(kind):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def campaign(folder, precision, accelerator, budget):
+def campaign(folder, precision, accelerator, budget, *, capture=False):
     searcher = GODiffSearcher(
         samples=4,
         steps=2,
@@ -121,25 +121,28 @@ def campaign(folder, precision, accelerator, budget):
         sampler=EulerMaruyama(GeometricSchedule(0.03, 4.0), steps=1),
         network=NetworkSettings(**(SMALL | {"blocks": 1})),
         trainer=TrainerSettings(accelerator=accelerator, precision=precision),
+        capture=capture,
     )
     return Campaign(PROBLEM, searcher, folder / "ledger.db", seed=0).run(budget)
 
 
-def test_a_campaign_goes_on_from_one_precision_and_device_to_another(tmp_path):
-    with pretend_cuda():
+def test_a_campaign_goes_on_from_one_precision_and_device_to_another_with_graphs_and_without(tmp_path):
+    with pretend_cuda(graphs=True):
         for budget, precision in ((4, "16-mixed"), (8, "bf16-mixed"), (12, "32-true")):
-            campaign(tmp_path, precision, "gpu", budget)
+            campaign(tmp_path, precision, "gpu", budget, capture=precision != "32-true")
     forget_tensors_of_the_other_device()
     assert campaign(tmp_path, "32-true", "cpu", 16).summary()["evaluations"] == 16
 
 
-A_TRAINING_STEP, A_SAMPLING_STEP, A_GUIDED_STEP = 600, 240, 450
-"""Launches of a step of the heptamer's network in template form at most; lower them when there are fewer."""
+BUDGETS = {"template": (600, 240, 450), "full": (610, 270, 510)}
+"""Launches at most of a step of the heptamer's network: of training, of sampling, of sampling with guidance."""
 
 
-def test_no_step_waits_for_the_host_and_launches_stay_within_their_budget():
+@pytest.mark.parametrize("representation", BUDGETS)
+def test_no_step_waits_for_the_host_and_launches_stay_within_their_budget(representation):
     full = {"blocks": 4, "features": 64, "cutoff": 6.0, "gaussians": 30}
-    domain, module = made("template", HEPTAMER, **full)
+    domain, module = made(representation, HEPTAMER, **full)
+    a_training_step, a_sampling_step, a_guided_step = BUDGETS[representation]
 
     def counted(step):
         """Launches and waits of a second call: the first prepares what is kept."""
@@ -150,7 +153,7 @@ def test_no_step_waits_for_the_host_and_launches_stay_within_their_budget():
 
     with pretend_cuda() as device:
         module.to("cuda")
-        given, optimizer = batch(domain, "cuda"), module.configure_optimizers()
+        given, optimizer = batch(domain, "cuda", 1), module.configure_optimizers()
 
         def train():
             optimizer.zero_grad()
@@ -160,8 +163,8 @@ def test_no_step_waits_for_the_host_and_launches_stay_within_their_budget():
 
         launches, waits = counted(train)
         assert waits == {}
-        assert launches <= A_TRAINING_STEP
-        for guidance, most in ((None, A_SAMPLING_STEP), (Guidance(), A_GUIDED_STEP)):
+        assert launches <= a_training_step
+        for guidance, most in ((None, a_sampling_step), (Guidance(), a_guided_step)):
             found = []
             for steps in (1, 3):
 
@@ -169,7 +172,7 @@ def test_no_step_waits_for_the_host_and_launches_stay_within_their_budget():
                     generator = torch.Generator().manual_seed(0)
                     sampler = EulerMaruyama(SCHEDULE, steps=steps)
                     with module.sampling() as network:
-                        sampled(network, sampler, domain.manifold, 4, generator, guidance=guidance, device="cuda")
+                        sampled(network, sampler, domain.manifold, 1, generator, guidance=guidance, device="cuda")
 
                 found.append(counted(sample))
             (short, few), (long, many) = found

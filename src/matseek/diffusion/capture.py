@@ -1,14 +1,17 @@
 """Steps recorded once in a CUDA graph and replayed: one launch where there were hundreds.
 
-This has never run: no GPU was at hand. It is taken for scores that say of themselves that their shapes do not change.
+No GPU was at hand: this has run on a pretended one only. It is taken for networks that say of themselves that their
+shapes do not change and that the host is asked for nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 Step = Callable[[Tensor, Tensor, Tensor], Tensor]
 """From points, a row of coefficients and noise to points of the same shape."""
@@ -56,3 +59,49 @@ class Captured:
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self._graph):
             self._result = self._step(*self._inputs)
+
+
+class CapturedPasses:
+    """A network in training whose passes, forwards and backwards, are recorded once for every shape of batch.
+
+    Its parameters must stay where they are in memory; all of those in training must reach what it gives.
+
+    Args:
+        network: From tensors to a tensor or several.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self._network = network
+        self._passes: dict[tuple[torch.Size, ...], Any] = {}
+
+    def __call__(self, *given: Tensor) -> Any:  # noqa: ANN401 -- what the network gives
+        """What the network gives; the next call overwrites it."""
+        shapes = tuple(tensor.shape for tensor in given)
+        if shapes not in self._passes:
+            sample = tuple(tensor.detach().clone() for tensor in given)
+            with _without_cached_casts():
+                self._passes[shapes] = torch.cuda.make_graphed_callables(_Passes(self._network), sample)
+        return self._passes[shapes](*given)
+
+
+class _Passes(nn.Module):
+    """A module around the network: the one that is recorded gets another ``forward``."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, *given: Tensor) -> Any:  # noqa: ANN401
+        return self.network(*given)
+
+
+@contextmanager
+def _without_cached_casts() -> Iterator[None]:
+    """Autocast casts parameters in every pass: a graph would keep the casts of the parameters as they were."""
+    before = torch.is_autocast_cache_enabled()
+    torch.clear_autocast_cache()
+    torch.set_autocast_cache_enabled(False)
+    try:
+        yield
+    finally:
+        torch.set_autocast_cache_enabled(before)

@@ -18,6 +18,7 @@ from torch_geometric.data import Data
 
 from matseek.godiff.score_matching import Fields
 from matseek.godiff.score_model import AtomicScoreModel, ScoreAndForces, TemplateFeatures, require_positions
+from matseek.networks.full_rows import full_plan
 from matseek.networks.graphs import AtomicSystem, Surroundings, full_graph, surroundings
 from matseek.networks.painn import Edges, GatedVectors, PaiNN
 from matseek.networks.rows import RowPlan, row_plan
@@ -43,6 +44,10 @@ class AtomicScore(AtomicScoreModel):
         self.noise = nn.Sequential(nn.Linear(waves, features), nn.SiLU(), nn.Linear(features, features))
         self.score_head = VectorHead(features, condition=features)
         self.force_head = VectorHead(features)
+
+    def same_shapes(self, device: torch.device) -> bool:
+        """Not on a CPU, where work counts and launches do not."""
+        return device.type != "cpu"
 
     @abstractmethod
     def _represent(self, graph: Data, template: TemplateFeatures | None) -> tuple[Tensor, Tensor]:
@@ -91,10 +96,6 @@ class TemplateScore(AtomicScore):
         numbers = torch.cat([plan.around.distinct.numbers, plan.around.numbers[plan.around.n_template :].repeat(n)])
         return Data(numbers=numbers, plan=plan, free=plan.free(basis, positions), num_nodes=len(numbers))
 
-    def same_shapes(self, device: torch.device) -> bool:
-        """Not on a CPU, where work counts and launches do not."""
-        return device.type != "cpu"
-
     def encode_template(self, system: AtomicSystem) -> TemplateFeatures:
         """What the R distinct template atoms send in each block."""
         weight = self.representation.embedding.weight
@@ -126,6 +127,16 @@ class TemplateScore(AtomicScore):
 class FullScore(AtomicScore):
     """Every atom sees every other, as in the paper: exact and slow."""
 
+    def graph(self, system: AtomicSystem, positions: Tensor) -> Data:
+        """On a CPU lists of neighbours; elsewhere rows of one length, see :mod:`matseek.networks.full_rows`."""
+        if not self.same_shapes(positions.device):
+            return super().graph(system, positions)
+        require_positions(system, positions)
+        basis = self.representation.basis
+        plan = full_plan(system, len(basis.centres), self.cutoff, positions.dtype, positions.device)
+        numbers = plan.around.numbers.repeat(len(positions))
+        return Data(numbers=numbers, rows=plan.rows(basis, positions), num_nodes=len(numbers))
+
     def _graph(self, around: Surroundings, positions: Tensor) -> Data:
         return full_graph(around, positions)
 
@@ -134,10 +145,15 @@ class FullScore(AtomicScore):
         return ()
 
     def _represent(self, graph: Data, template: TemplateFeatures | None) -> tuple[Tensor, Tensor]:  # noqa: ARG002
+        represented: tuple[Tensor, Tensor]
+        if "rows" in graph:
+            edges, into_free, free = graph.rows
+            represented = self.representation(graph.numbers, edges, last=(free, into_free))
+            return represented
         edges = self.representation.edges(graph.edge_index, graph.edge_vectors)
         source, receiver = graph.free_edge_index
         into_free = Edges(source, receiver, edges.radial[: len(source)], edges.directions[: len(source)])
-        represented: tuple[Tensor, Tensor] = self.representation(graph.numbers, edges, last=(graph.free, into_free))
+        represented = self.representation(graph.numbers, edges, last=(graph.free, into_free))
         return represented
 
 

@@ -206,7 +206,7 @@ class _Round:
 class _ManyScoreMatching(ScoreMatching):
     """Binds the network to the system of each batch."""
 
-    def __init__(self, network: AtomicFields, systems: Sequence[Any], **settings: float) -> None:
+    def __init__(self, network: AtomicFields, systems: Sequence[Any], **settings: Any) -> None:  # noqa: ANN401
         super().__init__(network, **settings)
         self.systems = tuple(systems)
 

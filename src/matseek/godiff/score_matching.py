@@ -17,6 +17,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from matseek.checks import of, real
 from matseek.diffusion import score_matching_loss
+from matseek.diffusion.capture import CapturedPasses
 from matseek.godiff.replay import ReplayBatch
 
 
@@ -100,6 +101,7 @@ class ScoreMatching(pl.LightningModule):
         force_weight: How much the forces' loss counts; 0 trains the score alone.
         force_scale: Size in eV/A from which a force error counts linearly.
         decay: Of the EMA, per step (Polyak and Juditsky, SIAM J. Control Optim. 30, 838 (1992)).
+        captured: Whether passes are recorded in CUDA graphs, see :mod:`matseek.diffusion.capture`.
 
     Raises:
         ValueError: If a setting is out of its range.
@@ -113,6 +115,7 @@ class ScoreMatching(pl.LightningModule):
         force_weight: float = 1.0,
         force_scale: float = 1.0,
         decay: float = 0.995,
+        captured: bool = False,
     ) -> None:
         super().__init__()
         of(nn.Module, "a network")("network", network)
@@ -128,6 +131,7 @@ class ScoreMatching(pl.LightningModule):
         self.average = Average(network, decay)
         self.average.requires_grad_(False)
         self.learning_rate, self.force_weight, self.force_scale = learning_rate, force_weight, force_scale
+        self._captured = CapturedPasses(network) if captured else None
 
     def training_step(self, batch: ReplayBatch) -> Tensor:
         """Loss of a batch: one pass of the network over the rows of both heads."""
@@ -137,7 +141,7 @@ class ScoreMatching(pl.LightningModule):
             # What the forces are asked at is no sample under noise: it gets the least sigma of the batch.
             clean = sigma.min().expand(labelled)
             x, sigma = torch.cat([x, batch.positions]), torch.cat([sigma, clean])
-        fields: Fields = self.network(x, sigma)
+        fields: Fields = (self._captured or self.network)(x, sigma)
         loss = score_matching_loss(fields.score[: len(noised.points)], noised.target)
         self.log("score_loss", loss, batch_size=len(noised.points))
         if labelled and fields.forces is not None:

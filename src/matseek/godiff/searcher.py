@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import lightning.pytorch as pl
+import torch
 from ase.symbols import Symbols
 from lightning.pytorch.callbacks import ModelCheckpoint
 
@@ -19,6 +20,7 @@ from matseek.core.searcher import Evaluator, Searcher, require_box
 from matseek.core.space import Space
 from matseek.core.surrogate import Look, Surrogate
 from matseek.diffusion import EulerMaruyama, ExponentialKT, GeometricSchedule, Guidance, KTSchedule, Sampler
+from matseek.diffusion.capture import can_capture
 from matseek.errors import BudgetError, ConfigurationError
 from matseek.godiff.active import ActiveChoice
 from matseek.godiff.atomic_score import AtomicFields
@@ -26,7 +28,7 @@ from matseek.godiff.checkpoints import require_fitting
 from matseek.godiff.domains import NetworkSettings, domain_of, require_layer, require_rest
 from matseek.godiff.loop import Iterations
 from matseek.godiff.replay import ReplayBuffer, ReplayDataModule
-from matseek.godiff.score_matching import ScoreMatching
+from matseek.godiff.score_matching import FieldNetwork, ScoreMatching
 from matseek.godiff.steering import Renoising, SurrogateRelaxation
 from matseek.godiff.zoo import find, read_card, save_model
 from matseek.run_folder import MODEL_SUFFIX
@@ -76,6 +78,7 @@ class GODiffSearcher(Searcher):
         trainer: Where and how precisely it is trained.
         active: Draws many samples for each that is evaluated, and has a Gaussian process choose among them; None
             evaluates samples as they come, as the paper does.
+        capture: Whether training steps are recorded in CUDA graphs, on one GPU; sampling is wherever there are graphs.
 
     Raises:
         ValueError: If a setting is out of its range.
@@ -102,6 +105,7 @@ class GODiffSearcher(Searcher):
     start: str | None = None
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
     active: ActiveChoice | None = None
+    capture: bool = False
 
     def __post_init__(self) -> None:
         many = whole(1, 1_000_000)
@@ -118,6 +122,7 @@ class GODiffSearcher(Searcher):
             start=optional(_start),
             trainer=of(TrainerSettings),
             active=optional(of(ActiveChoice)),
+            capture=flag,
         )
         if (self.guidance or self.relaxation) and self.force_weight == 0:
             raise ValueError("guidance and relaxation need forces: set force_weight above 0, or leave both out")
@@ -172,9 +177,14 @@ class GODiffSearcher(Searcher):
         return self.trainer.processes
 
     def check_problem(self, problem: Problem) -> None:
-        """Also refuse a model to start from that is missing, or of another architecture."""
+        """Also refuse a model to start from that is missing, or of another architecture, and graphs of any network."""
         super().check_problem(problem)
-        domain_of(problem, self.sampler.schedule, self.network, 0, self.start)
+        network = cast("FieldNetwork", domain_of(problem, self.sampler.schedule, self.network, 0, self.start).network)
+        if self.capture and not network.same_shapes(torch.device("cuda")):
+            raise ConfigurationError(
+                f"capture=true records steps whose shapes are always the same, and those of "
+                f"network.representation={self.network.representation!r} are not; take capture=false, or template"
+            )
 
     def check(self, budget: int) -> None:
         """Refuse a budget smaller than an iteration, and training that could not begin on this machine."""
@@ -185,6 +195,12 @@ class GODiffSearcher(Searcher):
                 f"multiple of {self.processes}"
             )
         self.trainer.check()
+        if self.capture and not (can_capture(self.trainer.device) and self.processes == 1):
+            raise ConfigurationError(
+                f"capture=true records steps in CUDA graphs, on one NVIDIA GPU, and trainer.accelerator="
+                f"{self.trainer.accelerator} with trainer.devices={self.trainer.devices} is not one here; take "
+                "capture=false, or trainer=gpu"
+            )
         if self.samples > budget:
             raise BudgetError(
                 f"samples={self.samples} of an iteration are more than budget={budget}; lower samples or "
@@ -206,7 +222,11 @@ class GODiffSearcher(Searcher):
             seed=evaluator.seed,
         )
         module = ScoreMatching(
-            domain.network, learning_rate=self.learning_rate, force_weight=self._force_weight, decay=self.decay
+            domain.network,
+            learning_rate=self.learning_rate,
+            force_weight=self._force_weight,
+            decay=self.decay,
+            captured=self.capture,
         )
         # A campaign's opening is an iteration of its own.
         opening = evaluator.opening

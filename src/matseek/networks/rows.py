@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 from scipy.spatial import KDTree
 from torch import Tensor
+from torch_geometric.data import Data
 
 from matseek.geometry.products import combine
 from matseek.networks.graphs import AtomicSystem, Surroundings, surroundings
@@ -86,12 +87,9 @@ class RowPlan:
             return self._in_orbits(basis, vectors.float(), near, own)
         sources = torch.cat([self.source.expand(batch, 1, -1), own], dim=2).unsqueeze(3)
         sources = sources.expand(-1, n, -1, near.shape[3]).flatten(2)
-        chosen = torch.where(near, squared, torch.inf).flatten(2).topk(self.length, dim=2, largest=False, sorted=False)
-        vectors = vectors.flatten(2, 3).gather(2, chosen.indices.unsqueeze(3).expand(-1, -1, -1, 3))
-        vectors, seen = vectors.float().flatten(0, 2), torch.isfinite(chosen.values).flatten()
-        distances = lengths(vectors, dim=-1)
-        radial = basis(distances) * seen.unsqueeze(-1)
-        return Edges(sources.gather(2, chosen.indices).flatten(), None, radial, vectors / distances.unsqueeze(-1))
+        squared = torch.where(near, squared, torch.inf).flatten(2)
+        edges = nearest_rows(basis, vectors.flatten(2, 3), squared, sources, self.length)
+        return Edges(edges.source.flatten(), None, edges.radial.flatten(0, 2), edges.directions.flatten(0, 2))
 
     def _in_orbits(self, basis: RadialBasis, vectors: Tensor, near: Tensor, own: Tensor) -> Edges:
         batch, n, _, images, _ = vectors.shape
@@ -125,7 +123,7 @@ def row_plan(system: AtomicSystem, basis_size: int, cutoff: float, dtype: torch.
     n, images = system.n_free, around.shifts.shape[0]
     first, orbit, sizes = np.unique(system.orbits, return_inverse=True, return_counts=True)
     members = int(sizes.max(initial=0))
-    most = _most_neighbours(system, cutoff)
+    most = most_neighbours(system, cutoff)
     together = len(orbit) > 0 and len(first) + n <= most and len(orbit) >= _FILLED * len(first) * members
     order: IntArray
     filled: npt.NDArray[np.bool_]
@@ -137,7 +135,8 @@ def row_plan(system: AtomicSystem, basis_size: int, cutoff: float, dtype: torch.
     there[:, : len(order)] = filled[None, :, None]
     there[np.arange(n), len(order) + np.arange(n), images // 2] = False
     length = len(first) + n if together else min(most, (len(order) + n) * images)
-    fixed, length = _fixed(around, RadialBasis(basis_size, cutoff).to(device), length, summed=together)
+    basis = RadialBasis(basis_size, cutoff).to(device)
+    fixed, length = fixed_rows(around.distinct, basis, length, summed=together)
     return RowPlan(
         around=around,
         template=around.positions[torch.as_tensor(order, device=device)],
@@ -158,12 +157,32 @@ def _in_places(orbit: IntArray, distinct: int, members: int) -> tuple[IntArray, 
     return order.reshape(-1), filled.reshape(-1)
 
 
-def _fixed(around: Surroundings, basis: RadialBasis, least: int, *, summed: bool) -> tuple[Edges, int]:
-    """Edges among the distinct template atoms as rows of m sources each, and m, at least so many.
+def nearest_rows(basis: RadialBasis, vectors: Tensor, squared: Tensor, sources: Tensor, length: int) -> Edges:
+    """Rows of the nearest of P candidates.
 
-    Where orbits are summed, a source is a pair of distinct atoms with all of its edges; else each edge is its own.
+    Args:
+        basis: Radial functions.
+        vectors: From a row's receiver to its candidates, in angstrom, shape ``(B, r, P, 3)``.
+        squared: Their squared lengths, infinite where there is no neighbour, shape ``(B, r, P)``.
+        sources: The atom that each candidate is, shape ``(B, r, P)``.
+        length: Places of a row, m, at most P.
+
+    Returns:
+        Sources ``(B, r, m)``, radial functions ``(B, r, m, K)``, zero in empty places, and directions ``(B, r, m, 3)``.
     """
-    graph, rows = around.distinct, around.distinct.numbers.shape[0]
+    chosen = squared.topk(length, dim=2, largest=False, sorted=False)
+    vectors = vectors.gather(2, chosen.indices.unsqueeze(3).expand(-1, -1, -1, 3)).float()
+    distances = lengths(vectors, dim=-1).unsqueeze(-1)
+    radial = basis(distances.squeeze(-1)) * torch.isfinite(chosen.values).unsqueeze(-1)
+    return Edges(sources.gather(2, chosen.indices), None, radial, vectors / distances)
+
+
+def fixed_rows(graph: Data, basis: RadialBasis, least: int, *, summed: bool) -> tuple[Edges, int]:
+    """Edges among atoms that stay where they are as rows of m sources each, and m, at least so many.
+
+    Where edges are summed, a source is a pair of atoms with all of its edges; else each edge is its own.
+    """
+    rows = graph.numbers.shape[0]
     device = graph.edge_vectors.device
     pairs, pair = graph.edge_index, graph.pair
     receiver = pairs[1] if summed else pairs[1][pair]
@@ -185,13 +204,13 @@ def _fixed(around: Surroundings, basis: RadialBasis, least: int, *, summed: bool
     return Edges(source, None, functions, along), length
 
 
-def _most_neighbours(system: AtomicSystem, cutoff: float) -> int:
+def most_neighbours(system: AtomicSystem, cutoff: float) -> int:
     """As many sources as a free atom can ever have within the cutoff, or more."""
-    of_one = _most_around(np.zeros((1, 3)), system, cutoff)
-    return _most_around(system.positions, system, cutoff) + system.n_free * of_one
+    of_one = most_around(np.zeros((1, 3)), system, cutoff)
+    return most_around(system.positions, system, cutoff) + system.n_free * of_one
 
 
-def _most_around(atoms: FloatArray, system: AtomicSystem, cutoff: float) -> int:
+def most_around(atoms: FloatArray, system: AtomicSystem, cutoff: float) -> int:
     """Images of atoms within the cutoff of any place: within a little more of the nearest of a grid of points."""
     if not len(atoms):
         return 0
