@@ -15,10 +15,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from ase import Atoms
 from ase.build import fcc111
 
 from benchmarks.painn_speed import peak_megabytes
 from benchmarks.results_io import write
+from matseek.diffusion import PeriodicSlab
 from matseek.godiff.atomic_score import AtomicFields, AtomicScore, FullScore, TemplateScore
 from matseek.networks.graphs import AtomicSystem
 
@@ -41,11 +43,18 @@ def median_seconds(work: Callable[[], None], least: int = 3, budget: float = 4.0
     return statistics.median(seconds)
 
 
+def layer_of(slab: Atoms, free: int) -> PeriodicSlab:
+    """Where free atoms are put: from 1 to 6 angstrom above the slab."""
+    (a, b), (c, d) = slab.cell.array[:2, :2].tolist()
+    top = float(slab.positions[:, 2].max())
+    return PeriodicSlab(((a, b), (c, d)), top + 1.0, top + 6.0, free)
+
+
 def measure(form: str, template: int, free: int) -> dict[str, Any]:
     """One form on one system."""
     slab = fcc111("Pt", SLABS[template], vacuum=8)
     system = AtomicSystem(slab.positions, slab.numbers, slab.cell.array, (True, True, False), np.full(free, 78))
-    fields = AtomicFields(FORMS[form](seed=0), system)
+    fields = AtomicFields(FORMS[form](seed=0), system, layer_of(slab, free))
     generator = torch.Generator().manual_seed(0)
     # As dense as the layer of the first iteration: uniform over the cell, 1 to 6 A above it.
     count = 2 * BATCH

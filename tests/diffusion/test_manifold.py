@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from matseek.diffusion import BoxManifold, Manifold, PeriodicSlab
+from matseek.diffusion import Anchored, BoxManifold, Cloud, Joined, Manifold, PeriodicSlab
 
 SKEWED = ((2.8, 0.0), (1.3, 2.5))
 MANIFOLDS = [
@@ -18,6 +18,9 @@ MANIFOLDS = [
     BoxManifold((0.0, -1.0, 5.0), (1.0, 1.0, 9.0), (True, False, True)),
 ]
 
+PLACES = ((0.2, 0.1, -1.0), (2.0, 0.3, -1.1))
+UNCONFINED = [Anchored(PLACES, 0.2), Cloud(3, 1.5), Joined(Anchored(PLACES, 0.2), MANIFOLDS[0])]
+
 
 def pairs(manifold, sigma, n=20, seed=0, dtype=torch.float64):
     generator = torch.Generator().manual_seed(seed)
@@ -25,7 +28,7 @@ def pairs(manifold, sigma, n=20, seed=0, dtype=torch.float64):
     return x0, manifold.perturb(x0, sigma, generator)
 
 
-@pytest.mark.parametrize("manifold", MANIFOLDS)
+@pytest.mark.parametrize("manifold", MANIFOLDS + UNCONFINED)
 def test_a_manifold_keeps_its_word(manifold):
     assert isinstance(manifold, Manifold)
     sigma = torch.linspace(0.01, 3, 20, dtype=torch.float64)
@@ -41,7 +44,7 @@ def test_a_manifold_keeps_its_word(manifold):
     assert torch.equal(same, manifold.sample_uniform(5, torch.Generator().manual_seed(3)))
 
 
-@pytest.mark.parametrize("manifold", MANIFOLDS)
+@pytest.mark.parametrize("manifold", MANIFOLDS + UNCONFINED)
 @pytest.mark.parametrize("sigma", [0.01, 0.1, 1.0, 4.0, 100.0])
 def test_the_score_is_the_gradient_of_the_log_density(manifold, sigma):
     x0, x = pairs(manifold, sigma)
@@ -50,7 +53,7 @@ def test_the_score_is_the_gradient_of_the_log_density(manifold, sigma):
     torch.testing.assert_close(manifold.score(x, x0, sigma), gradient * sigma, rtol=1e-7, atol=1e-7)
 
 
-@pytest.mark.parametrize("manifold", MANIFOLDS)
+@pytest.mark.parametrize("manifold", MANIFOLDS + UNCONFINED)
 def test_each_sample_has_its_own_sigma(manifold):
     sigma = torch.tensor([0.02, 0.4, 6.0], dtype=torch.float64)
     x0, x = pairs(manifold, sigma, n=3)
@@ -96,7 +99,7 @@ def test_places_in_plane_are_drawn_from_the_density(sigma):
     assert stats.chisquare(counts.ravel(), 8000 * (expected / expected.sum()).ravel()).pvalue > 1e-3
 
 
-@pytest.mark.parametrize("manifold", [MANIFOLDS[0], *MANIFOLDS[3:]])
+@pytest.mark.parametrize("manifold", [MANIFOLDS[0], *MANIFOLDS[3:], *UNCONFINED])
 def test_widths_add_up_where_walls_reflect(manifold):
     x0 = manifold.sample_uniform(1, torch.Generator().manual_seed(2), dtype=torch.float64)
     x0 = x0.expand(5000, *manifold.shape)

@@ -6,8 +6,6 @@ from ase.cluster import Icosahedron
 
 from matseek import Campaign
 from matseek.configuration import run_settings
-from matseek.errors import ConfigurationError
-from matseek.godiff.searcher import GODiffSearcher
 from matseek.insight.plausibility import doubts
 from matseek.library.lennard_jones import LOWEST, PT13, lennard_jones_cluster, lj13, pt13
 from matseek.potentials import BatchedEMT, ClusterLennardJones
@@ -93,12 +91,6 @@ def test_every_searcher_of_structures_searches_clusters(searcher, budget):
 def test_basin_hopping_finds_seven_atoms():
     campaign = Campaign(lennard_jones_cluster(7), BasinHopping(), seed=1).run(400)
     assert campaign.summary()["success"]
-
-
-def test_godiff_refuses_a_cluster_before_anything_is_paid():
-    problem = lennard_jones_cluster(7)
-    with pytest.raises((ValueError, ConfigurationError), match="cluster in the gas phase; take searcher=basin_hopping"):
-        Campaign(problem, GODiffSearcher(samples=2), seed=0).run(4)
 
 
 def test_a_best_on_the_sphere_is_doubted_in_words():

@@ -12,7 +12,7 @@ from matseek import Campaign
 from matseek.core.records import RELAXED
 from matseek.problems import StructureProblem
 from matseek.problems.motifs import Relaxation, free_indices, moving_indices
-from matseek.searchers import BasinHopping, GeneticSearch, GODiffSearcher, MinimaHopping, RandomStructureSearch
+from matseek.searchers import BasinHopping, GeneticSearch, MinimaHopping, RandomStructureSearch
 from matseek.searchers.basin_hopping import neighbour
 from matseek.searchers.descent import Descent
 from matseek.spaces import Adlayer, Cuboid, HeightField, Sphere
@@ -118,12 +118,6 @@ def test_moves_leave_the_template_alone(space):
     other = neighbour(space, point, rng)
     np.testing.assert_array_equal(other[:54], point[:54])
     assert np.abs(other[54:] - point[54:]).max() > 0.1
-
-
-def test_diffusion_refuses_before_anything_is_paid(space):
-    problem = StructureProblem(space, EMT)
-    with pytest.raises(ValueError, match="searcher=godiff samples .* 18 atoms of this template move"):
-        Campaign(problem, GODiffSearcher(samples=4), seed=0)
 
 
 REGIONS = [Sphere((4.0, 3.0, 13.0), 3.5), Cuboid((1.0, 1.0, 12.0), (6.0, 5.0, 15.0))]

@@ -472,6 +472,11 @@ class StructureSpace(Space):
         return 0
 
     @property
+    def homes(self) -> FloatArray:
+        """Their places in the template, shape ``(moving, 3)``."""
+        return np.zeros((0, 3))
+
+    @property
     def placements(self) -> StructureSpace:
         """The space of the free atoms alone, the template at rest: what searchers place and move by hand."""
         return self

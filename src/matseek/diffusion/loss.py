@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from matseek.diffusion.manifold import Manifold
+from matseek.diffusion.base import Manifold
 from matseek.diffusion.sde import NoiseSchedule
 
 

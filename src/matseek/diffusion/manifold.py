@@ -1,11 +1,10 @@
-"""Where samples live, and how noise spreads there: transition kernels with their exact scores."""
+"""Layers and boxes: transition kernels of particles between walls, with their exact scores."""
 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from matseek.checks import check, flag, one_of, real, several, whole
+from matseek.diffusion.base import Manifold, constants, widths
 from matseek.diffusion.lattice import Lattice
 from matseek.geometry.products import combine
 
@@ -24,83 +24,6 @@ _UNIT = Lattice(((2.0,),))
 
 _ROUND = Lattice(((1.0,),))
 """The period of a unit interval whose ends are one place."""
-
-
-class Manifold(ABC):
-    """Where samples live.
-
-    Points are tensors of shape ``(B, *shape)``: B samples of ``(n, 3)`` for n particles, ``(d,)`` for d coordinates. A
-    sigma is a number, or a tensor of shape ``(B,)`` with one for each sample. Everything is computed in the points'
-    precision on the points' device; generators may live on the CPU whatever the device: draws then do not
-    depend on it.
-    """
-
-    @property
-    @abstractmethod
-    def shape(self) -> tuple[int, ...]:
-        """Shape of one point."""
-
-    @property
-    @abstractmethod
-    def features(self) -> int:
-        """Numbers that ``featurize`` gives."""
-
-    @abstractmethod
-    def wrap(self, x: Tensor) -> Tensor:
-        """The point of the manifold that a tensor stands for: periodic images moved home, walls respected."""
-
-    @abstractmethod
-    def displacement(self, x: Tensor, origin: Tensor) -> Tensor:
-        """The shortest vectors from origin to x."""
-
-    @abstractmethod
-    def spread(self, u: Tensor) -> Tensor:
-        """Uniform points of numbers that are uniform from 0 to 1, both of shape ``(B, *shape)``."""
-
-    def sample_uniform(
-        self,
-        batch: int,
-        generator: torch.Generator,
-        *,
-        dtype: torch.dtype = torch.float32,
-        device: torch.device | str = "cpu",
-    ) -> Tensor:
-        """Samples of the uniform distribution, into which noise carries everything, shape ``(batch, *shape)``."""
-        shape = (batch, *self.shape)
-        return self.spread(torch.rand(shape, generator=generator, dtype=dtype, device=generator.device).to(device))
-
-    def noise(self, batch: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Tensor:
-        """What :meth:`perturbed` turns into noise, drawn on the generator's device: shape ``(batch, *shape)``."""
-        return torch.randn((batch, *self.shape), generator=generator, dtype=dtype, device=generator.device)
-
-    @abstractmethod
-    def perturbed(self, x: Tensor, sigma: Tensor | float, noise: Tensor) -> Tensor:
-        """Points under noise of width sigma, from numbers of :meth:`noise`; x must lie on the manifold."""
-
-    def perturb(self, x: Tensor, sigma: Tensor | float, generator: torch.Generator) -> Tensor:
-        """Samples of the transition kernel ``p(x_t | x)`` of width sigma; x must lie on the manifold."""
-        return self.perturbed(x, sigma, self.noise(len(x), generator, x.dtype).to(x.device))
-
-    @abstractmethod
-    def score(self, x: Tensor, x0: Tensor, sigma: Tensor | float) -> Tensor:
-        """Sigma times the gradient of ``log p(x | x0)`` in x."""
-
-    @abstractmethod
-    def log_density(self, x: Tensor, x0: Tensor, sigma: Tensor | float) -> Tensor:
-        """``log p(x | x0)`` of the transition kernel, shape ``(B,)``."""
-
-    @abstractmethod
-    def featurize(self, x: Tensor) -> Tensor:
-        """Numbers of order one that agree where points agree, shape ``(B, features)``."""
-
-    @abstractmethod
-    def mixing_sigma(self, tolerance: float = 0.01) -> float:
-        """Sigma at which the kernel has become uniform, to a relative tolerance of its density.
-
-        A sampler starts from the uniform distribution, which is right where the schedule ends there; half of it does
-        nearly as well. Below, basins are filled by their catchment: on a 6 x 6 cell of Pt(111), 1 A gave 0.52 of the
-        samples to a basin that has 0.80 of the weight, 4 A gave 0.78, and the mixing sigma is 8 A.
-        """
 
 
 @dataclass(frozen=True)
@@ -164,7 +87,7 @@ class PeriodicSlab(Manifold):
 
     def wrap(self, x: Tensor) -> Tensor:
         """In-plane images moved into the cell; heights mirrored at the walls, or put on them where truncated."""
-        cell = _constants(self.cell, x.dtype, x.device)
+        cell = constants(self.cell, x.dtype, x.device)
         plane = x[..., :2]
         plane = plane - combine(self._fractional(x).floor(), cell)
         z = x[..., 2:]
@@ -179,7 +102,7 @@ class PeriodicSlab(Manifold):
 
     def spread(self, u: Tensor) -> Tensor:
         """Particles uniform in the cell and between the walls."""
-        plane = combine(u[..., :2], _constants(self.cell, u.dtype, u.device))
+        plane = combine(u[..., :2], constants(self.cell, u.dtype, u.device))
         return torch.cat([plane, self.z_low + self.height * u[..., 2:]], dim=-1)
 
     def noise(self, batch: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -192,7 +115,7 @@ class PeriodicSlab(Manifold):
 
     def perturbed(self, x: Tensor, sigma: Tensor | float, noise: Tensor) -> Tensor:
         """Wrapped normal in plane, reflected or truncated normal along z."""
-        sigma = _widths(sigma, x)
+        sigma = widths(sigma, x)
         if self.walls == "reflected":
             return self.wrap(x + sigma * noise)
         plane = x[..., :2] + sigma * noise[..., :2]
@@ -200,7 +123,7 @@ class PeriodicSlab(Manifold):
 
     def score(self, x: Tensor, x0: Tensor, sigma: Tensor | float) -> Tensor:
         """Sigma times the gradient of the log kernel, shape ``(B, n, 3)``."""
-        sigma = _widths(sigma, x)
+        sigma = widths(sigma, x)
         plane = self.lattice.score(x[..., :2] - x0[..., :2], sigma.squeeze(-1))
         z, z0 = x[..., 2:], x0[..., 2:]
         if self.walls == "truncated":
@@ -211,7 +134,7 @@ class PeriodicSlab(Manifold):
 
     def log_density(self, x: Tensor, x0: Tensor, sigma: Tensor | float) -> Tensor:
         """Log of the kernel, shape ``(B,)``, per cubic angstrom and particle."""
-        sigma = _widths(sigma, x)
+        sigma = widths(sigma, x)
         plane = self.lattice.log_density(x[..., :2] - x0[..., :2], sigma.squeeze(-1))
         z, z0 = x[..., 2:], x0[..., 2:]
         if self.walls == "truncated":
@@ -232,7 +155,7 @@ class PeriodicSlab(Manifold):
         return max(self.lattice.mixing_sigma(tolerance), self.height * _UNIT.mixing_sigma(tolerance))
 
     def _fractional(self, x: Tensor) -> Tensor:
-        return combine(x[..., :2], _constants(self._inverse, x.dtype, x.device))
+        return combine(x[..., :2], constants(self._inverse, x.dtype, x.device))
 
     @cached_property
     def _inverse(self) -> tuple[tuple[float, ...], ...]:
@@ -318,12 +241,12 @@ class BoxManifold(Manifold):
 
     def perturbed(self, x: Tensor, sigma: Tensor | float, noise: Tensor) -> Tensor:
         """Normal noise, mirrored at the walls or taken around."""
-        return self.wrap(x + _widths(sigma, x) * noise)
+        return self.wrap(x + widths(sigma, x) * noise)
 
     def score(self, x: Tensor, x0: Tensor, sigma: Tensor | float) -> Tensor:
         """Sigma times the gradient of the log kernel, shape ``(B, d)``."""
         low, width, circular = self._frame(x)
-        u, u0, sigma = (x - low) / width, (x0 - low) / width, _widths(sigma, x) / width
+        u, u0, sigma = (x - low) / width, (x0 - low) / width, widths(sigma, x) / width
         mirrored = _reflected_score(u, u0, sigma)
         if not any(self.periodic):
             return mirrored
@@ -333,7 +256,7 @@ class BoxManifold(Manifold):
     def log_density(self, x: Tensor, x0: Tensor, sigma: Tensor | float) -> Tensor:
         """Log of the kernel, shape ``(B,)``."""
         low, width, circular = self._frame(x)
-        u, u0, sigma = (x - low) / width, (x0 - low) / width, _widths(sigma, x) / width
+        u, u0, sigma = (x - low) / width, (x0 - low) / width, widths(sigma, x) / width
         around = _ROUND.log_density((u - u0).unsqueeze(-1), sigma.expand_as(u))
         each = torch.where(circular, around, _reflected_log_density(u, u0, sigma))
         return (each - width.log()).sum(dim=-1)
@@ -353,21 +276,8 @@ class BoxManifold(Manifold):
 
     def _frame(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Lower ends, widths, and which coordinates go round, shape ``(d,)`` each."""
-        low, high = (_constants(ends, x.dtype, x.device) for ends in (self.low, self.high))
-        return low, high - low, _constants(self.periodic, torch.bool, x.device)
-
-
-@lru_cache(maxsize=64)
-def _constants(numbers: tuple[Any, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Numbers as a tensor, which goes to a device once: each copy would have the host wait for a GPU."""
-    with torch.inference_mode(False):  # or else what is kept could not be differentiated through later
-        return torch.tensor(numbers, dtype=dtype, device=device)
-
-
-def _widths(sigma: Tensor | float, x: Tensor) -> Tensor:
-    """Sigma with one dimension for each of the points', the last of them 1."""
-    sigma = torch.as_tensor(sigma, dtype=x.dtype, device=x.device)
-    return sigma.reshape(-1, *[1] * (x.ndim - 1)) if sigma.ndim else sigma.reshape([1] * x.ndim)
+        low, high = (constants(ends, x.dtype, x.device) for ends in (self.low, self.high))
+        return low, high - low, constants(self.periodic, torch.bool, x.device)
 
 
 def _fold(u: Tensor) -> Tensor:

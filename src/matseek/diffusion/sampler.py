@@ -1,4 +1,4 @@
-"""Reverse diffusion: from the uniform distribution to samples, along a score."""
+"""Reverse diffusion: from a prior under noise to samples, along a score."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from matseek.checks import check, of, real, whole
+from matseek.diffusion.base import Manifold
 from matseek.diffusion.capture import Captured, can_capture
 from matseek.diffusion.guidance import Corrector
-from matseek.diffusion.manifold import Manifold
 from matseek.diffusion.sde import LinearSchedule, NoiseSchedule
 from matseek.diffusion.transfer import ahead
 
@@ -26,7 +26,7 @@ _AHEAD = 2**24
 
 @dataclass(frozen=True)
 class Sampler(ABC):
-    """Integrates the reverse-time equation from the uniform distribution to sigma = 0.
+    """Integrates the reverse-time equation from the prior under noise, mostly uniform, to sigma = 0.
 
     Steps follow the schedule down to its lowest sigma; a last evaluation of the score takes off the noise that is left
     by Tweedie's formula, ``x + sigma^2 score``.
@@ -100,14 +100,14 @@ class Sampler(ABC):
         sigmas = self.schedule.sigma(times).tolist()
         own = torch.arange(batch) if rows is None else rows.cpu()
         if origin is None:
-            x = manifold.sample_uniform(batch, generator, dtype=dtype)[own].to(device)
+            x = manifold.sample_start(batch, generator, sigmas[0], dtype=dtype)[own].to(device)
         else:
             x = manifold.perturb(manifold.wrap(origin.cpu().to(dtype)), sigmas[0], generator)[own].to(device)
 
         def advance(x: Tensor, row: Tensor, noise: Tensor) -> Tensor:
             """A step at the coefficients of a row, the last of which is its time."""
             x = self._step(field, manifold, x, row, noise)
-            return manifold.wrap(x + field.correction(x, row[-1])) if corrector else x
+            return manifold.moved(x, field.correction(x, row[-1])) if corrector else x
 
         step = Captured(advance) if captured and can_capture(x.device) else advance
         plan = [

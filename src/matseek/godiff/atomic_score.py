@@ -11,11 +11,13 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
+from matseek.diffusion import Manifold
 from matseek.godiff.score_matching import Fields
 from matseek.godiff.score_model import AtomicScoreModel, ScoreAndForces, TemplateFeatures, require_positions
 from matseek.networks.full_rows import full_plan
@@ -157,31 +159,57 @@ class FullScore(AtomicScore):
         return represented
 
 
+class Place(NamedTuple):
+    """Where atoms are.
+
+    Attributes:
+        system: The template and the free atoms.
+        manifold: Where points live.
+    """
+
+    system: AtomicSystem
+    manifold: Manifold
+
+
 class AtomicFields(nn.Module):
     """An atomic score on one system, as the diffusion core sees it: from positions and sigmas to fields.
 
     Args:
-        model: The network.
+        model: The network. It says what is left of the score beside that of the manifold's prior.
         system: The template and the free atoms.
+        manifold: Where points live.
     """
 
-    def __init__(self, model: AtomicScoreModel, system: AtomicSystem) -> None:
+    def __init__(self, model: AtomicScoreModel, system: AtomicSystem, manifold: Manifold) -> None:
         super().__init__()
-        self.model, self.system = model, system
+        self.model, self.place = model, Place(system, manifold)
         self._template: TemplateFeatures | None = None
 
     def forward(self, x: Tensor, sigma: Tensor) -> Fields:
-        """Score and forces at positions ``(B, n, 3)`` under noise of widths ``(B,)``."""
-        result = self.model(self.model.graph(self.system, x), sigma, self._template)
-        return Fields(result.score, result.forces)
+        """Score and forces at points ``(B, n, 3)`` under noise of widths ``(B,)``."""
+        result = self.model(self._graph(x), sigma, self._template)
+        return Fields(result.score + self.manifold.prior_score(x, sigma), result.forces)
 
     def score(self, x: Tensor, sigma: Tensor) -> Tensor:
         """The score alone."""
-        return self.model.score(self.model.graph(self.system, x), sigma, self._template)
+        return self.model.score(self._graph(x), sigma, self._template) + self.manifold.prior_score(x, sigma)
 
     def forces(self, x: Tensor, sigma: Tensor) -> Tensor:
         """The forces alone."""
-        return self.model.forces(self.model.graph(self.system, x), sigma, self._template)
+        return self.model.forces(self._graph(x), sigma, self._template)
+
+    def _graph(self, x: Tensor) -> Data:
+        return self.model.graph(self.system, self.manifold.positions(x))
+
+    @property
+    def system(self) -> AtomicSystem:
+        """The template and the free atoms."""
+        return self.place.system
+
+    @property
+    def manifold(self) -> Manifold:
+        """Where points live."""
+        return self.place.manifold
 
     def same_shapes(self, device: torch.device) -> bool:
         """As the model says."""

@@ -18,7 +18,7 @@ from matseek.core.records import Evaluation
 from matseek.core.searcher import require_box
 from matseek.core.space import BoxView, StructureSpace
 from matseek.deprecation import renamed_settings
-from matseek.diffusion import BoxManifold, Manifold, NoiseSchedule, PeriodicSlab, Walls
+from matseek.diffusion import Anchored, BoxManifold, Cloud, Joined, Manifold, NoiseSchedule, PeriodicSlab, Walls
 from matseek.godiff.atomic_score import AtomicFields
 from matseek.godiff.recipe_score import MLPScore, RecipeScore
 from matseek.godiff.score_model import AtomicScoreModel
@@ -43,6 +43,8 @@ class NetworkSettings:
         cutoff: In angstrom.
         gaussians: Of the distances: size of the radial basis.
         walls: What noise does at the walls of the confinement, see :class:`matseek.diffusion.PeriodicSlab`.
+        displacement: Of template atoms that move: the unit in which their displacements are put under noise, and their
+            standard deviation where nothing is learnt, in angstrom, see :class:`matseek.diffusion.Anchored`.
     """
 
     representation: str = "template"
@@ -51,6 +53,7 @@ class NetworkSettings:
     cutoff: float = 6.0
     gaussians: int = 30
     walls: Walls = "reflected"
+    displacement: float = 0.1
 
     def __post_init__(self) -> None:
         check(
@@ -62,6 +65,7 @@ class NetworkSettings:
             cutoff=real(0.5, 100, unit="angstrom"),
             gaussians=whole(2, 4096),
             walls=one_of(get_args(Walls)),
+            displacement=real(above=0, high=10, unit="angstrom"),
         )
 
 
@@ -168,45 +172,25 @@ class RecipeDomain(Domain):
         return
 
 
-def require_rest(who: str, space: StructureSpace) -> None:
-    """Refuse a space whose template moves: noise of the free atoms alone is what is learnt.
-
-    Args:
-        who: What cannot search it, for the message.
-        space: The space.
-
-    Raises:
-        ValueError: If atoms of its template move.
-    """
-    if space.moving:
-        raise ValueError(
-            f"{who} samples free atoms on a template at rest, and {space.moving} atoms of this template move; take "
-            "searcher=basin_hopping, genetic, rss or bayesian, or hold the whole template by FixAtoms"
-        )
-
-
 class StructureDomain(Domain):
-    """Free atoms in an adlayer.
+    """Free atoms in an adlayer, with those of the template that move; or a cluster.
 
     Args:
-        space: The adlayer.
+        space: The adlayer or cluster.
         settings: Of the network.
         seed: Of the initial parameters.
         start: Trained model that the network begins as, see :mod:`matseek.godiff.zoo`.
     """
 
     def __init__(self, space: StructureSpace, settings: NetworkSettings, seed: int, start: str | None = None) -> None:
-        require_rest("diffusion", space)
-        require_layer(space)
-        (a, b), (c, d) = np.asarray(space.template.cell, dtype=np.float64)[:2, :2].tolist()
-        manifold = PeriodicSlab(((a, b), (c, d)), space.z_low, space.z_high, len(space.numbers), settings.walls)
+        manifold = manifold_of(space, settings)
         kind = part(SCORE_NETWORKS, settings.representation)
         model = kind(settings.features, settings.blocks, settings.cutoff, settings.gaussians, seed=seed)
         of(AtomicScoreModel, "what derives from AtomicScoreModel")("network.representation", model)
         if start is not None:
             load_weights(model, start)
         self.space, self.system = space, AtomicSystem.of(space)
-        super().__init__(manifold, AtomicFields(model, self.system))
+        super().__init__(manifold, AtomicFields(model, self.system, manifold))
 
     @property
     def dim(self) -> int:
@@ -214,13 +198,16 @@ class StructureDomain(Domain):
         return self.space.dim
 
     def tensor(self, points: FloatArray) -> Tensor:
-        """Positions, shape ``(m, n, 3)``."""
-        return self.manifold.wrap(torch.tensor(points, dtype=torch.float64).reshape(len(points), *self.manifold.shape))
+        """Coordinates of the manifold, shape ``(m, n, 3)``."""
+        positions = np.array(points, dtype=np.float64).reshape(len(points), *self.manifold.shape)
+        held, homes = self.space.moving, self.space.homes
+        positions[:, :held] = homes + self.space.nearest_images(positions[:, :held] - homes)
+        return self.manifold.wrap(self.manifold.coordinates(torch.tensor(positions)))
 
     def points(self, x: Tensor) -> FloatArray:
         """Positions in a row, shape ``(m, 3 n)``; what lies outside the space's region is put onto its wall."""
-        wrapped = self.manifold.wrap(x.detach().cpu().double())
-        return self.space.confine(wrapped.reshape(len(x), -1).numpy())
+        positions = self.manifold.positions(self.manifold.wrap(x.detach().cpu().double()))
+        return self.space.confine(self.space.recentred(positions.reshape(len(x), -1).numpy()))
 
     def refusals(self, points: FloatArray) -> list[str]:
         """Overlaps, and what leaves the confinement."""
@@ -240,14 +227,20 @@ class StructureDomain(Domain):
         return np.array(found).reshape(len(found), *shape)
 
 
-def require_layer(space: StructureSpace) -> None:
-    """Refuse structures that are no layer: noise spreads in a cell that is periodic in plane, between two walls.
+def manifold_of(space: StructureSpace, settings: NetworkSettings) -> Manifold:
+    """Where the atoms of a space's points live.
 
-    Raises:
-        ValueError: If nothing holds the free atoms.
+    Free atoms live in a layer. Atoms of the template that move are near their lattice sites. Atoms that nothing holds
+    are a cloud about their centre: a third of the sphere's radius in each coordinate is wider than a compact cluster.
+
+    Args:
+        space: The space.
+        settings: Of the walls and of the displacements of template atoms.
     """
     if space.floats:
-        raise ValueError(
-            f"GO-Diff spreads atoms over a surface, and {space.free!r} is a cluster in the gas phase; take "
-            "searcher=basin_hopping, genetic, minima_hopping, bayesian or rss"
-        )
+        return Cloud(space.size, prior=(space.z_high - space.z_low) / 6)
+    (a, b), (c, d) = np.asarray(space.plane, dtype=np.float64).tolist()
+    free = PeriodicSlab(((a, b), (c, d)), space.z_low, space.z_high, space.size - space.moving, settings.walls)
+    if not space.moving:
+        return free
+    return Joined(Anchored(tuple(map(tuple, space.homes.tolist())), settings.displacement), free)

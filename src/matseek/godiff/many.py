@@ -22,7 +22,7 @@ from matseek import checks
 from matseek.checks import check, numbers, of, optional, path, real, several, whole
 from matseek.core.space import StructureSpace
 from matseek.diffusion import GeometricSchedule, NoiseSchedule
-from matseek.godiff.atomic_score import AtomicFields
+from matseek.godiff.atomic_score import AtomicFields, Place
 from matseek.godiff.domains import NetworkSettings, StructureDomain
 from matseek.godiff.replay import ReplayBatch, ReplayBuffer, ReplayDataModule
 from matseek.godiff.score_matching import ScoreMatching
@@ -134,11 +134,11 @@ class ManySystems:
         domains = [StructureDomain(e.space, self.network, self.seed) for e in given]
         fields = domains[0].network
         assert isinstance(fields, AtomicFields)
-        systems = [fields.system] + [d.network.system for d in domains[1:]]
+        places = [Place(d.system, d.manifold) for d in domains]
         data = _Rounds([self._data(e, d, k) for k, (e, d) in enumerate(zip(given, domains, strict=True))], self.seed)
         module = _ManyScoreMatching(
             fields,
-            systems,
+            places,
             learning_rate=self.learning_rate,
             force_weight=self.force_weight,
             decay=self.decay,
@@ -204,14 +204,14 @@ class _Round:
 
 
 class _ManyScoreMatching(ScoreMatching):
-    """Binds the network to the system of each batch."""
+    """Takes the network to the system of each batch."""
 
-    def __init__(self, network: AtomicFields, systems: Sequence[Any], **settings: Any) -> None:  # noqa: ANN401
+    def __init__(self, network: AtomicFields, places: Sequence[Place], **settings: Any) -> None:  # noqa: ANN401
         super().__init__(network, **settings)
-        self.systems = tuple(systems)
+        self.places = tuple(places)
 
     def training_step(self, batch: SystemBatch) -> Tensor:  # type: ignore[override]
         network = self.network
         assert isinstance(network, AtomicFields)
-        network.system = self.systems[batch.system]
+        network.place = self.places[batch.system]
         return super().training_step(batch.rows)

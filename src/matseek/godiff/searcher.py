@@ -25,7 +25,7 @@ from matseek.errors import BudgetError, ConfigurationError
 from matseek.godiff.active import ActiveChoice
 from matseek.godiff.atomic_score import AtomicFields
 from matseek.godiff.checkpoints import require_fitting
-from matseek.godiff.domains import NetworkSettings, domain_of, require_layer, require_rest
+from matseek.godiff.domains import NetworkSettings, domain_of
 from matseek.godiff.loop import Iterations
 from matseek.godiff.replay import ReplayBuffer, ReplayDataModule
 from matseek.godiff.score_matching import FieldNetwork, ScoreMatching
@@ -151,11 +151,9 @@ class GODiffSearcher(Searcher):
         return self._force_weight > 0
 
     def check_space(self, space: Space) -> None:
-        """Refuse what is neither a box nor structures, recipes where atoms are needed, and a template that moves."""
+        """Refuse what is neither a box nor structures, and recipes where atoms are needed."""
         structures = space.as_structures()
         if structures is not None:
-            require_rest(f"searcher={self.name}", structures)
-            require_layer(structures)
             if self.active is not None:
                 self.active.structures.check(structures)
             return

@@ -29,7 +29,7 @@ def separated(x: Tensor, system: AtomicSystem, least_distance: float, manifold: 
     Structures without such a pair stay as they are, and none depends on the others.
 
     Args:
-        x: Free atoms, shape ``(B, n, 3)``, in angstrom.
+        x: Points of the manifold, shape ``(B, n, 3)``.
         system: The template and the free atoms.
         least_distance: Least distance of two atoms, as a fraction of the sum of their covalent radii.
         manifold: Where the free atoms live.
@@ -41,7 +41,7 @@ def separated(x: Tensor, system: AtomicSystem, least_distance: float, manifold: 
     aim = _MARGIN * least_distance * (radii[len(system.numbers) :, None] + radii[None, :])
     around = surroundings(system, float(aim.max()), x.dtype, x.device)
     for _ in range(_SWEEPS):
-        structure, receiver, source, vectors = free_edges(around, x)
+        structure, receiver, source, vectors = free_edges(around, manifold.positions(x))
         aims, distance = aim[receiver, source], vectors.norm(dim=-1)
         overlapping = torch.zeros(len(x), dtype=torch.bool, device=x.device)
         overlapping[structure[distance < aims / _MARGIN]] = True
@@ -52,5 +52,5 @@ def separated(x: Tensor, system: AtomicSystem, least_distance: float, manifold: 
         row = structure * x.shape[1] + receiver
         moved = torch.zeros_like(x).flatten(0, 1).index_add(0, row, -share.unsqueeze(-1) * vectors)
         pairs = x.new_zeros(len(moved)).index_add(0, row, (missing > 0).to(x.dtype)).clamp_min(1.0)
-        x = manifold.wrap(x + (moved / pairs.sqrt().unsqueeze(-1)).view_as(x))
+        x = manifold.moved(x, (moved / pairs.sqrt().unsqueeze(-1)).view_as(x))
     return x

@@ -62,7 +62,7 @@ class SurrogateRelaxation:
             mixing = torch.where(faster, 0.99 * mixing, torch.where(down, mixing, _MIXING))
             velocity = velocity + step * force
             move = step * velocity
-            x = manifold.wrap(x + move * (self.longest / _size(move).clamp_min(self.longest)))
+            x = manifold.moved(x, move * (self.longest / _size(move).clamp_min(self.longest)))
         return x
 
 
