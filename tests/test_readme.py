@@ -1,9 +1,10 @@
 """The code of README and of the how-to pages runs, page by page, as it stands; what they name exists."""
 
+import contextlib
+import io
 import re
 import shlex
-import subprocess
-import sys
+import warnings
 
 import pytest
 
@@ -19,26 +20,28 @@ def blocks(page, language):
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
 
 
-def run(page, folder):
-    """All Python of a page, as one script in a process of its own."""
-    result = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", "\n".join(blocks(page, "python"))],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    """All Python of a page, as one script in an empty folder; returns what it prints."""
+
+    def script(page):
+        monkeypatch.chdir(tmp_path)
+        printed = io.StringIO()
+        with warnings.catch_warnings(), contextlib.redirect_stdout(printed):
+            warnings.simplefilter("ignore")
+            exec(compile("\n".join(blocks(page, "python")), str(page), "exec"), {"__name__": page.stem})
+        return printed.getvalue()
+
+    return script
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES[2:] if blocks(p, "python")], ids=lambda page: page.stem)
-def test_the_python_of_a_page_runs(page, tmp_path):
-    run(page, tmp_path)
+def test_the_python_of_a_page_runs(page, run):
+    run(page)
 
 
-def test_what_readme_promises_is_written(tmp_path):
-    said = run(README, tmp_path)
+def test_what_readme_promises_is_written(run, tmp_path):
+    said = run(README)
     assert re.match(r"loss 0\.\d+ at \{'QAgNO3 \(%\)'", said)
     assert re.search(r"^\d+\.\d{3} eV$", said, re.MULTILINE)
     assert (tmp_path / "silver.db").is_file()

@@ -36,7 +36,13 @@ _SPARSE = 4
 """A hypervolume improvement is looked at on every so many of a state's candidates: it costs a hundred times more."""
 
 _AT_ONCE = 128
-_STARTS, _STEPS = 8, 12
+"""Points at which a hypervolume improvement is evaluated at once, which bounds the memory."""
+
+_STARTS, _STEPS = 16, 40
+"""Ascents to a point, all in batched calls, and their steps."""
+
+_STARTS_OF_FRONTS = 8
+"""The same for a hypervolume improvement."""
 
 
 class Sampling(TypedDict):
@@ -101,9 +107,6 @@ class MonteCarlo(Acquisition):
 
     def _ranked(self, state: SearchState, function: AcquisitionFunction, rng: np.random.Generator) -> Tensor:
         """Points of which the first new one is taken, the best first, shape ``(m, d)``."""
-        if not (state.listed or state.leaps):
-            point = state.allowed(maximize_batch(function, state.polytope, 1, rng))
-            return torch.cat([point, state.pool(rng)])
         pool = best_first(function, state.pool(rng))
         points, heights = state.climb(lambda x: function(x.unsqueeze(-2)), pool[:_STARTS], _STEPS)
         return torch.cat([points[heights.argsort(descending=True)], pool])
@@ -207,7 +210,7 @@ class QLogNEHVI(MonteCarlo):
 
             with torch.no_grad():
                 values = torch.cat([of_points(part) for part in torch.split(pool, _AT_ONCE)])
-            starts = pool[values.topk(min(_STARTS, len(pool))).indices]
+            starts = pool[values.topk(min(_STARTS_OF_FRONTS, len(pool))).indices]
             points, heights = state.climb(of_points, starts, self.steps)
             ranked = torch.cat([points[heights.argsort(descending=True)], pool[values.argsort(descending=True)]])
             chosen = torch.cat([chosen, state.first_new(ranked, chosen)])
