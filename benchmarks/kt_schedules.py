@@ -1,4 +1,7 @@
-"""GO-Diff with force guidance under schedules of kT: as shipped, by effective sample size, from the energies' spread.
+"""GO-Diff with force guidance under schedules of kT, sizes of iterations and ends of training.
+
+Schedules: as shipped, by effective sample size, from the energies' spread. Beside them, with the shipped schedule,
+samples and rows by the effective sample size, and training that ends where gradients no longer agree.
 
 The problems are islands on EMT, and ``weak``: four atoms on Pt(111) that Lennard-Jones pairs of 0.01 eV bind, for which
 no setting was chosen and which has no test of success. A campaign ends with the iteration that solves the problem, or
@@ -30,15 +33,18 @@ from benchmarks.results_io import RESULTS, write
 from matseek import Campaign
 from matseek.configuration import run_settings
 from matseek.core.records import ITERATED
-from matseek.diffusion import AdaptiveKT, ExponentialKT, KTSchedule, SpreadKT
+from matseek.diffusion import AdaptiveKT, ExponentialKT, SpreadKT
 from matseek.library.islands import island_space
 from matseek.problems import StructureProblem
+from matseek.searchers import EffectiveSizes, GradientAgreement
 
-SCHEDULES: dict[str, KTSchedule] = {
-    "ExponentialKT(0.3, 0.05)": ExponentialKT(0.3, 0.05),
-    "ExponentialKT(5, 0.02)": ExponentialKT(5.0, 0.02),
-    "AdaptiveKT(5, 0.0001)": AdaptiveKT(5.0, 1e-4),
-    "SpreadKT()": SpreadKT(),
+SCHEDULES: dict[str, dict[str, Any]] = {
+    "ExponentialKT(0.3, 0.05)": {"kt": ExponentialKT(0.3, 0.05)},
+    "ExponentialKT(5, 0.02)": {"kt": ExponentialKT(5.0, 0.02)},
+    "AdaptiveKT(5, 0.0001)": {"kt": AdaptiveKT(5.0, 1e-4)},
+    "SpreadKT()": {"kt": SpreadKT()},
+    "EffectiveSizes()": {"sizes": EffectiveSizes()},
+    "GradientAgreement()": {"agreement": GradientAgreement()},
 }
 PROBLEMS = ("platinum_adatom", "platinum_tetramer", "copper_hexamer", "weak")
 WEAK_BUDGET = 320
@@ -65,7 +71,7 @@ def run(cell: Cell) -> tuple[str, dict[str, Any]]:
     )
     searched, budget = (weak(), WEAK_BUDGET) if problem == "weak" else (settings.problem, settings.budget)
     start = time.process_time()
-    searcher = replace(settings.searcher, kt=SCHEDULES[schedule])
+    searcher = replace(settings.searcher, **SCHEDULES[schedule])
     campaign = Campaign(searched, searcher, seed=seed, stop=settings.stop).run(budget)
     summary = campaign.summary()
     figures = [e.data["figures"] for e in campaign.ledger.events() if e.kind == ITERATED]
@@ -87,11 +93,12 @@ def key(cell: Cell) -> str:
 
 
 def report_of(cells: dict[str, dict[str, Any]], seeds: range) -> dict[str, Any]:
-    """Success, evaluations, and sample sizes of every schedule, over the seeds that all schedules of a problem have."""
+    """Success, evaluations, and sample sizes of what was run, over the seeds that all of it has on a problem."""
     rows = []
     for problem in PROBLEMS:
-        every = [s for s in seeds if all(key((problem, name, s)) in cells for name in SCHEDULES)]
-        for name in SCHEDULES if every else []:
+        run_at_all = [n for n in SCHEDULES if any(key((problem, n, s)) in cells for s in seeds)]
+        every = [s for s in seeds if all(key((problem, name, s)) in cells for name in run_at_all)]
+        for name in run_at_all if every else []:
             mine = [cells[key((problem, name, s))] for s in every]
             found = [c["evaluations_to_success"] for c in mine if c["evaluations_to_success"]]
             interval = binomtest(len(found), len(every)).proportion_ci(method="wilson")

@@ -9,7 +9,14 @@ import torch
 
 from matseek.core.problem import Measurement
 from matseek.core.records import ITERATED, REFUSED, Proposal
-from matseek.diffusion import EulerMaruyama, ExponentialKT, Guidance, LinearSchedule
+from matseek.diffusion import (
+    EulerMaruyama,
+    ExponentialKT,
+    Guidance,
+    LinearSchedule,
+    boltzmann_log_weights,
+    effective_sample_size,
+)
 from matseek.errors import CheckpointError
 from matseek.evaluation import Evaluator, Ledger
 from matseek.godiff.domains import domain_of
@@ -17,6 +24,7 @@ from matseek.godiff.loop import Iterations
 from matseek.godiff.replay import ReplayBuffer
 from matseek.godiff.score_matching import ScoreMatching
 from matseek.godiff.searcher import GODiffSearcher
+from matseek.godiff.sizes import EffectiveSizes
 from matseek.godiff.steering import Renoising
 from matseek.problems import RecipeProblem
 from matseek.spaces import Box, LinearConstraint, Variable
@@ -227,3 +235,14 @@ def test_earlier_evaluations_are_trained_on_from_the_first_iteration_on():
     loop.loop.on_train_start(loop.trainer, loop.module)  # the checkpoint goes with the ledger
     loop.iterate([1])
     assert loop.buffer.evaluations.tolist()[:2] == [-1, 0]
+
+
+def test_sizes_follow_the_effective_sample_size():
+    sizes = EffectiveSizes(target=2.0, least_samples=2, most_samples=5, rows_each=2.0, least_rows=3, most_rows=100)
+    loop = Loop(budget=60, sizes=sizes).iterate([0])
+    assert len(loop.evaluator.evaluations()) == SETTINGS["samples"]  # nothing is known before
+    effective = loop.buffer.effective_sample_size
+    everything = effective_sample_size(boltzmann_log_weights(loop.buffer.energies, loop.buffer.kt))
+    assert len(loop.buffer.rows) == min(sizes.rows(everything), len(loop.buffer))
+    loop.iterate([1])
+    assert len(loop.evaluator.evaluations(iteration=2)) == sizes.samples(SETTINGS["samples"], effective)

@@ -17,7 +17,7 @@ from torch import Tensor
 from matseek.core.history import History
 from matseek.core.records import ITERATED, REFUSED, Evaluation, Event, Proposal
 from matseek.core.searcher import Evaluator
-from matseek.diffusion import Guidance, KTSchedule, Sampler
+from matseek.diffusion import Guidance, KTSchedule, Sampler, boltzmann_log_weights, effective_sample_size
 from matseek.errors import CheckpointError
 from matseek.evaluation.executors.shared import serve, served
 from matseek.godiff.active import ActiveChoice
@@ -26,6 +26,7 @@ from matseek.godiff.replay import ReplayBuffer
 from matseek.godiff.sampling import forces_of, sampled
 from matseek.godiff.score_matching import ScoreMatching
 from matseek.godiff.sharing import Share
+from matseek.godiff.sizes import EffectiveSizes
 from matseek.godiff.steering import Renoising, SurrogateRelaxation
 
 logger = logging.getLogger(__name__)
@@ -64,6 +65,8 @@ class LoopSettings(Protocol):
     def start(self) -> str | None: ...  # noqa: D102
     @property
     def active(self) -> ActiveChoice | None: ...  # noqa: D102
+    @property
+    def sizes(self) -> EffectiveSizes | None: ...  # noqa: D102
 
 
 class Iterations(pl.Callback):
@@ -126,9 +129,8 @@ class Iterations(pl.Callback):
         previous = self.buffer.kt if self.buffer.refills else None
         # An adaptive schedule looks at what is trained on, not at all that was ever seen.
         trained_on = self.buffer.buffer_energies if self.buffer.refills else self.buffer.energies
-        self.buffer.refill(
-            self.settings.kt.kt(min(iteration, self.iterations - 1), self.iterations, trained_on, previous)
-        )
+        kt = self.settings.kt.kt(min(iteration, self.iterations - 1), self.iterations, trained_on, previous)
+        self.buffer.refill(kt, self._rows(kt))
         self._log(trainer, pl_module, iteration, result[1])
 
     def _keep(self, found: _Found) -> None:
@@ -280,8 +282,22 @@ class Iterations(pl.Callback):
         return torch.cat(parts)[order]
 
     def _wanted(self, trainer: pl.Trainer) -> int:
-        wanted = min(self.settings.samples, self.evaluator.remaining) if trainer.is_global_zero else 0
+        wanted = min(self._samples, self.evaluator.remaining) if trainer.is_global_zero else 0
         return int(trainer.strategy.broadcast(wanted, src=0))
+
+    @property
+    def _samples(self) -> int:
+        """Samples of an iteration, as far as the budget reaches."""
+        sizes, usual = self.settings.sizes, self.settings.samples
+        if sizes is None or not self.buffer.refills:
+            return usual
+        return sizes.samples(usual, self.buffer.effective_sample_size)
+
+    def _rows(self, kt: float) -> int | None:
+        """Rows of the buffer at a kT; None for those that were set."""
+        if self.settings.sizes is None:
+            return None
+        return self.settings.sizes.rows(effective_sample_size(boltzmann_log_weights(self.buffer.energies, kt)))
 
     def _evaluate(self, trainer: pl.Trainer, points: FloatArray, event: Event) -> _Found:
         """Pay for the points once, whatever the number of processes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -105,15 +105,19 @@ class ReplayBuffer:
         ):
             setattr(self, name, torch.cat([getattr(self, name), new[fresh]]) if len(self) else new[fresh])
 
-    def refill(self, kt: float) -> None:
+    def refill(self, kt: float, rows: int | None = None) -> None:
         """Draw the buffer from the archive at a kT in eV, by Gumbel top-k.
+
+        Args:
+            kt: In eV.
+            rows: How many; None for the capacity.
 
         Raises:
             ValueError: If nothing was added yet, or kT is not positive.
         """
         if not len(self):
             raise ValueError("the archive is empty; add evaluations before a refill")
-        selection = gumbel_top_k(boltzmann_log_weights(self.energies, kt), self.capacity, self._generator)
+        selection = gumbel_top_k(boltzmann_log_weights(self.energies, kt), rows or self.capacity, self._generator)
         self.rows = selection.rows
         self.log_weights = torch.log_softmax(selection.log_weights, dim=0)
         self.kt = float(kt)
@@ -207,6 +211,7 @@ class ReplayDataModule(pl.LightningDataModule):
         steps: Steps of an epoch.
         batch_size: Rows of a step, over all processes; of the buffer and of the archive each.
         seed: Seed of the draws.
+        enough: Whether the epoch is to end before its last step, asked after each; None: it never is.
 
     Raises:
         ValueError: If steps or batch_size is below 1.
@@ -221,8 +226,10 @@ class ReplayDataModule(pl.LightningDataModule):
         steps: int = 2000,
         batch_size: int = 8,
         seed: int = 0,
+        enough: Callable[[], bool] | None = None,
     ) -> None:
         super().__init__()
+        self.enough = enough
         self.buffer: ReplayBuffer = of(ReplayBuffer)("buffer", buffer)
         self.manifold: Manifold = of(Manifold)("manifold", manifold)
         self.schedule: NoiseSchedule = of(NoiseSchedule)("schedule", schedule)
@@ -291,16 +298,19 @@ class _Epoch:
     def __iter__(self) -> Iterator[ReplayBatch]:
         # A generator: the epoch is read when its first batch is, since Lightning makes the iterator of a resumed run
         # before it restores the epoch.
-        trainer = self.data.trainer
+        data, trainer = self.data, self.data.trainer
         if trainer is None:
-            yield from self.data.batches(0)
-        else:
-            yield from self.data.batches(
-                trainer.current_epoch,
-                process=trainer.global_rank,
-                processes=trainer.world_size,
-                device=trainer.strategy.root_device,
-            )
+            yield from data.batches(0)
+            return
+        for batch in data.batches(
+            trainer.current_epoch,
+            process=trainer.global_rank,
+            processes=trainer.world_size,
+            device=trainer.strategy.root_device,
+        ):
+            yield batch
+            if data.enough is not None and data.enough():
+                return
 
 
 def _kept(tensor: Tensor, dtype: torch.dtype) -> Tensor:

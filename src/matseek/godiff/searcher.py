@@ -23,12 +23,14 @@ from matseek.diffusion import EulerMaruyama, ExponentialKT, GeometricSchedule, G
 from matseek.diffusion.capture import can_capture
 from matseek.errors import BudgetError, ConfigurationError
 from matseek.godiff.active import ActiveChoice
+from matseek.godiff.agreement import AgreementWatch, GradientAgreement
 from matseek.godiff.atomic_score import AtomicFields
 from matseek.godiff.checkpoints import require_fitting
 from matseek.godiff.domains import NetworkSettings, domain_of
 from matseek.godiff.loop import Iterations
 from matseek.godiff.replay import ReplayBuffer, ReplayDataModule
 from matseek.godiff.score_matching import FieldNetwork, ScoreMatching
+from matseek.godiff.sizes import EffectiveSizes
 from matseek.godiff.steering import Renoising, SurrogateRelaxation
 from matseek.godiff.zoo import find, read_card, save_model
 from matseek.run_folder import MODEL_SUFFIX
@@ -78,6 +80,9 @@ class GODiffSearcher(Searcher):
         trainer: Where and how precisely it is trained.
         active: Draws many samples for each that is evaluated, and has a Gaussian process choose among them; None
             evaluates samples as they come, as the paper does.
+        sizes: How many samples and rows an iteration has by the effective sample size; None: always ``samples`` and
+            ``buffer``. A schedule of kT counts iterations as if there were always ``samples``.
+        agreement: When the training of an iteration ends before its last step; None: never.
         capture: Whether training steps are recorded in CUDA graphs, on one GPU; sampling is wherever there are graphs.
 
     Raises:
@@ -105,6 +110,8 @@ class GODiffSearcher(Searcher):
     start: str | None = None
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
     active: ActiveChoice | None = None
+    sizes: EffectiveSizes | None = None
+    agreement: GradientAgreement | None = None
     capture: bool = False
 
     def __post_init__(self) -> None:
@@ -122,6 +129,8 @@ class GODiffSearcher(Searcher):
             start=optional(_start),
             trainer=of(TrainerSettings),
             active=optional(of(ActiveChoice)),
+            sizes=optional(of(EffectiveSizes)),
+            agreement=optional(of(GradientAgreement)),
             capture=flag,
         )
         if (self.guidance or self.relaxation) and self.force_weight == 0:
@@ -211,6 +220,7 @@ class GODiffSearcher(Searcher):
         evaluator.evaluate_pending()
         domain = domain_of(evaluator.problem, self.sampler.schedule, self.network, evaluator.seed, self.start)
         buffer = ReplayBuffer(self.buffer, seed=evaluator.seed)
+        watch = None if self.agreement is None else AgreementWatch(self.agreement)
         data = ReplayDataModule(
             buffer,
             domain.manifold,
@@ -218,6 +228,7 @@ class GODiffSearcher(Searcher):
             steps=self.steps,
             batch_size=self.batch_size,
             seed=evaluator.seed,
+            enough=None if watch is None else watch.enough,
         )
         module = ScoreMatching(
             domain.network,
@@ -230,7 +241,7 @@ class GODiffSearcher(Searcher):
         opening = evaluator.opening
         iterations = (opening > 0) + -(-(evaluator.budget - opening) // self.samples)
         loop = Iterations(self, evaluator, domain, buffer, iterations)
-        callbacks: list[pl.Callback] = [loop]
+        callbacks: list[pl.Callback] = [loop] if watch is None else [loop, watch]
         checkpoint = evaluator.checkpoint
         if checkpoint is not None:
             callbacks.append(_keep_last(checkpoint))

@@ -2,7 +2,9 @@ from .basin_hopping import BasinHopping as BasinHopping
 from .bayesian import BayesianSearcher as BayesianSearcher
 from .elsewhere import ActiveChoice as ActiveChoice
 from .elsewhere import BatchSearcher as BatchSearcher
+from .elsewhere import EffectiveSizes as EffectiveSizes
 from .elsewhere import GODiffSearcher as GODiffSearcher
+from .elsewhere import GradientAgreement as GradientAgreement
 from .elsewhere import Guidance as Guidance
 from .elsewhere import NetworkSettings as NetworkSettings
 from .elsewhere import OnStructures as OnStructures

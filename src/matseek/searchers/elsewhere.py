@@ -4,7 +4,9 @@ from matseek.candidates import OnStructures
 from matseek.core.searcher import BatchSearcher, Searcher
 from matseek.godiff import (
     ActiveChoice,
+    EffectiveSizes,
     GODiffSearcher,
+    GradientAgreement,
     Guidance,
     NetworkSettings,
     Renoising,
@@ -15,7 +17,9 @@ from matseek.godiff import (
 __all__ = [
     "ActiveChoice",
     "BatchSearcher",
+    "EffectiveSizes",
     "GODiffSearcher",
+    "GradientAgreement",
     "Guidance",
     "NetworkSettings",
     "OnStructures",
