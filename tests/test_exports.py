@@ -21,3 +21,12 @@ def test_importing_is_quiet_and_loads_no_torch():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
     assert done.stderr == ""
+
+
+def test_a_problem_of_recipes_and_its_page_load_no_model_and_no_numba():
+    code = (
+        "import sys, matseek.report.campaign_report; from matseek.library.silver_problems import silver\n"
+        "print([m for m in ('gpytorch', 'botorch', 'lightning', 'numba', 'scipy.stats') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -9,7 +9,6 @@ import numpy as np
 
 from matseek.core.records import Evaluation, ranked
 from matseek.core.space import StructureSpace
-from matseek.descriptors import Fingerprint
 
 _NEAR = 0.5
 """Distance of two fingerprints below which structures are the same one. On Pt(111) a rattle of a heptamer by 0.05
@@ -51,6 +50,8 @@ def distinct_minima(space: StructureSpace, evaluations: Sequence[Evaluation], co
     best = ranked(evaluations)[:_MOST]
     if not best:
         return []
+    from matseek.descriptors import Fingerprint  # loads Numba
+
     features = Fingerprint().prepare(space).values(np.array([e.point for e in best]))
     leaders: list[int] = []
     members: list[list[int]] = []

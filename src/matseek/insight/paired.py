@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import binomtest, bootstrap, wilcoxon
+import scipy
 
 from matseek.insight.convergence import area_under_best, best_curve
 from matseek.insight.success import SuccessRate, log_rank
@@ -79,7 +79,7 @@ def median_interval(
     if len(array) < 2:
         nothing = np.full(array.shape[1:], np.nan)
         return nothing, nothing.copy()
-    result = bootstrap(
+    result = scipy.stats.bootstrap(
         (array,),
         np.median,
         axis=0,
@@ -108,7 +108,7 @@ def signed_rank(differences: npt.ArrayLike) -> float:
     array = np.asarray(differences, dtype=np.float64)
     if not len(array):
         return float("nan")
-    return float(wilcoxon(array, zero_method="pratt").pvalue) if array.any() else 1.0
+    return float(scipy.stats.wilcoxon(array, zero_method="pratt").pvalue) if array.any() else 1.0
 
 
 def mcnemar(only_one: int, only_other: int) -> float:
@@ -119,7 +119,7 @@ def mcnemar(only_one: int, only_other: int) -> float:
         only_other: Pairs in which only the other did.
     """
     discordant = only_one + only_other
-    return float(binomtest(only_one, discordant).pvalue) if discordant else 1.0
+    return float(scipy.stats.binomtest(only_one, discordant).pvalue) if discordant else 1.0
 
 
 def holm(pvalues: npt.ArrayLike) -> FloatArray:

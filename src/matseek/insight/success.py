@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import CensoredData, binomtest, logrank
+import scipy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +48,7 @@ class SuccessRate:
         """Wilson's score interval of the rate (Wilson, J. Am. Stat. Assoc. 22, 209 (1927)); NaN without a run."""
         if not self.runs:
             return float("nan"), float("nan")
-        result = binomtest(self.successes, self.runs).proportion_ci(confidence, method="wilson")
+        result = scipy.stats.binomtest(self.successes, self.runs).proportion_ci(confidence, method="wilson")
         return float(result.low), float(result.high)
 
     @property
@@ -87,11 +87,13 @@ def log_rank(one: SuccessRate, budget: int, other: SuccessRate, other_budget: in
     if not (one.runs and other.runs and one.evaluations + other.evaluations):
         return float("nan")
     first, second = (
-        CensoredData(uncensored=np.asarray(rate.evaluations), right=np.full(rate.runs - rate.successes, float(most)))
+        scipy.stats.CensoredData(
+            uncensored=np.asarray(rate.evaluations), right=np.full(rate.runs - rate.successes, float(most))
+        )
         for rate, most in ((one, budget), (other, other_budget))
     )
     with np.errstate(invalid="ignore"):
-        p = float(logrank(first, second).pvalue)
+        p = float(scipy.stats.logrank(first, second).pvalue)
     # Without a variance (all succeed at once) there is nothing to tell them apart by.
     return 1.0 if np.isnan(p) else p
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from matseek.checks import flag, text
 from matseek.core.goals import FurtherObjective, OutcomeConstraint
 from matseek.core.risk import Risk
-from matseek.library.measured import DropletEmulator, MeasuredDroplets
 from matseek.library.silver import WAVELENGTHS, SilverLaboratory, silver_target
 from matseek.problems.colour import ColourMatch, lab_from_hex
 from matseek.problems.recipe import RecipeProblem
@@ -131,6 +130,9 @@ def silver_measured(
     Raises:
         ValueError: If no file is named.
     """
+    # Its Gaussian process needs torch, which the laboratory in software does without.
+    from matseek.library.measured import DropletEmulator, MeasuredDroplets
+
     if data is None:
         raise ValueError("problem=silver_measured needs the measured droplets; add data=FILE")
     space = silver_space(hardware=False)

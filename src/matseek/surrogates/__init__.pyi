@@ -1,0 +1,13 @@
+from .force_field import ForceField as ForceField
+from .force_field import ForceFieldSurface as ForceFieldSurface
+from .gp import GaussianProcess as GaussianProcess
+from .learning import FittedNetwork as FittedNetwork
+from .learning import Network as Network
+from .learning import ValueGP as ValueGP
+from .spectra_data import SpectraDataModule as SpectraDataModule
+from .spectral_gp import SpectraGP as SpectraGP
+from .spectral_gp import SpectralGP as SpectralGP
+from .spectrum_net import SpectrumNet as SpectrumNet
+from .structure_gp import StructureGP as StructureGP
+from .structure_gp import StructureSurface as StructureSurface
+from .training import Training as Training
