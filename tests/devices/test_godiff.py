@@ -15,8 +15,8 @@ from matseek.diffusion import (
     LinearSchedule,
     Noised,
     PredictorCorrector,
+    base,
     lattice,
-    manifold,
     noise,
 )
 from matseek.godiff.domains import NetworkSettings, StructureDomain
@@ -44,7 +44,7 @@ def _forget():
 
 
 def forget_tensors_of_the_other_device():
-    for kept in (graphs.surroundings, rows.row_plan, full_rows.full_plan, lattice._terms, manifold._constants):
+    for kept in (graphs.surroundings, rows.row_plan, full_rows.full_plan, lattice._terms, base.constants):
         kept.cache_clear()
 
 
