@@ -12,8 +12,7 @@ import argparse
 from typing import Any
 
 from benchmarks.comparing import completed, records
-from benchmarks.results_io import ROOT, write
-from matseek.report.figures.comparing import best_against_evaluations
+from benchmarks.results_io import write
 
 SEEDS = 10
 PROBLEMS = {
@@ -29,7 +28,7 @@ KEPT = (
 
 
 def main() -> None:
-    """Run what is missing, then write the table and the pictures."""
+    """Run what is missing, then write the table; benchmarks.pictures draws it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--workers", type=int, default=2)
@@ -41,9 +40,6 @@ def main() -> None:
         comparison = completed(settings, f"runs/comparison/{problem}", arguments.workers)
         rows += [{"problem": problem, **{key: row[key] for key in KEPT}} for row in records(comparison.table())]
         pairs += [{"problem": problem, **pair} for pair in records(comparison.pairs())]
-        record = comparison.record()
-        picture = ROOT / "docs" / "images" / f"comparison_{problem}.png"
-        best_against_evaluations(record.problem, record.traces).savefig(picture, dpi=160)
     report = {
         "command": ".venv/bin/python -W ignore -m benchmarks.comparison",
         "goal": "none set; successes, evaluations to them, best values and optimizer overhead as measured",

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from matseek import progress
 from matseek.cli import app
-from matseek.terminal import table
+from matseek.terminal import show_sentences, table
 from matseek.training.ranks import Place
 
 SMALL = ["problem=silver", "problem.droplets=2", "searcher.batch_size=5", "budget=15", "seed=1"]
@@ -238,3 +238,14 @@ def test_only_the_first_of_several_processes_tells(invoke, monkeypatch):
     result = invoke("run", *SMALL, "run_dir=out")
     assert result.exit_code == 0, result.output
     assert "evaluations" not in result.output, "neither a bar nor a table"
+
+
+@pytest.mark.parametrize(("terminal", "lines"), [(True, 2), (False, 1)])
+def test_sentences_are_broken_between_words_in_a_terminal_and_whole_in_a_file(monkeypatch, terminal, lines):
+    said = io.StringIO()
+    monkeypatch.setattr("matseek.terminal.out", Console(width=80, file=said, force_terminal=terminal, no_color=True))
+    sentence = " ".join(["word"] * 30)
+    show_sentences([sentence])
+    drawn = said.getvalue().splitlines()
+    assert len(drawn) == lines
+    assert " ".join(line.strip() for line in drawn) == sentence

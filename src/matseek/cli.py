@@ -354,8 +354,10 @@ def _show_best(campaign: Campaign) -> None:
 
     structures = campaign.problem.as_structures()
     if structures is not None:
-        rows = minima_rows(structures, campaign.ledger.evaluations(), 5)
-        out.print(table(f"lowest distinct minima of {campaign.problem.name}", MINIMA_HEADS, rows))
+        rows, heads = minima_rows(structures, campaign.ledger.evaluations(), 5), [*MINIMA_HEADS]
+        if len({who for *_, who in rows}) == 1:  # it stands above already, and takes two lines of each row
+            rows, heads = [row[:-1] for row in rows], heads[:-1]
+        out.print(table(f"lowest distinct minima of {campaign.problem.name}", heads, rows))
         return
     frame = as_told(campaign.problem, best_recipes(campaign.problem, campaign.ledger.evaluations(), count=5))
     frame = frame.drop(columns=["rank", "batch", "proposer"]).rename(

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich import box
@@ -99,11 +99,12 @@ def fail(text: str) -> None:
 
 
 def show_sentences(sentences: Sequence[str], warnings: Sequence[str] = ()) -> None:
-    """Sentences, and warnings below them."""
+    """Sentences, and warnings below them: a terminal has its lines broken between words, a file has whole ones."""
+    look: dict[str, Any] = {"highlight": False, "markup": False, "soft_wrap": not out.is_terminal}
     for sentence in sentences:
-        out.print(masked(sentence), highlight=False, markup=False, soft_wrap=True)
+        out.print(masked(sentence), **look)
     for warning in warnings:
-        out.print(masked(f"warning: {warning}"), style="yellow", highlight=False, markup=False, soft_wrap=True)
+        out.print(masked(f"warning: {warning}"), style="yellow", **look)
 
 
 def frame_table(frame: pd.DataFrame, title: str) -> FittedTable:

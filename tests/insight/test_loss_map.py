@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from matseek.insight.loss_map import loss_map, map_similarity
+from matseek.insight.loss_map import loss_map, map_correlation, map_similarity
 from matseek.library.silver_problems import silver_space
 from matseek.spaces import Box, LinearConstraint, Variable
 
@@ -97,6 +97,20 @@ def test_similarity():
     by_hand = (a.losses * c.losses).sum() / np.sqrt((a.losses**2).sum() * (c.losses**2).sum())
     assert map_similarity(a, c) == pytest.approx(by_hand)
     assert by_hand < 0.9
+
+
+def test_correlation_sees_through_a_common_level():
+    a = loss_map(bowl, SPACE, "Qseed", "QAgNO3", resolution=5)
+    flat, other = (loss_map(f, SPACE, "Qseed", "QAgNO3", resolution=5) for f in (flat_loss, lambda X: 5 - bowl(X)))
+    assert map_similarity(a, other) > 0, "losses are positive"
+    assert map_correlation(a, other) == pytest.approx(np.corrcoef(a.losses.ravel(), other.losses.ravel())[0, 1])
+    assert map_correlation(a, other) < 0
+    assert map_correlation(a, a) == pytest.approx(1)
+    assert np.isnan(map_correlation(a, flat))
+
+
+def flat_loss(X):
+    return np.full(len(X), 0.3)
 
 
 def test_similarity_leaves_out_what_either_does_not_know():

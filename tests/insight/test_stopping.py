@@ -5,7 +5,7 @@ import pytest
 
 from matseek import Campaign
 from matseek.insight.holdout import holdout_predictions
-from matseek.insight.loss_map import map_similarity
+from matseek.insight.loss_map import map_correlation, map_similarity
 from matseek.insight.stopping import Accuracy, LossLevel, MapStability, Solved
 from matseek.searchers import BayesianSearcher, LatinHypercube
 from matseek.surrogates.learning import Network
@@ -27,6 +27,7 @@ def test_every_run_is_measured_by_every_criterion(spectral_problem, quick_two_st
         assert math.isnan(found[f"{model}_stability"][1]["similarity"]), "the first run has no map before it"
         maps = [campaign.models(run).map(model) for run in (2, 3)]
         assert found[f"{model}_stability"][3]["similarity"] == pytest.approx(map_similarity(*maps), abs=1e-6)
+        assert found[f"{model}_stability"][3]["centred"] == pytest.approx(map_correlation(*maps), abs=1e-6)
     assert math.isnan(found["accuracy"][1]["cosine"])
     assert campaign.summary()["criteria"]["accuracy"][1]["cosine"] is None
     assert len(campaign.summary()["events"]) == 1, "measurements are no events that people must read"

@@ -98,18 +98,21 @@ def test_loss_maps_of_one_model_without_points_and_of_nothing_known():
 
 
 def test_stability_by_run_and_model():
-    figure = draw(stability({"Gaussian process": {3: 0.98, 2: 0.9, 4: np.nan}, "network": {4: 0.95}}, level=0.97))
+    plain = {"Gaussian process": {3: 0.98, 2: 0.9, 4: np.nan}, "network": {4: 0.95}}
+    centred = {"Gaussian process": {3: 0.7, 2: 0.1}, "network": {4: -0.2}}
+    figure = draw(stability(plain, centred, level=0.97))
     lines = {str(x.get_label()): x for x in figure.axes[0].lines}
     assert list(lines["Gaussian process"].get_xdata()) == [2, 3]
     assert list(lines["Gaussian process"].get_ydata()) == [0.9, 0.98]
     assert list(lines["network"].get_ydata()) == [0.95]
     assert "stable from 0.97" in labels_of(figure)
+    assert [list(x.get_ydata()) for x in figure.axes[1].lines] == [[0.1, 0.7], [-0.2]]
 
 
 @pytest.mark.parametrize("nothing", [{}, {"gp": {}}, {"gp": {2: np.nan}}])
 def test_stability_of_nothing_says_so(nothing):
-    texts = [t.get_text() for t in draw(stability(nothing)).axes[0].texts]
-    assert texts == ["no two maps to compare yet"]
+    texts = [[t.get_text() for t in ax.texts] for ax in draw(stability(nothing, nothing)).axes]
+    assert texts == [["no two maps to compare yet"]] * 2
 
 
 def attributions():
@@ -173,13 +176,16 @@ def test_a_spectrum_that_nothing_changes_is_drawn():
 def test_predicted_against_measured(n, panels):
     points = SPACE.sample_uniform(n, np.random.default_rng(2))
     measured = spectra(points) + 0.01
-    figure = draw(predicted_against_measured(WAVELENGTHS, 2 * measured, measured, deviation=0.1 * measured))
+    figure = draw(predicted_against_measured(WAVELENGTHS, 2 * measured, measured, deviation=0.8 * measured))
     assert len(figure.axes) == panels
     black, ours = figure.axes[0].lines
     np.testing.assert_allclose(black.get_ydata(), measured[0])
     np.testing.assert_allclose(ours.get_ydata(), 2 * measured[0])
     assert figure.axes[0].get_title() == "condition 1: 1.000"
-    assert labels_of(figure) == ["measured", "predicted beforehand", "its standard deviation"]
+    band = "its 80 % band, which holds 100% of what was measured"
+    assert labels_of(figure) == ["measured", "predicted beforehand", band]
+    narrow = predicted_against_measured(WAVELENGTHS, 2 * measured, measured, deviation=0.7 * measured)
+    assert labels_of(narrow)[-1] == band.replace("100%", "0%")
 
 
 def test_the_cosine_is_that_of_the_spectra():

@@ -6,6 +6,7 @@ from matseek.insight.stopping import Accuracy, LossLevel, MapStability
 from matseek.problems import ColourMatch, RecipeProblem
 from matseek.searchers import BayesianSearcher, LatinHypercube
 from tests.conftest import WAVELENGTHS, bands
+from tests.report.test_accessibility import MOST_BYTES
 
 WATCH = (LossLevel(), MapStability("spectra"), MapStability("network", at_least=0.5, batches=1), Accuracy())
 UNDERSTOOD = {
@@ -38,6 +39,7 @@ def test_a_page_tells_what_was_understood(campaign, tmp_path):
         assert f"<h2>{title}</h2>" in page
     assert page.index("What to run next") < page.index("What was tried")
     assert "http" not in page.replace("http-equiv", "")
+    assert len(page.encode()) < MOST_BYTES, "with every figure that there is of recipes"
 
 
 def test_the_next_recipes_are_those_that_asking_gives(campaign):

@@ -19,6 +19,7 @@ from matseek.report.figures import problem_figures, sampled_places
 from matseek.report.sentences import outcome
 from matseek.searchers import RandomSearcher, RandomStructureSearch
 from matseek.spaces import Adlayer, Box, Variable
+from tests.report.test_accessibility import MOST_BYTES
 
 
 def structures(free="Pt", **more):
@@ -43,6 +44,12 @@ def test_the_page_speaks_of_energies_and_not_of_coordinates(campaign, tmp_path):
     assert f"<td>1</td><td>{best:.4f}</td><td>0.0</td>" in page
     second = distinct_minima(campaign.problem.space, campaign.ledger.evaluations(), 2)[1].best.value
     assert f"<td>2</td><td>{second:.4f}</td><td>{1e3 * (second - best):.1f}</td>" in page
+
+
+def test_a_page_of_large_structures_is_small(tmp_path):
+    problem = StructureProblem(Adlayer(fcc111("Pt", (6, 6, 2), vacuum=6), "Pt7", z=(1.0, 6.0)), EMT)
+    campaign = Campaign(problem, RandomSearcher(8), seed=0).run(32)
+    assert campaign.write(tmp_path).stat().st_size < MOST_BYTES
 
 
 def test_the_best_structures_are_files_for_other_programs(campaign, tmp_path):

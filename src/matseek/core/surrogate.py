@@ -83,6 +83,14 @@ class FittedSurrogate(ABC):
         """
         raise ValueError("this model predicts values and no responses; ask predicts_responses first")
 
+    def response_deviation(self, points: npt.ArrayLike) -> FloatArray:
+        """Standard deviations of newly measured responses, shape ``(n, m)``: by default, those over the members.
+
+        Raises:
+            ValueError: If the model predicts values alone.
+        """
+        return np.asarray(self.responses(points).std(axis=0))
+
     def sampler(self, count: int, rng: np.random.Generator) -> Sampler:
         """Samples of the noiseless value and, where they are predicted, of spectra, drawn once.
 

@@ -21,7 +21,7 @@ class HoldoutPredictions:
     Args:
         evaluations: The conditions.
         predicted: Mean over the ensemble, shape ``(n, m)``.
-        deviation: Standard deviation over the ensemble, shape ``(n, m)``.
+        deviation: Standard deviation of a new measurement as the model expects it, shape ``(n, m)``.
         measured: Median over the replicates, shape ``(n, m)``.
     """
 
@@ -52,11 +52,11 @@ def holdout_predictions(model: FittedSurrogate, evaluations: Sequence[Evaluation
     """
     pairs = [(e, m) for e in evaluations if (m := _measured(e, model.wavelengths is None)) is not None]
     size = 1 if model.wavelengths is None else model.wavelengths.size
-    members = model.responses(np.array([e.point for e, _ in pairs])) if pairs else np.zeros((1, 0, size))
+    points = np.array([e.point for e, _ in pairs])
     return HoldoutPredictions(
         evaluations=tuple(e for e, _ in pairs),
-        predicted=members.mean(axis=0),
-        deviation=members.std(axis=0),
+        predicted=model.responses(points).mean(axis=0) if pairs else np.zeros((0, size)),
+        deviation=model.response_deviation(points) if pairs else np.zeros((0, size)),
         measured=np.array([m for _, m in pairs]).reshape(-1, size),
     )
 

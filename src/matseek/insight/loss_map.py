@@ -163,11 +163,41 @@ def map_similarity(a: LossMap, b: LossMap) -> float:
     Raises:
         ValueError: If the grids differ; make both maps over the same window.
     """
+    return _cosine(*_common_losses(a, b))
+
+
+def map_correlation(a: LossMap, b: LossMap) -> float:
+    """Cosine similarity of two maps less their means: Pearson's correlation of their cells.
+
+    Losses are positive, so that :func:`map_similarity` is near 1 also for maps that have nothing in common: a map
+    without any structure, the same value everywhere, is about as similar to most maps. This is not.
+
+    Args:
+        a: A map.
+        b: Another map over the same grid.
+
+    Returns:
+        The correlation, in [-1, 1]; NaN where a map is the same everywhere, or without a common cell.
+
+    Raises:
+        ValueError: If the grids differ; make both maps over the same window.
+    """
+    p, q = _common_losses(a, b)
+    if p.size == 0 or np.ptp(p) <= 1e-9 * np.abs(p).max() or np.ptp(q) <= 1e-9 * np.abs(q).max():
+        return float("nan")  # rounding alone would be compared
+    return _cosine(p - p.mean(), q - q.mean())
+
+
+def _common_losses(a: LossMap, b: LossMap) -> tuple[FloatArray, FloatArray]:
+    """The losses of the cells that both maps know."""
     same = (a.x.name, a.y.name) == (b.x.name, b.y.name) and a.losses.shape == b.losses.shape
     if not (same and np.allclose(a.x_values, b.x_values) and np.allclose(a.y_values, b.y_values)):
         raise ValueError("the maps lie over different grids; make both over the same variables, window and resolution")
     common = np.isfinite(a.losses) & np.isfinite(b.losses)
-    p, q = a.losses[common], b.losses[common]
+    return a.losses[common], b.losses[common]
+
+
+def _cosine(p: FloatArray, q: FloatArray) -> float:
     norms = float(np.linalg.norm(p) * np.linalg.norm(q))
     return float(np.clip(p @ q / norms, -1.0, 1.0)) if norms > 0 else float("nan")
 

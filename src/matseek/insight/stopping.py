@@ -19,7 +19,7 @@ from matseek.core.surrogate import Surrogate
 from matseek.deprecation import renamed_settings
 from matseek.insight.fitted_models import FittedModels
 from matseek.insight.holdout import holdout_predictions
-from matseek.insight.loss_map import map_similarity
+from matseek.insight.loss_map import map_correlation, map_similarity
 
 _COSINE = real(above=0, high=1, unit="a cosine similarity")
 
@@ -196,12 +196,15 @@ class MapStability(StopCriterion):
         return self.model in [s.name for s in surrogates]
 
     def measure(self, now: FittedModels, before: FittedModels | None) -> Figures:
-        """``similarity``: cosine similarity of this batch's map and the one before, both over this batch's window."""
+        """``similarity``: cosine similarity of this batch's map and the one before, both over this batch's window.
+
+        ``centred``: the same of the maps less their means, which is the stricter of the two and is only recorded.
+        """
         after = now.map(self.model)
         earlier = None if before is None else before.map(self.model, now)
         if after is None or earlier is None:
-            return {"similarity": math.nan}
-        return {"similarity": map_similarity(earlier, after)}
+            return {"similarity": math.nan, "centred": math.nan}
+        return {"similarity": map_similarity(earlier, after), "centred": map_correlation(earlier, after)}
 
     def satisfied(self, figures: Mapping[str, float]) -> bool:
         """Similarity of at least the level."""

@@ -12,9 +12,8 @@ from zlib import crc32
 
 from matplotlib.colors import to_hex, to_rgb
 
-from matseek import plugins
 from matseek.core.surrogate import Look
-from matseek.report.proposers import searcher_kind
+from matseek.report.proposers import family_of, searcher_kind
 
 Dashes = str | tuple[float, tuple[float, ...]]
 """A line as matplotlib names it."""
@@ -63,7 +62,7 @@ def lines_of(names: Iterable[str]) -> dict[str, Line]:
     """
     lines: dict[str, Line] = {}
     for name in names:
-        family = _family(name)
+        family = family_of(name)
         color, marker = _base(family, [(line.color, line.marker) for line in lines.values()])
         if name == family:
             lines[name] = Line(color, marker=marker)
@@ -87,12 +86,6 @@ def _base(family: str, taken: Collection[Look]) -> Look:
     kind = searcher_kind(family)
     look = None if kind is None else kind.look
     return look or _FREE[_free_place(crc32(family.encode()), _FREE, set(taken))]
-
-
-def _family(name: str) -> str:
-    """The searcher that a config is of: the longest name of one that it begins with, or itself."""
-    known = [n for n in plugins.offered(plugins.SEARCHERS) if name == n or name.startswith((f"{n}_", f"{n},", f"{n} "))]
-    return max(known, key=len, default=name)
 
 
 def _free_place(start: int, places: Collection[object], taken: Collection[object]) -> int:

@@ -16,14 +16,14 @@ from matseek.core.records import OPENING, Evaluation, Proposal
 from matseek.core.surrogate import Look, Surrogate
 from matseek.insight.fitted_models import FittedModels
 from matseek.insight.holdout import holdout_predictions
-from matseek.insight.loss_map import map_similarity
+from matseek.insight.loss_map import map_correlation, map_similarity
 from matseek.insight.palette import colour_map, colours_of_lab, reachable_palette
 from matseek.insight.stopping import Accuracy, LossLevel, MapStability, StopCriterion
 from matseek.problems.colour import NEEDED_WAVELENGTHS
 from matseek.report.figures.colours import palette
 from matseek.report.figures.house import as_told
 from matseek.report.figures.models import attribution, loss_maps, spectrum_attribution, stability
-from matseek.report.figures.spectral import predicted_against_measured
+from matseek.report.figures.spectral import BAND, predicted_against_measured
 from matseek.report.figures.stopping import accuracy, loss_level
 from matseek.report.looks import looks_among
 from matseek.report.proposers import proposer_label
@@ -34,8 +34,11 @@ Judgements = Mapping[str, Mapping[int, Mapping[str, float]]]
 _VALUES = frozenset({"best", "best_of_run"})
 """What criteria measure that are values."""
 
-_GOOD_COSINE = 0.95
-_SAME_OPINION = 0.95
+_GOOD_COSINE = 0.99
+"""As the paper's criterion has it; absorbances are positive, so that spectra of little in common have 0.95."""
+
+_SAME_OPINION = 0.9
+"""Of the maps less their means: losses are positive, and their plain cosine is above 0.9 for maps of any kind."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,14 +138,14 @@ class Outlook:
             figure = loss_level(result["loss_level"], below, self.problem.value_label, words)
             drawn["loss_level"] = as_told(figure, self.problem)
         judged = [m for m in self._models if f"{m.name}_stability" in result]
-        similarities = {
-            m.label: {run: figures["similarity"] for run, figures in result[f"{m.name}_stability"].items()}
-            for m in judged
-        }
+        similarities, centred = (
+            {m.label: {k: f.get(key, math.nan) for k, f in result[f"{m.name}_stability"].items()} for m in judged}
+            for key in ("similarity", "centred")
+        )
         if similarities:
             levels = [level.get(f"{m.name}_stability", MapStability(m.name)).at_least for m in judged]
             least = next((x for x in levels if x is not None), None)
-            drawn["stability"] = stability(similarities, least, self._looks)
+            drawn["stability"] = stability(similarities, centred, least, self._looks)
         if "accuracy" in result:
             limit = level.get("accuracy", Accuracy())
             drawn["accuracy"] = accuracy(result["accuracy"], limit.cosine, limit.mse)
@@ -223,22 +226,28 @@ class Outlook:
         cosine = float(np.median(seen.cosines))
         word = "can be trusted" if cosine >= _GOOD_COSINE else "are still guesses"
         count = len(seen.evaluations)
+        held = float((np.abs(seen.measured - seen.predicted) <= BAND * seen.deviation).mean())
         return [
             f"Before it was trained on them, the model predicted the last batch's {count} "
             f"{'spectrum' if count == 1 else 'spectra'} with a median cosine similarity of {cosine:.4f} "
-            f"(the worst {seen.cosines.min():.4f}): its predicted spectra {word}."
+            f"(the worst {seen.cosines.min():.4f}), and its 80 % bands hold {held:.0%} of what was measured: "
+            f"its predicted spectra {word}."
         ]
 
     def _agreement(self) -> list[str]:
         maps = [result for m in self._models if (result := self.now.map(m.name)) is not None]
         if len(maps) < 2:
             return []
-        similarity = min(map_similarity(a, b) for a, b in combinations(maps, 2))
+        pairs = list(combinations(maps, 2))
+        centred, similarity = (min(f(a, b) for a, b in pairs) for f in (map_correlation, map_similarity))
         which, least = ("both models", "") if len(maps) == 2 else ("any two models", "at least ")
-        message = f"The loss maps of {which} have a cosine similarity of {least}{similarity:.3f}"
-        if similarity >= _SAME_OPINION:
+        message = (
+            f"The loss maps of {which}, each less its mean, have a cosine similarity of {least}{centred:.3f} "
+            f"({similarity:.3f} with their means, as the two-step paper has it)"
+        )
+        if centred >= _SAME_OPINION:
             return [f"{message}: they agree, and where all are dark is the place to be."]
-        return [f"{message} only: where they disagree, measure before you believe any."]
+        return [f"{message}: where they disagree, measure before you believe any."]
 
 
 def _title(criterion: StopCriterion, models: Sequence[Surrogate]) -> str:

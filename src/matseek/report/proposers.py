@@ -17,6 +17,12 @@ def proposer_label(name: str) -> str:
     return name if kind is None else kind.label
 
 
+def family_of(name: str) -> str:
+    """The searcher that a config is of: the longest name of one that it begins with, or itself."""
+    known = [n for n in plugins.offered(plugins.SEARCHERS) if name == n or name.startswith((f"{n}_", f"{n},", f"{n} "))]
+    return max(known, key=len, default=name)
+
+
 def searcher_kind(name: str) -> type[Searcher] | None:
     """The class of searchers that proposes under a name; None where no installed package offers it."""
     if name not in plugins.offered(plugins.SEARCHERS):

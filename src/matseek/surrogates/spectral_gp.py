@@ -313,6 +313,12 @@ class SpectralGP(FittedSurrogate):
         thin, wanted = self.objective.wavelengths, self.whole.wavelengths
         return np.array([[np.interp(wanted, thin, row) for row in self._expected(points, self.spectra_of)[0]]])
 
+    def response_deviation(self, points: npt.ArrayLike) -> FloatArray:
+        """Standard deviations of new measurements over joint samples, shape ``(n, m)``, the noise among them."""
+        thin, wanted = self.objective.wavelengths, self.whole.wavelengths
+        spread = self.sampled_spectra(points, noisy=True).std(axis=0)
+        return np.array([np.interp(wanted, thin, row) for row in spread])
+
     def _expected(self, points: npt.ArrayLike, read: Callable[[Tensor], Tensor]) -> FloatArray:
         """What is read from the posterior means of the outcomes, shape ``(1, n, ...)``."""
         X, _, _ = known(self.gp)

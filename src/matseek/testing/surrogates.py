@@ -150,6 +150,7 @@ def _check_responses(rules: Rules, surrogate: Surrogate, fitted: FittedSurrogate
         f"shape {found.shape}, {'no' if wavelengths is None else len(wavelengths)} wavelengths",
         "give one member for a single model",
     )
+    rules.require_array("response_deviation(points)", fitted.response_deviation(points), found.shape[1:])
 
 
 def _check_draws(rules: Rules, fitted: FittedSurrogate, points: FloatArray) -> None:

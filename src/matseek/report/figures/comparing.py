@@ -28,10 +28,13 @@ from matseek.report.figures.house import (
 )
 from matseek.report.figures.values import Frames, ValueScale, best_curves, count_logarithmically, mark_decades
 from matseek.report.looks import Line, lines_of
-from matseek.report.proposers import proposer_label
+from matseek.report.proposers import family_of, proposer_label
 
 _MOST_BANDS = 3
 """Bands that can be told apart in one pair of axes."""
+
+_SETTINGS = {"ffg": "force guidance", "box": "on coordinates"}
+"""What the endings of configs mean, where they are abbreviations."""
 
 BEHIND = "#b4b9c1"
 """Of curves that others are seen against."""
@@ -44,8 +47,12 @@ Rates = Mapping[str, tuple[SuccessRate, SuccessRate]]
 
 
 def searcher_label(name: str) -> str:
-    """How people read a searcher's name; a title stands for itself."""
-    return proposer_label(name).replace("_", " ")
+    """How people read the name of a searcher or of settings of one, as ``godiff_ffg``; a title stands for itself."""
+    family = family_of(name)
+    settings = name.removeprefix(f"{family}_") if name.startswith(f"{family}_") else ""
+    if not settings:
+        return proposer_label(name).replace("_", " ")
+    return f"{proposer_label(family)}, {_SETTINGS.get(settings, settings.replace('_', ' '))}"
 
 
 def lines_for(given: Lines | None, names: Iterable[str]) -> Lines:

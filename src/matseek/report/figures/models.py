@@ -28,6 +28,7 @@ from matseek.report.figures.house import (
     axis_label,
     draw_star,
     legend,
+    say,
     tidy,
 )
 from matseek.report.looks import looks_among
@@ -97,31 +98,37 @@ def loss_maps(
 @style.context(LAYERS)
 def stability(
     similarities: Mapping[str, Mapping[int, float]],
+    centred: Mapping[str, Mapping[int, float]],
     level: float | None = None,
     looks: Mapping[str, Look] | None = None,
 ) -> Figure:
-    """Similarity of each model's loss map to that of the run before, by run.
+    """Similarity of each model's loss map to that of the batch before: as the paper has it, and less the maps' means.
 
     Args:
-        similarities: By model: the run's number and the cosine similarity with the
-            run before; NaN is left out.
+        similarities: By model: the batch's number and the cosine similarity with the batch before; NaN is left out.
+        centred: The same of the maps less their means.
         level: Similarity from which a map counts as stable; None draws no level.
         looks: Colour and marker by model; None for the next free ones.
     """
-    figure, ax = axes_of(height=3.6)
+    figure = Figure(figsize=(8.2, 3.6), layout="constrained")
+    plain, less = figure.subplots(1, 2)
     looks = looks or looks_among(dict.fromkeys(similarities))
-    for name, by_run in similarities.items():
-        runs = [run for run in sorted(by_run) if math.isfinite(by_run[run])]
-        color, marker = looks[name]
-        ax.plot(runs, [by_run[run] for run in runs], color=color, marker=marker, ms=5.5, lw=1.6, label=name, zorder=3)
+    for ax, drawn in ((plain, similarities), (less, centred)):
+        tidy(ax)
+        for name, by_batch in drawn.items():
+            batches = [batch for batch in sorted(by_batch) if math.isfinite(by_batch[batch])]
+            color, marker = looks[name]
+            values = [by_batch[batch] for batch in batches]
+            ax.plot(batches, values, color=color, marker=marker, ms=5.5, lw=1.6, label=name, zorder=3)
+        if not any(math.isfinite(x) for by_batch in drawn.values() for x in by_batch.values()):
+            say(ax, "no two maps to compare yet")
+        ax.set_xlabel("Batch")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=12, min_n_ticks=1))
+        ax.margins(x=0.04, y=0.12)
     if level is not None:
-        ax.axhline(level, color=SUCCESS, ls=(0, (5, 3)), lw=1.2, label=f"stable from {level:g}", zorder=2)
-    if not any(len(line.get_xdata()) for line in ax.lines[: len(similarities)]):  # type: ignore[arg-type]
-        ax.text(0.5, 0.5, "no two maps to compare yet", ha="center", va="center", color=MUTED, transform=ax.transAxes)
-    ax.set_xlabel("Batch")
-    ax.set_ylabel("Similarity to the map before")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=12, min_n_ticks=1))
-    ax.margins(x=0.04, y=0.12)
+        plain.axhline(level, color=SUCCESS, ls=(0, (5, 3)), lw=1.2, label=f"stable from {level:g}", zorder=2)
+    plain.set_ylabel("Similarity to the map before")
+    less.set_ylabel("Of the maps less their means")
     legend(figure)
     return figure
 

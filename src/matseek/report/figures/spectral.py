@@ -30,6 +30,8 @@ from matseek.report.figures.house import (
 _MOST_PANELS = 24
 _PREDICTED = "#D55E00"
 _RUNNERS_UP = 3
+BAND = 1.2816
+"""Standard deviations on either side of the mean that hold 80 % of a normal distribution."""
 
 _RUNNER_UP_LOOKS = (("#4f7fa8", "-."), ("#9a7bb0", ":"), ("#a08c5b", (0, (6, 1.5, 1, 1.5, 1, 1.5))))
 
@@ -93,7 +95,8 @@ def predicted_against_measured(
         predicted: Absorbances, shape ``(n, m)``; at most 24 conditions are drawn, evenly chosen.
         measured: Absorbances of the same conditions, shape ``(n, m)``.
         names: What the panels are called; condition 1, 2, ... if there are none.
-        deviation: Standard deviation of the prediction, shape ``(n, m)``, as a band of one of it; None draws no band.
+        deviation: Standard deviation of the prediction, shape ``(n, m)``; drawn is the band in which a normal
+            distribution has 80 % of what is measured, and the legend says how much of it lies there. None draws none.
 
     Raises:
         ValueError: If there is nothing to draw or shapes differ.
@@ -115,14 +118,16 @@ def predicted_against_measured(
     panels: list[Axes] = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
     for spare in panels[len(chosen) :]:
         spare.remove()
+    held = math.nan if bands is None else float((np.abs(published - ours) <= BAND * bands).mean())
     for place, (ax, k) in enumerate(zip(panels, chosen, strict=False)):
         tidy(ax)
         ax.tick_params(labelsize=8)
         ax.plot(at, published[k], color=BEST, lw=1.4, label="measured", zorder=3)
         ax.plot(at, ours[k], color=_PREDICTED, lw=1.6, ls=(0, (4, 1.8)), label="predicted beforehand", zorder=4)
         if bands is not None:
-            shade = (ours[k] - bands[k], ours[k] + bands[k])
-            ax.fill_between(at, *shade, color=_PREDICTED, alpha=0.18, lw=0, label="its standard deviation", zorder=2)
+            shade = (ours[k] - BAND * bands[k], ours[k] + BAND * bands[k])
+            label = f"its 80 % band, which holds {held:.0%} of what was measured"
+            ax.fill_between(at, *shade, color=_PREDICTED, alpha=0.22, lw=0, label=label, zorder=2)
         ax.set_title(f"{titles[k]}: {spectral_cosine(ours[k], published[k]):.3f}", fontsize=8.5, color=INK)
         ax.xaxis.set_major_locator(MaxNLocator(nbins=3))
         if place + columns >= len(chosen):

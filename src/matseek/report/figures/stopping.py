@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from matseek.report.figures.house import BEST, INK, LAYERS, MUTED, SUCCESS, axes_of, legend, tidy
+from matseek.report.figures.values import mark_decades
 
 _LOOK = ("#D55E00", "^")
 
@@ -58,8 +59,10 @@ def accuracy(by_batch: ByBatch, cosine: float | None = None, mse: float | None =
     _draw(right, by_batch, "mse", _LOOK, "_median")
     _draw_level(right, mse, "accurate up to {:g}")
     _label(right, "Mean squared error")
-    if any(by_batch[k]["mse"] > 0 for k in by_batch):
+    errors = [by_batch[k]["mse"] for k in by_batch if by_batch[k]["mse"] > 0]
+    if errors:
         right.set_yscale("log")
+        mark_decades(right.yaxis, min(errors), max(errors))
     legend(figure)
     return figure
 
