@@ -146,7 +146,7 @@ def report_of(cells: dict[str, Any]) -> dict[str, Any]:
                 "relaxed_within": sum(c["relaxed"] < moving["lowest"] + TOLERANCE for c in found),
                 "mean_as_evaluated": round(float(np.mean([c["as_evaluated"] for c in found])), 3) if found else None,
                 "least_gain": round(rest["lowest"] - max(c["relaxed"] for c in found), 3) if found else None,
-                "median_cpu_seconds": sorted(c["cpu_seconds"] for c in mine)[len(mine) // 2],
+                "median_cpu_seconds": round(float(np.median([c["cpu_seconds"] for c in mine])), 1),
             }
         )
     return {
