@@ -49,7 +49,7 @@ format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Executes every notebook anew, in its quick setting, and keeps the outputs.
+# Executes every notebook anew, in its full setting, and keeps the outputs: about an hour on two cores.
 notebooks: install
 	$(BIN)/python -m scripts.notebooks notebooks/*.ipynb
 

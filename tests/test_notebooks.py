@@ -5,7 +5,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from scripts.notebooks import cleaned, executed, figures, texts
+from scripts.notebooks import cleaned, executed, figures, parameters, texts
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.ipynb"))
 MACHINE_PATH = re.compile(r"(?<![\w.:/])/(?:tmp|home|root|work|usr|opt|var|Users)/|\b[A-Z]:\\")
@@ -34,8 +34,7 @@ def test_what_is_stored(path):
     notebook = read(path)
     cells = code_cells(notebook)
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1)), "execute it: make notebooks"
-    (parameters,) = (cell for cell in cells if "parameters" in cell.metadata.get("tags", ()))
-    assert parameters.source.startswith('setting = "quick"'), "CI runs what is stored"
+    assert parameters(notebook).source.startswith('setting = "full"'), "readers see what was concluded from enough data"
     assert not [o for o in outputs(notebook) if o.output_type in ("error", "stream")], "no errors, warnings or logs"
     assert figures(notebook) >= 3
     assert not [text for text in texts(notebook) if MACHINE_PATH.search(text)]
@@ -47,7 +46,7 @@ def test_it_runs(path, tmp_path, monkeypatch):
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     stored = read(path)
     (tmp_path / "here").mkdir()
-    fresh = executed(stored, tmp_path / "here")
+    fresh = executed(stored, tmp_path / "here", quick=True)
     said = [o.get("text", "") for o in outputs(fresh) if o.output_type == "stream"]
     assert said == [], "nothing is printed or warned of"
     assert figures(fresh) == figures(stored), "stored outputs are of another version: make notebooks"
