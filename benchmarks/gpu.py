@@ -33,6 +33,8 @@ from matseek.library.platinum import platinum_heptamer
 from matseek.networks.graphs import free_edges, surroundings
 from matseek.potentials import BatchedEMT
 from matseek.problems import StructureProblem
+from matseek.spaces import Box, Variable
+from matseek.surrogates.gp import GaussianProcess
 from matseek.training.trainer import TrainerSettings
 
 GOALS = {
@@ -197,6 +199,20 @@ def relaxation(bench: Bench) -> dict[str, Any]:
     return {"largest_difference_A": float(abs(points[0] - points[-1]).max())}
 
 
+def processes(bench: Bench) -> dict[str, Any]:
+    """Seconds in which a Gaussian process of n values learns its hyperparameters, here and on the CPU, by n."""
+    found: dict[str, Any] = {}
+    box = Box([Variable(name, 0.0, 1.0) for name in "abcd"])
+    for count in (12,) if bench.tiny else (200, 500, 1500):
+        points = box.sample_uniform(count, np.random.default_rng(0))
+        values, unknown = np.sin(5 * points).sum(axis=1), np.full(count, np.nan)
+        for name in ("cpu", *(["cuda"] if bench.device.type == "cuda" else [])):
+            began = time.perf_counter()
+            GaussianProcess.fit(box, points, values, unknown, device=name)  # type: ignore[arg-type]
+            found[f"n={count} {name}"] = time.perf_counter() - began
+    return found
+
+
 def campaign(bench: Bench) -> dict[str, Any]:
     """A campaign on the heptamer as `godiff_ffg` has it."""
     accelerator = "gpu" if bench.device.type == "cuda" else "cpu"
@@ -230,6 +246,7 @@ SECTIONS: dict[str, tuple[float, Callable[[Bench], dict[str, Any]]]] = {
     "geometry": (5, geometry),
     "relaxation": (15, relaxation),
     "training": (60, training),
+    "processes": (40, processes),
     "sampling": (120, sampling),
     "campaign": (180, campaign),
 }

@@ -75,7 +75,7 @@ def test_a_stored_comparison_goes_on(tmp_path):
 
 def test_only_settings_of_what_was_renamed_are():
     config = {"a": [{"_target_": "matseek.searchers.BayesianSearcher", "strategy": "qei"}], "strategy": "ddp"}
-    added = {"structures": None, "model": "loss", "log": False, "several": "qlognehvi"}
+    added = {"structures": None, "model": "loss", "log": False, "several": "qlognehvi", "device": "cpu"}
     assert with_current_names(config) == {
         "a": [{"_target_": "matseek.searchers.BayesianSearcher", "acquisition": "qei"} | added],
         "strategy": "ddp",

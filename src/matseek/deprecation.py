@@ -63,6 +63,7 @@ _OF_VALUES: Final[Mapping[str, Any]] = {
     "model": "loss",
     "log": False,
     "several": "qlognehvi",
+    "device": "cpu",
 }
 
 ADDED: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -71,7 +72,9 @@ ADDED: Final[Mapping[str, Mapping[str, Any]]] = {
     "matseek.searchers.bayesian.BayesianSearcher": _OF_VALUES,
     "matseek.searchers.NetworkSearcher": {"structures": None},
     "matseek.searchers.network.NetworkSearcher": {"structures": None},
-    # How long processes wait for one another changes no result.
+    # Neither how steps are launched nor how long processes wait for one another changes a result.
+    "matseek.searchers.GODiffSearcher": {"capture": False},
+    "matseek.godiff.searcher.GODiffSearcher": {"capture": False},
     "matseek.training.trainer.TrainerSettings": {"patience": 168},
 }
 """By today's dotted name of what has settings, what a stored config without a setting means by that."""

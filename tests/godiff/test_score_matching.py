@@ -1,4 +1,5 @@
 import contextlib
+from types import SimpleNamespace
 
 import lightning.pytorch as pl
 import pytest
@@ -160,3 +161,19 @@ def test_bad_settings_are_refused(settings, message):
         ScoreMatching(Linear(), **settings)
     with pytest.raises(ValueError, match="network"):
         ScoreMatching("a network")
+
+
+@pytest.mark.parametrize(("fused", "norm"), [(True, 5.0), (False, 20.0)])
+def test_the_norm_that_is_logged_is_that_of_gradients_without_their_scale(fused, norm):
+    """Where an optimiser does not take the scale back, Lightning has done so before."""
+    module = made()
+    module.network.a.grad, module.network.b.grad = torch.tensor(12.0), torch.tensor(16.0)
+    optimizer = torch.optim.AdamW(module.network.parameters(), fused=fused)
+    scaler = SimpleNamespace(get_scale=lambda: 4.0)
+    module._trainer = SimpleNamespace(
+        logger=True, global_step=0, log_every_n_steps=1, precision_plugin=SimpleNamespace(scaler=scaler)
+    )
+    module._begun, module._first = 0.0, 0
+    module.log = lambda name, value, **_: module.logged.update({name: float(value)})
+    module.on_before_optimizer_step(optimizer)
+    assert module.logged["grad_norm"] == pytest.approx(norm)

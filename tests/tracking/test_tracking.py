@@ -5,12 +5,14 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import ase.io
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from ase.build import fcc111
 from ase.calculators.emt import EMT
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -30,6 +32,7 @@ from matseek.searchers import LatinHypercube, NetworkSearcher
 from matseek.spaces import Adlayer
 from matseek.surrogates.training import Training
 from matseek.tracking import CSVTracking, TensorBoardTracking, WandbTracking
+from matseek.tracking.training_logger import TrainingLogger
 from matseek.tracking.wandb import has_key, mode_of_session
 from matseek.training.ranks import Place
 from tests.conftest import Counting
@@ -149,6 +152,45 @@ class CutOff(Counting):
             self.points.append(None)
             raise KeyboardInterrupt
         return super().__call__(points)
+
+
+def test_gradients_and_parameters_are_watched_where_that_is_asked(tmp_path):
+    searcher = replace(GODIFF, steps=2, network=replace(GODIFF.network, features=2, gaussians=2))
+    tracking = WandbTracking(watch="all", alerts=False)
+    campaign = Campaign(atoms_to_place(), searcher, tmp_path / "ledger.db", seed=0, tracking=tracking)
+    campaign.run(budget=4)
+    campaign._tracker.close()
+    found = read(tmp_path)
+    for kind in ("gradients", "parameters"):
+        values = found.logged(f"{kind}/network.model.force_head.last.gates.2.weight/values")
+        assert [sum(counts) for counts in values] == [4, 4], "a number for each weight, at both steps"
+        assert found.axes[f"{kind}/*"] == "trainer/global_step"
+        names = {name.split("/")[1] for row in found.history for name in row if name.startswith(f"{kind}/")}
+        assert not [name for name in names if name.startswith("average")]
+
+
+@pytest.mark.parametrize(
+    ("watch", "watched"), [("gradients", {"gradients"}), ("parameters", {"parameters"}), (None, set())]
+)
+def test_what_is_watched_are_the_numbers_of_the_network(watch, watched):
+    network = torch.nn.Linear(3, 2)
+    network.bias.requires_grad_(False)
+    network(torch.ones(1, 3)).sum().backward()
+    network.gradient_scale = 2.0
+    taken = []
+    logger = TrainingLogger(lambda *what: taken.append(what), WandbTracking(watch=watch).watched)
+    logger.log_graph(network)
+    logger.log_metrics({"loss": 1.0}, 7)
+    ((metrics, step, distributions),) = taken
+    assert (metrics, step) == ({"loss": 1.0}, 7)
+    assert set(distributions) == {f"{kind}/weight" for kind in watched}
+    for kind, expected in (("gradients", np.full(6, 0.5)), ("parameters", network.weight.detach().flatten())):
+        np.testing.assert_allclose(distributions.get(f"{kind}/weight", expected), expected)
+
+
+def test_only_what_can_be_watched_may_be_asked_for():
+    with pytest.raises(ValueError, match="logger.watch='everything'"):
+        WandbTracking(watch="everything")
 
 
 def test_a_campaign_that_was_cut_off_goes_on_in_the_same_run_and_logs_nothing_twice(tmp_path, box, caplog):

@@ -270,7 +270,7 @@ class Iterations(pl.Callback):
                 )
                 if settings.relaxation is not None:
                     x = settings.relaxation.relax(x, forces_of(network, settings.sampler), manifold)
-                return share.whole(x, module).cpu()
+                return share.whole(x).cpu()
 
             again = settings.renoising
             count = round(again.share * settings.draw) if again is not None and len(self.buffer) else 0

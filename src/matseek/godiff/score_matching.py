@@ -103,6 +103,9 @@ class ScoreMatching(pl.LightningModule):
         decay: Of the EMA, per step (Polyak and Juditsky, SIAM J. Control Optim. 30, 838 (1992)).
         captured: Whether passes are recorded in CUDA graphs, see :mod:`matseek.diffusion.capture`.
 
+    Attributes:
+        gradient_scale: By how much gradients were too large at the last step that was logged (16-mixed).
+
     Raises:
         ValueError: If a setting is out of its range.
     """
@@ -132,6 +135,7 @@ class ScoreMatching(pl.LightningModule):
         self.average.requires_grad_(False)
         self.learning_rate, self.force_weight, self.force_scale = learning_rate, force_weight, force_scale
         self._captured = CapturedPasses(network) if captured else None
+        self.gradient_scale = 1.0
 
     def training_step(self, batch: ReplayBatch) -> Tensor:
         """Loss of a batch: one pass of the network over the rows of both heads."""
@@ -162,7 +166,11 @@ class ScoreMatching(pl.LightningModule):
         if trainer.logger is None or (trainer.global_step + 1) % trainer.log_every_n_steps:  # type: ignore[attr-defined]
             return
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-        self.log("grad_norm", torch.nn.utils.get_total_norm(gradients))
+        scaler: Any = getattr(trainer.precision_plugin, "scaler", None)
+        # Gradients of 16-mixed are scaled, and an optimiser of one kernel takes that back by itself.
+        scaled = scaler is not None and getattr(optimizer, "_step_supports_amp_scaling", False)
+        self.gradient_scale = float(scaler.get_scale()) if scaled else 1.0
+        self.log("grad_norm", torch.nn.utils.get_total_norm(gradients) / self.gradient_scale)
         self.log("learning_rate", float(optimizer.param_groups[0]["lr"]))
         steps = trainer.global_step + 1 - self._first
         self.log("steps_per_second", steps / max(time.monotonic() - self._begun, 1e-9))

@@ -202,6 +202,8 @@ class GODiffSearcher(Searcher):
                 f"multiple of {self.processes}"
             )
         self.trainer.check()
+        if self.active is not None:
+            self.active.structures.check_machine()
         if self.capture and not (can_capture(self.trainer.device) and self.processes == 1):
             raise ConfigurationError(
                 f"capture=true records steps in CUDA graphs, on one NVIDIA GPU, and trainer.accelerator="

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
-import lightning.pytorch as pl
 import torch
 from torch import Tensor
 
@@ -35,14 +33,14 @@ class Share:
         each = -(-self.count // self.size)
         return (self.rank + self.size * torch.arange(each)) % self.count
 
-    def whole(self, own: Tensor, module: pl.LightningModule) -> Tensor:
+    def whole(self, own: Tensor) -> Tensor:
         """All samples, in their order, in every process.
 
         Args:
             own: This process's, in the order of :attr:`rows`.
-            module: Gathers them.
         """
         if self.size == 1:
             return own
-        gathered = cast("Tensor", module.all_gather(own))  # (processes, rows each, *shape)
-        return gathered.transpose(0, 1).flatten(0, 1)[: self.count]
+        parts = [torch.empty_like(own) for _ in range(self.size)]
+        torch.distributed.all_gather(parts, own.contiguous())
+        return torch.stack(parts, dim=1).flatten(0, 1)[: self.count]

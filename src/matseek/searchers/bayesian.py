@@ -20,6 +20,7 @@ from matseek.core.space import Space
 from matseek.core.surrogate import Look, Surrogate
 from matseek.deprecation import renamed_settings
 from matseek.searchers.widening import Widening
+from matseek.surrogates.devices import DEVICES, Device, require_device
 from matseek.surrogates.goals import modelled_goals
 from matseek.surrogates.gp import KERNELS, MOST_OBSERVATIONS, KernelName, quiet_numerics
 from matseek.surrogates.learning import ValueGP
@@ -63,8 +64,10 @@ class BayesianSearcher(BatchSearcher):
             :meth:`matseek.surrogates.gp.GaussianProcess.fit`.
         repeats: Whether a recipe may be proposed twice.
         widening: Rule by which windows widen toward the hardware limits; None leaves them as they are.
-        structures: How structures are searched; acquisition, kernel, repeats and widening are those of boxes. None
-            searches a single free atom as a box of its coordinates, and refuses several.
+        structures: How structures are searched; acquisition, kernel, repeats, widening and device are those of boxes.
+            None searches a single free atom as a box of its coordinates, and refuses several.
+        device: Where hyperparameters are learnt: ``cpu``, ``cuda``, or ``auto`` for a GPU where there is one; what is
+            proposed is looked for on the CPU.
 
     Example:
         >>> from matseek import Campaign
@@ -88,6 +91,7 @@ class BayesianSearcher(BatchSearcher):
     repeats: bool = False
     widening: Widening | None = field(default_factory=Widening)
     structures: OnStructures | None = field(default_factory=lambda: OnStructures(StructureGP()))
+    device: Device = "cpu"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -100,7 +104,7 @@ class BayesianSearcher(BatchSearcher):
                 "outcomes; take several=qlognehvi, or name it as acquisition"
             )
         check(self, kernel=one_of(KERNELS), log=flag, repeats=flag, widening=optional(of(Widening)))
-        check(self, structures=optional(of(OnStructures)))
+        check(self, structures=optional(of(OnStructures)), device=one_of(DEVICES))
         if self.model == "spectra" and self.kernel != "ard":
             raise ValueError(
                 f"kernel={self.kernel!r} is a setting of the loss; with model=spectra every component has kernel='ard'"
@@ -118,6 +122,13 @@ class BayesianSearcher(BatchSearcher):
             require_box(self.name, space)
         else:
             on.check(structures)
+
+    def check(self, budget: int) -> None:
+        """Also refuse a GPU that is not there."""
+        super().check(budget)
+        require_device("searcher.device", self.device)
+        if self.structures is not None:
+            self.structures.check_machine()
 
     def _on_structures(self, space: Space) -> OnStructures | None:
         return None if space.as_structures() is None else self.structures
@@ -165,11 +176,11 @@ class BayesianSearcher(BatchSearcher):
     @property
     def gp(self) -> ValueGP:
         """The Gaussian process of the values."""
-        return ValueGP(self.kernel, self.log)
+        return ValueGP(self.kernel, self.log, self.device)
 
     @property
     def _by_name(self) -> Mapping[ModelName, Surrogate]:
-        return {"spectra": SpectraGP(), "loss": self.gp}
+        return {"spectra": SpectraGP(self.device), "loss": self.gp}
 
     @property
     def surrogates(self) -> tuple[Surrogate, ...]:
@@ -226,7 +237,7 @@ class BayesianSearcher(BatchSearcher):
 
     def _state(self, history: History, model: ModelName) -> SearchState:
         if model == "spectra":
-            return search_state(SpectraGP().fit(history), history, repeats=self.repeats)
+            return search_state(SpectraGP(self.device).fit(history), history, repeats=self.repeats)
         if history.goals:
             gp = self.gp.fit_values(history, history.values, history.variances)
             return search_state(gp, history, repeats=self.repeats, goals=modelled_goals(self.gp, gp, history))

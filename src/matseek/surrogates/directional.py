@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -70,6 +71,13 @@ class DirectionalKernel(Kernel):  # type: ignore[misc]
             "scales_prior", LogNormalPrior(typical.log(), torch.full_like(typical, spread)), lambda m: m.scales
         )
         self.initialize(raw_scales=self.raw_scales_constraint.inverse_transform(typical))
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], *args: Any) -> DirectionalKernel:  # noqa: ANN401 -- torch's own
+        """To another device or precision; GPyTorch leaves the numbers of a log-normal prior where they are."""
+        super()._apply(fn, *args)
+        normal = self.scales_prior.base_dist
+        normal.loc, normal.scale = fn(normal.loc), fn(normal.scale)
+        return self
 
     @property
     def scales(self) -> Tensor:

@@ -32,6 +32,7 @@ from matseek.acquisition.state import ValuePaths
 from matseek.checks import numbers, of, one_of
 from matseek.core.space import BoxSpace
 from matseek.core.surrogate import Draws, FittedSurrogate, LeftOut, Sampler
+from matseek.surrogates.devices import Device, device_of, learning_on
 from matseek.surrogates.left_out import left_out_samples
 from matseek.surrogates.pathwise import GPPaths, base_kernel, known
 from matseek.surrogates.periodic import PeriodicMatern
@@ -118,6 +119,7 @@ class GaussianProcess(FittedSurrogate):
         *,
         kernel: KernelName = "ard",
         seed: int = 0,
+        device: Device = "cpu",
     ) -> GaussianProcess:
         """Maximise the marginal likelihood.
 
@@ -131,6 +133,7 @@ class GaussianProcess(FittedSurrogate):
                 et al., ICML 2024); ``isotropic``: one length scale that starts at 1, and a learnt amplitude, as in
                 the two-step paper.
             seed: Seed of the restarts, should the first fit fail.
+            device: Where the likelihood is maximised: ``cpu``, ``cuda``, or ``auto``; the result is on the CPU.
 
         Raises:
             ValueError: If there are fewer than two different values, or the kernel's name is unknown.
@@ -165,7 +168,7 @@ class GaussianProcess(FittedSurrogate):
             covar_module=_kernel(kernel, torch.as_tensor(space.periodic)),
             outcome_transform=Standardize(m=1),
         )
-        maximize_likelihood(model, seed)
+        maximize_likelihood(model, seed, device=device)
         return cls(space, model, scale)
 
     def predict(self, points: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -281,17 +284,18 @@ def quiet_numerics() -> Iterator[None]:
         yield
 
 
-def maximize_likelihood(model: SingleTaskGP, seed: int, steps: int | None = None) -> None:
+def maximize_likelihood(model: SingleTaskGP, seed: int, steps: int | None = None, *, device: Device = "cpu") -> None:
     """Fit in place; a likelihood that cannot be maximised leaves the prior's hyperparameters, with a warning.
 
     Args:
         model: The model.
         seed: Of the restarts, should the first fit fail.
         steps: Steps of L-BFGS at most; None for SciPy's limit.
+        device: Where.
     """
     options = {} if steps is None else {"options": {"maxiter": steps}}
     start = copy.deepcopy(model.state_dict())
-    with manual_seed(seed), quiet_numerics():
+    with manual_seed(seed), quiet_numerics(), learning_on(model, device_of(device)):
         try:
             fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model), optimizer_kwargs=options)
         except ModelFittingError as error:

@@ -15,6 +15,7 @@ from matseek.core.history import History
 from matseek.core.objective import Objective
 from matseek.core.surrogate import FittedSurrogate, Look, Surrogate
 from matseek.errors import ResponseError
+from matseek.surrogates.devices import DEVICES, Device
 from matseek.surrogates.gp import KERNELS, GaussianProcess, KernelName, informative, representative
 from matseek.surrogates.log_values import LogGaussianProcess, LogWarp
 from matseek.surrogates.spectra_data import SpectraDataModule
@@ -33,6 +34,7 @@ class ValueGP(Surrogate):
     Args:
         kernel: ``ard`` or ``isotropic``, see :meth:`matseek.surrogates.gp.GaussianProcess.fit`.
         log: Whether it is one of the logarithm of the values, see :class:`~matseek.surrogates.log_values.LogWarp`.
+        device: Where hyperparameters are learnt: ``cpu``, ``cuda``, or ``auto`` for a GPU where there is one.
     """
 
     name: ClassVar[str] = "gp"
@@ -40,9 +42,10 @@ class ValueGP(Surrogate):
     look: ClassVar[Look | None] = ("#0072B2", "s")
     kernel: KernelName = "ard"
     log: bool = True
+    device: Device = "cpu"
 
     def __post_init__(self) -> None:
-        check(self, kernel=one_of(KERNELS), log=flag)
+        check(self, kernel=one_of(KERNELS), log=flag, device=one_of(DEVICES))
 
     def reason_to_wait(self, history: History) -> str | None:
         """Points without coordinates of a box, or fewer than two different values."""
@@ -73,7 +76,13 @@ class ValueGP(Surrogate):
         window = history.window
         kept = representative(window.normalize(history.points), history.values)
         return GaussianProcess.fit(
-            window, history.points[kept], values[kept], variances[kept], kernel=self.kernel, seed=history.iteration
+            window,
+            history.points[kept],
+            values[kept],
+            variances[kept],
+            kernel=self.kernel,
+            seed=history.iteration,
+            device=self.device,
         )
 
 

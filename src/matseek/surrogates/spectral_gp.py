@@ -17,6 +17,7 @@ from gpytorch.distributions import MultivariateNormal
 from torch import Tensor
 
 from matseek.acquisition.state import ValuePaths
+from matseek.checks import check, one_of
 from matseek.core.history import History
 from matseek.core.objective import Objective
 from matseek.core.records import Evaluation
@@ -24,6 +25,7 @@ from matseek.core.risk import Risk
 from matseek.core.space import BoxSpace
 from matseek.core.surrogate import Draws, FittedSurrogate, LeftOut, Look, Sampler, Surrogate
 from matseek.errors import ResponseError
+from matseek.surrogates.devices import DEVICES, Device
 from matseek.surrogates.gp import matern, maximize_likelihood, quiet_numerics, representative
 from matseek.surrogates.left_out import left_out_errors, left_out_samples
 from matseek.surrogates.pathwise import GPPaths, known
@@ -71,11 +73,18 @@ class SpectraGP(Surrogate):
     :class:`~matseek.surrogates.spectral_basis.SpectralBasis`), each with a Matern-5/2 Gaussian process of its own whose
     noise comes from the replicates. A further Gaussian process learns by how much the value of a condition differs from
     the objective on its median spectrum, as a risk measure of its replicates does.
+
+    Args:
+        device: Where hyperparameters are learnt: ``cpu``, ``cuda``, or ``auto`` for a GPU where there is one.
     """
 
     name: ClassVar[str] = "spectra"
     label: ClassVar[str] = "Gaussian processes of spectra"
     look: ClassVar[Look | None] = ("#56B4E9", "D")
+    device: Device = "cpu"
+
+    def __post_init__(self) -> None:
+        check(self, device=one_of(DEVICES))
 
     @property
     def predicts_responses(self) -> bool:
@@ -122,6 +131,7 @@ class SpectraGP(Surrogate):
             history.objective,
             history.risk,
             rng=history.rng(),
+            device=self.device,
         )
 
 
@@ -183,6 +193,7 @@ class SpectralGP(FittedSurrogate):
         objective: Objective,
         risk: Risk | None,
         rng: np.random.Generator,
+        device: Device = "cpu",
     ) -> SpectralGP:
         """Maximise the posterior density of the hyperparameters, then calibrate the variances by leave-one-out.
 
@@ -194,6 +205,7 @@ class SpectralGP(FittedSurrogate):
             objective: What the problem makes of a spectrum.
             risk: By which statistic the values of replicates become that of the condition; None for their median.
             rng: Source of all randomness.
+            device: Where the density is maximised.
         """
         thinned = objective.thinned(_WAVELENGTHS)
         kept = np.searchsorted(objective.wavelengths, thinned.wavelengths)
@@ -212,7 +224,7 @@ class SpectralGP(FittedSurrogate):
             targets = np.column_stack([targets, offsets / offset_scale])
             noise = np.column_stack([noise, np.array(of_offsets) / offset_scale**2])
         X = torch.as_tensor(space.normalize(points))
-        model = _fitted(X, targets, noise, values, torch.as_tensor(space.periodic), int(rng.integers(2**31)))
+        model = _fitted(X, targets, noise, values, torch.as_tensor(space.periodic), int(rng.integers(2**31)), device)
         _calibrate(model, basis.principal, len(basis.sizes))
         return cls(space, basis, model, offset_scale, thinned, objective, int(rng.integers(2**31)))
 
@@ -432,7 +444,13 @@ class SampledValue(Model):
 
 
 def _fitted(
-    X: Tensor, targets: FloatArray, noise: FloatArray, values: FloatArray, periodic: Tensor, seed: int
+    X: Tensor,
+    targets: FloatArray,
+    noise: FloatArray,
+    values: FloatArray,
+    periodic: Tensor,
+    seed: int,
+    device: Device,
 ) -> SingleTaskGP:
     """One Gaussian process for each column of the targets; the noise is learnt where there are no replicates.
 
@@ -443,6 +461,7 @@ def _fitted(
         values: Values of the conditions, shape ``(n,)``; hyperparameters are learnt from the best of too many.
         periodic: Which coordinates are periodic, shape ``(d,)``.
         seed: Of the restarts of the maximisation.
+        device: Where they are learnt.
     """
     measured = np.asarray(np.isfinite(noise)).all(axis=1)
     known_noise = None
@@ -462,7 +481,7 @@ def _fitted(
     # Hyperparameters change little with further conditions, and a step costs the cube of their number.
     some = representative(X.numpy(), values, MOST_MAXIMISED)
     model = model_of(some)
-    maximize_likelihood(model, seed, _STEPS)
+    maximize_likelihood(model, seed, _STEPS, device=device)
     if len(some) < len(X):
         whole = model_of(np.arange(len(X)))
         parts = ("covar_module", "mean_module", *(["likelihood"] if known_noise is None else []))

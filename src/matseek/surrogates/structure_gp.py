@@ -26,6 +26,7 @@ from matseek.core.surface import EnergySurface, SurfacePrediction, SurfaceSurrog
 from matseek.core.surrogate import Look
 from matseek.descriptors import Descriptor, Fingerprint, PreparedDescriptor, Repulsion
 from matseek.descriptors.repulsion import PreparedRepulsion
+from matseek.surrogates.devices import DEVICES, Device, device_of, learning_on, require_device
 from matseek.surrogates.directional import SMOOTHNESS, DirectionalKernel, Smoothness, radial
 from matseek.surrogates.gp import quiet_numerics, representative
 from matseek.surrogates.structure_data import (
@@ -74,6 +75,8 @@ class StructureGP(SurfaceSurrogate):
         energy_noise: Standard deviation of the noise of energies, in standard deviations of the energies.
         force_noise: Of forces, in standard deviations of the energies per angstrom.
         most_rows: Observations that it is conditioned on, at most: energies first, then forces of the best structures.
+        device: Where hyperparameters are learnt and the covariance is inverted: ``cpu``, ``cuda``, or ``auto`` for a
+            GPU where there is one. Descriptors and predictions are on the CPU.
 
     Raises:
         ValueError: If a setting is out of its range.
@@ -89,6 +92,7 @@ class StructureGP(SurfaceSurrogate):
     energy_noise: float = 0.003
     force_noise: float = 0.02
     most_rows: int = 2000
+    device: Device = "cpu"
 
     def __post_init__(self) -> None:
         check(
@@ -100,7 +104,12 @@ class StructureGP(SurfaceSurrogate):
             energy_noise=real(above=0, high=1, unit="standard deviations"),
             force_noise=real(above=0, high=10, unit="standard deviations per angstrom"),
             most_rows=whole(10, 20_000),
+            device=one_of(DEVICES),
         )
+
+    def check_machine(self) -> None:
+        """Refuse a GPU that is not there."""
+        require_device("structures.surrogate.device", self.device)
 
     def reason_to_wait(self, history: History) -> str | None:
         """Points that are no structures, or fewer than two different energies."""
@@ -135,10 +144,11 @@ class StructureGP(SurfaceSurrogate):
 
         learnt = rows(np.sort(order[: _LEARNT_ROWS // 2]), _LEARNT_ROWS)
         typical = _typical_scales(seen.values, described.groups)
-        model = _learnt_model(learnt, torch.as_tensor(described.groups), self.kernel, typical)
+        device = device_of(self.device)
+        model = _learnt_model(learnt, torch.as_tensor(described.groups), self.kernel, typical, device)
         everything = rows(np.arange(len(order)), self.most_rows)
         return StructureSurface(
-            space, described, repulsion, seen.targets.strength, model, everything, seen.targets.scale
+            space, described, repulsion, seen.targets.strength, model, everything, seen.targets.scale, device
         )
 
 
@@ -224,13 +234,14 @@ class _Model(gpytorch.models.ExactGP, GPyTorchModel):  # type: ignore[misc]
         return MultivariateNormal(self.mean_module(x), self.covar_module(x))
 
 
-def _learnt_model(rows: _Rows, groups: Tensor, kernel: Smoothness, typical: Tensor) -> _Model:
+def _learnt_model(rows: _Rows, groups: Tensor, kernel: Smoothness, typical: Tensor, device: torch.device) -> _Model:
     """A process whose hyperparameters maximise the marginal likelihood; the initial ones where that fails."""
     model = _Model(rows, DirectionalKernel(groups, kernel, typical))
     start = {name: value.clone() for name, value in model.state_dict().items()}
     model.train()
     exact = gpytorch.settings.fast_computations(False, False, False)
-    with quiet_numerics(), exact, gpytorch.settings.cholesky_jitter(double_value=_LEARNT_JITTER):
+    jitter = gpytorch.settings.cholesky_jitter(double_value=_LEARNT_JITTER)
+    with quiet_numerics(), exact, jitter, learning_on(model, device):
         try:
             fit_gpytorch_mll_scipy(ExactMarginalLogLikelihood(model.likelihood, model), options={"maxiter": _STEPS})
         except (RuntimeError, ValueError, ArithmeticError) as error:
@@ -254,6 +265,7 @@ class StructureSurface(EnergySurface):
         model: The process with its hyperparameters.
         rows: What it is conditioned on.
         scale: Standard deviation of the energies, in eV, that targets are divided by.
+        device: Where the covariance is inverted.
     """
 
     def __init__(
@@ -265,13 +277,15 @@ class StructureSurface(EnergySurface):
         model: _Model,
         rows: _Rows,
         scale: float,
+        device: torch.device,
     ) -> None:
         self._space, self._described, self._repulsion, self._strength = space, described, repulsion, strength
         kernel: Any = model.covar_module.base_kernel
         self._smoothness: Smoothness = kernel.smoothness
         size = described.dim
         with torch.no_grad():
-            covariance = kernel(torch.as_tensor(rows.inputs)).to_dense().numpy()
+            with learning_on(kernel, device):
+                covariance = kernel(torch.as_tensor(rows.inputs).to(device)).to_dense()
             amplitude = float(model.covar_module.outputscale)
             constant = float(model.mean_module.constant)
             self._weights = kernel.weights().numpy()
@@ -354,14 +368,30 @@ class StructureSurface(EnergySurface):
         return np.asarray(result - np.where(self._is_value, 0.0, weights * h1) @ self._directions)
 
 
-def _solve(covariance: FloatArray, noise: FloatArray) -> FloatArray:
-    """Inverse of a covariance with noise; jitter is raised until it is positive definite, at most to 1e-3."""
+def _solve(covariance: Tensor, noise: FloatArray) -> FloatArray:
+    """Inverse of a covariance with noise; jitter is raised until it is positive definite, at most to 1e-3.
+
+    By LAPACK as SciPy has it on the CPU, whose last digits recorded searches have, and by torch on a GPU.
+    """
+    invert = _by_scipy if covariance.device.type == "cpu" else _by_torch
     jitter = _JITTER
     for _ in range(7):
-        try:
-            factor = cho_factor(covariance + np.diag(noise + jitter), lower=True)
-        except LinAlgError:
-            jitter *= 10.0
-            continue
-        return np.asarray(cho_solve(factor, np.eye(len(noise))))
+        inverse = invert(covariance, noise + jitter)
+        if inverse is not None:
+            return inverse
+        jitter *= 10.0
     raise ValueError(f"the covariance of {len(noise)} observations is singular; raise energy_noise or force_noise")
+
+
+def _by_scipy(covariance: Tensor, noise: FloatArray) -> FloatArray | None:
+    """The inverse; None where the covariance is not positive definite."""
+    try:
+        factor = cho_factor(covariance.numpy() + np.diag(noise), lower=True)
+    except LinAlgError:
+        return None
+    return np.asarray(cho_solve(factor, np.eye(len(noise))))
+
+
+def _by_torch(covariance: Tensor, noise: FloatArray) -> FloatArray | None:
+    factor, failed = torch.linalg.cholesky_ex(covariance + torch.as_tensor(noise).to(covariance.device).diag())
+    return None if bool(failed) else torch.cholesky_inverse(factor).cpu().numpy()

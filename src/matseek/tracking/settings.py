@@ -7,7 +7,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+import numpy as np
+import numpy.typing as npt
 
 from matseek.checks import check, of, optional, path, text
 from matseek.core.problem import Problem
@@ -22,6 +26,9 @@ if TYPE_CHECKING:
 
 STEP = "trainer/global_step"
 """A training step, under the name that Lightning gives it in W&B."""
+
+GRADIENTS, PARAMETERS = "gradients", "parameters"
+"""What may be watched of a network in training."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +93,23 @@ class Tracking(ABC):
         mapping = optional(of(Mapping, "settings by name"))
         check(self, "logger.", folder=optional(path), group=optional(text), searcher=optional(text), config=mapping)
 
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """What is logged of a network in training beside its figures: ``gradients``, ``parameters``, both, neither."""
+        return ()
+
     @abstractmethod
     def open(self, label: Label) -> Logger:
         """A Lightning logger for a campaign, which goes on with what an earlier process has logged."""
 
-    def log(self, logger: Logger, figures: Mapping[str, float], step: int, row: int) -> None:  # noqa: ARG002
+    def log(
+        self,
+        logger: Logger,
+        figures: Mapping[str, float],
+        step: int,
+        row: int,  # noqa: ARG002 -- for those that number rows
+        distributions: Mapping[str, npt.NDArray[np.float32]] = MappingProxyType({}),  # noqa: ARG002
+    ) -> None:
         """Log figures.
 
         Args:
@@ -98,6 +117,7 @@ class Tracking(ABC):
             figures: By name; ``evaluation`` is among those of the campaign.
             step: Evaluations so far, or a trainer's step.
             row: 0 for the first that is logged; it goes up by one over all the processes of a campaign.
+            distributions: Numbers of what is :attr:`watched`, by name, shape ``(n,)`` each.
         """
         logger.log_metrics(dict(figures), step)
 

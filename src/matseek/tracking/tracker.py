@@ -11,6 +11,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
 from matseek.core.records import Evaluation
 from matseek.evaluation import Ledger
 from matseek.files import write_text
@@ -67,7 +70,7 @@ class Tracker:
         """A logger for a Lightning trainer: the same run, with the trainer's own steps."""
         from matseek.tracking.training_logger import TrainingLogger
 
-        return TrainingLogger(self.log_training)
+        return TrainingLogger(self.log_training, self._tracking.watched)
 
     def telling(self, other: Callable[[Evaluation], None] | None) -> Callable[[Evaluation], None]:
         """Told an evaluation, tells the tracker and somebody else."""
@@ -96,9 +99,11 @@ class Tracker:
         """Log what is new in the ledger."""
         self._safely(self._follow)
 
-    def log_training(self, metrics: Mapping[str, float], step: int) -> None:
+    def log_training(
+        self, metrics: Mapping[str, float], step: int, distributions: Mapping[str, npt.NDArray[np.float32]]
+    ) -> None:
         """Log figures of a training step, once: steps that are made again after a kill are the same steps."""
-        self._safely(lambda: self._train(metrics, step))
+        self._safely(lambda: self._train(metrics, step, distributions))
 
     def show(self, make: Callable[[], CampaignOutcome]) -> None:
         """Show what the campaign came to, once for a state of it, and close.
@@ -158,11 +163,15 @@ class Tracker:
                 if event is newest and (state := self._state(iteration)) is not None:
                     self._tracking.iterated(self._open, self._label, state)
 
-    def _train(self, metrics: Mapping[str, float], step: int) -> None:
+    def _train(
+        self, metrics: Mapping[str, float], step: int, distributions: Mapping[str, npt.NDArray[np.float32]]
+    ) -> None:
         logged = self._known
         if step > logged.steps:
             logged.steps = step
-            self._log({**metrics, STEP: step}, step)
+            # Trackings that watch nothing need not know of distributions.
+            watched = (distributions,) if distributions else ()
+            self._tracking.log(self._open, {**metrics, STEP: step}, step, self._next_row(), *watched)
 
     def _show(self, make: Callable[[], CampaignOutcome]) -> None:
         logged = self._known

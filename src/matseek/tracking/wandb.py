@@ -14,17 +14,20 @@ from hashlib import sha256
 from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, get_args
 from urllib.parse import urlsplit
 
 import ase.io
+import numpy as np
+import numpy.typing as npt
 
-from matseek.checks import check, flag, optional, several, text, whole
+from matseek.checks import check, flag, one_of, optional, several, text, whole
 from matseek.evaluation.ledger import copy_ledger
 from matseek.report.structure_view import structure_view
 from matseek.tracking.outcome import CampaignOutcome, IterationState
 from matseek.tracking.provenance import provenance
-from matseek.tracking.settings import STEP, Label, Tracking
+from matseek.tracking.settings import GRADIENTS, PARAMETERS, STEP, Label, Tracking
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,12 +37,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Mode = Literal["online", "offline", "disabled", "shared"]
+Watch = Literal["gradients", "parameters", "all"]
 
 PER_STEP = ("score_loss", "force_loss", "grad_norm", "learning_rate", "steps_per_second", "epoch")
 """What is drawn against training steps; everything else against evaluations."""
 
 LOWER_IS_BETTER = ("value", "best_value", "score_loss", "force_loss", "held_out_loss")
 """Whose least value is the run's summary."""
+
+_BINS = 64
+"""Bins of a histogram."""
 
 _PATIENCE = 30.0
 """Seconds that a server has to answer before a campaign is followed offline."""
@@ -66,6 +73,8 @@ class WandbTracking(Tracking):
         checkpoint_every: Iterations of a search for structures after which its best structure, and the model that has
             proposed the iteration, are kept as artifacts with the aliases ``iteration-N`` and ``latest``. Iterations
             that find a new best structure are kept as well, as ``best``. None: only what there is at the end.
+        watch: Of GO-Diff's network in training: ``gradients``, ``parameters`` or ``all`` of both, as a histogram for
+            each parameter wherever losses are logged; None for neither.
     """
 
     kind: ClassVar[str] = "wandb"
@@ -74,11 +83,17 @@ class WandbTracking(Tracking):
     tags: tuple[str, ...] = ()
     alerts: bool = True
     checkpoint_every: int | None = 10
+    watch: Watch | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check(self, "logger.", project=optional(text), entity=optional(text), tags=several(text), alerts=flag)
-        check(self, "logger.", checkpoint_every=optional(whole(1)))
+        check(self, "logger.", checkpoint_every=optional(whole(1)), watch=optional(one_of(get_args(Watch))))
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """As ``watch`` says."""
+        return {None: (), GRADIENTS: (GRADIENTS,), PARAMETERS: (PARAMETERS,)}.get(self.watch, (GRADIENTS, PARAMETERS))
 
     def open(self, label: Label) -> Logger:
         """Begin the run, or go on with it."""
@@ -91,6 +106,8 @@ class WandbTracking(Tracking):
         for name in {*PER_STEP, *LOWER_IS_BETTER}:
             against = STEP if name in PER_STEP else "evaluation"
             run.define_metric(name, step_metric=against, summary="min" if name in LOWER_IS_BETTER else None)
+        for kind in self.watched:
+            run.define_metric(f"{kind}/*", step_metric=STEP)
         from lightning.pytorch.loggers import WandbLogger
 
         return WandbLogger(experiment=run, save_dir=label.folder)
@@ -132,9 +149,23 @@ class WandbTracking(Tracking):
             settings=_settings(),
         )
 
-    def log(self, logger: Logger, figures: Mapping[str, float], step: int, row: int) -> None:  # noqa: ARG002
+    def log(
+        self,
+        logger: Logger,
+        figures: Mapping[str, float],
+        step: int,  # noqa: ARG002 -- W&B counts rows
+        row: int,
+        distributions: Mapping[str, npt.NDArray[np.float32]] = MappingProxyType({}),
+    ) -> None:
         """Log figures, each row with its number: rows of an offline run that went on are uploaded in order."""
-        cast("WandbLogger", logger).experiment.log(dict(figures), step=row, commit=True)
+        import wandb
+
+        shown: dict[str, Any] = dict(figures)
+        for name, values in distributions.items():
+            finite = values[np.isfinite(values)]
+            if len(finite):
+                shown[name] = wandb.Histogram(np_histogram=np.histogram(finite, bins=_BINS))
+        cast("WandbLogger", logger).experiment.log(shown, step=row, commit=True)
 
     def iterated(self, logger: Logger, label: Label, state: IterationState) -> None:
         """The model and the best structure as artifacts, every so many iterations and when there is a new best."""

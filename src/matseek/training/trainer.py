@@ -191,6 +191,8 @@ def quiet_lightning() -> Iterator[None]:
             warnings.simplefilter("ignore", PossibleUserWarning)
             # Checkpoints lie beside the ledger, on purpose.
             warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
+            # Lightning gathers by an old name what processes tell one another.
+            warnings.filterwarnings("ignore", message=r"torch\.distributed\.nn\.functional\.all_gather is deprecated")
             # Lightning asks torch an old question while it combines data loaders.
             warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
             yield
