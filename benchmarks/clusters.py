@@ -25,9 +25,9 @@ from matseek.insight.stopping import Solved
 from matseek.library.lennard_jones import lennard_jones_cluster, pt13
 from matseek.potentials import BatchedEMT
 from matseek.problems import StructureProblem
-from matseek.searchers import BasinHopping, GeneticSearch
+from matseek.searchers import BasinHopping, BayesianSearcher, GeneticSearch
 
-SEARCHERS = {"basin_hopping": BasinHopping(), "genetic": GeneticSearch()}
+SEARCHERS = {"basin_hopping": BasinHopping(), "genetic": GeneticSearch(), "bayesian": BayesianSearcher(batch_size=1)}
 PROBLEMS = ("lj13", "pt13", "lj38", *(f"lj{n}" for n in (*range(7, 13), *range(14, 21))))
 BUDGETS = {"lj13": 1000, "pt13": 1000, "lj38": 30_000}
 USUAL = 2000
