@@ -48,8 +48,8 @@ def measured(self, trainer, module, iteration):
 Iterations._draw = measured
 settings = TrainerSettings(accelerator="cpu", devices=processes, strategy="ddp" if processes > 1 else "auto")
 searcher = GODiffSearcher(
-    samples=16, draw=32, steps=10, batch_size=8, trainer=settings, network=NetworkSettings(cutoff=5.0),
-    sampler=EulerMaruyama(GeometricSchedule(0.03, 4.0), 40))
+    samples=32, draw=64, steps=10, batch_size=8, trainer=settings, network=NetworkSettings(cutoff=5.0),
+    sampler=EulerMaruyama(GeometricSchedule(0.03, 4.0), 100))
 campaign = Campaign(platinum_heptamer(calculator=BatchedEMT), searcher, path, seed=0)
 campaign.run(budget, on_evaluation=lambda e: print(e.number, flush=True))
 if campaign.leads:
@@ -102,13 +102,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         script, one, two, killed = (Path(folder) / name for name in ("script.py", "one.db", "two.db", "killed.db"))
         script.write_text(SCRIPT)
-        seconds = {n: sampling(script, n, 48, ledger) for n, ledger in ((1, one), (2, two))}
+        seconds = {n: sampling(script, n, 160, ledger) for n, ledger in ((1, one), (2, two))}
         a, b = points(one), points(two)
         report["sampling_seconds"] = seconds
         report["two_processes_sample_faster_by"] = seconds[1] / seconds[2]
         report["largest_difference_in_A"] = {
-            "first 32": float(abs(a - b)[:32].max()),
-            "all 48": float(abs(a - b).max()),
+            "first 64": float(abs(a - b)[:64].max()),
+            "all 160": float(abs(a - b).max()),
         }
         group = started(script, 2, 100_000, killed)
         assert group.stdout is not None
@@ -122,10 +122,10 @@ def main() -> None:
         report["a_group_ends_after_a_kill_s"] = time.monotonic() - began
         paid = points(killed)
         for processes in (1, 2, 2):
-            sampling(script, processes, len(points(killed)) + 16, killed)
+            sampling(script, processes, len(points(killed)) + 32, killed)
         report["resumes 2-1-2-2"] = {
             "evaluations": len(points(killed)),
-            "wanted": len(paid) + 48,
+            "wanted": len(paid) + 96,
             "paid_again": int((points(killed)[: len(paid)] != paid).any(axis=1).sum()),
         }
     print(write("ranks", report))
