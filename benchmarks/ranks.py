@@ -20,6 +20,12 @@ import numpy as np
 
 from benchmarks.results_io import ROOT, write
 
+SAMPLES = 32
+"""Evaluated in an iteration."""
+
+DRAWS = (64, 256)
+"""Samples that the processes make together in one call of the sampler of each."""
+
 SCRIPT = """
 import sys, time, torch
 from matseek import Campaign
@@ -32,7 +38,7 @@ from matseek.potentials import BatchedEMT
 from matseek.training.trainer import TrainerSettings
 
 torch.set_num_threads(1)
-processes, budget, path = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+processes, draw, budget, path = *map(int, sys.argv[1:4]), sys.argv[4]
 spent = 0.0
 inner = Iterations._draw
 
@@ -48,7 +54,7 @@ def measured(self, trainer, module, iteration):
 Iterations._draw = measured
 settings = TrainerSettings(accelerator="cpu", devices=processes, strategy="ddp" if processes > 1 else "auto")
 searcher = GODiffSearcher(
-    samples=32, draw=64, steps=10, batch_size=8, trainer=settings, network=NetworkSettings(cutoff=5.0),
+    samples=32, draw=draw, steps=10, batch_size=8, trainer=settings, network=NetworkSettings(cutoff=5.0),
     sampler=EulerMaruyama(GeometricSchedule(0.03, 4.0), 100))
 campaign = Campaign(platinum_heptamer(calculator=BatchedEMT), searcher, path, seed=0)
 campaign.run(budget, on_evaluation=lambda e: print(e.number, flush=True))
@@ -58,7 +64,7 @@ if campaign.leads:
 """
 
 
-def started(script: Path, processes: int, budget: int, ledger: Path) -> subprocess.Popen[str]:
+def started(script: Path, processes: int, draw: int, budget: int, ledger: Path) -> subprocess.Popen[str]:
     """A campaign in a group of processes."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -72,6 +78,7 @@ def started(script: Path, processes: int, budget: int, ledger: Path) -> subproce
             *(many if processes > 1 else []),
             str(script),
             str(processes),
+            str(draw),
             str(budget),
             str(ledger),
         ],
@@ -82,9 +89,9 @@ def started(script: Path, processes: int, budget: int, ledger: Path) -> subproce
     )
 
 
-def sampling(script: Path, processes: int, budget: int, ledger: Path) -> float:
+def sampling(script: Path, processes: int, draw: int, budget: int, ledger: Path) -> float:
     """Seconds of sampling of a campaign that ends by itself."""
-    output, _ = started(script, processes, budget, ledger).communicate(timeout=1800)
+    output, _ = started(script, processes, draw, budget, ledger).communicate(timeout=1800)
     return float(next(line.split()[1] for line in output.splitlines() if line.startswith("sampled")))
 
 
@@ -98,19 +105,22 @@ def points(ledger: Path) -> np.ndarray:
 def main() -> None:
     """Run, then write."""
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    report: dict[str, Any] = {"command": ".venv/bin/python -W ignore -m benchmarks.ranks", "threads": 1}
+    report: dict[str, Any] = {"command": ".venv/bin/python -W ignore -m benchmarks.ranks", "threads": 1, "draws": []}
     with tempfile.TemporaryDirectory() as folder:
-        script, one, two, killed = (Path(folder) / name for name in ("script.py", "one.db", "two.db", "killed.db"))
+        script, killed = Path(folder) / "script.py", Path(folder) / "killed.db"
         script.write_text(SCRIPT)
-        seconds = {n: sampling(script, n, 160, ledger) for n, ledger in ((1, one), (2, two))}
-        a, b = points(one), points(two)
-        report["sampling_seconds"] = seconds
-        report["two_processes_sample_faster_by"] = seconds[1] / seconds[2]
-        report["largest_difference_in_A"] = {
-            "first 64": float(abs(a - b)[:64].max()),
-            "all 160": float(abs(a - b).max()),
-        }
-        group = started(script, 2, 100_000, killed)
+        for draw in DRAWS:
+            one, two = Path(folder) / f"one_{draw}.db", Path(folder) / f"two_{draw}.db"
+            seconds = {n: sampling(script, n, draw, 3 * SAMPLES, ledger) for n, ledger in ((1, one), (2, two))}
+            report["draws"].append(
+                {
+                    "samples_of_a_draw": draw,
+                    "seconds_of_one_and_two": list(seconds.values()),
+                    "two_processes_sample_faster_by": seconds[1] / seconds[2],
+                    "largest_difference_in_A": float(abs(points(one) - points(two)).max()),
+                }
+            )
+        group = started(script, 2, DRAWS[0], 100_000, killed)
         assert group.stdout is not None
         group.stdout.readline()
         ranks = subprocess.run(
@@ -122,10 +132,10 @@ def main() -> None:
         report["a_group_ends_after_a_kill_s"] = time.monotonic() - began
         paid = points(killed)
         for processes in (1, 2, 2):
-            sampling(script, processes, len(points(killed)) + 32, killed)
+            sampling(script, processes, DRAWS[0], len(points(killed)) + SAMPLES, killed)
         report["resumes 2-1-2-2"] = {
             "evaluations": len(points(killed)),
-            "wanted": len(paid) + 96,
+            "wanted": len(paid) + 3 * SAMPLES,
             "paid_again": int((points(killed)[: len(paid)] != paid).any(axis=1).sum()),
         }
     print(write("ranks", report))
