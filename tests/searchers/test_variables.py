@@ -110,8 +110,6 @@ def test_a_diffusion_of_recipes_draws_what_may_be_tried_and_refuses_lists():
     ids=["mixed", "listed", "plain"],
 )
 def test_what_is_fixed_for_a_batch_stays_there(space, fixed, name):
-    if name == "qlogei" and space is PLAIN:
-        pytest.skip("BoTorch's ascent under equalities takes a quarter of a minute")
     campaign = Campaign(problem(space), replace(SEARCHERS[name], batch_size=5), seed=0)
     campaign.run(8)
     batch = campaign.ask(4, fixed=fixed)
