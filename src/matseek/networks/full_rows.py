@@ -15,10 +15,9 @@ from torch import Tensor
 from torch.nn.functional import pad
 from torch_geometric.data import Data
 
-from matseek.geometry.products import combine
 from matseek.networks.graphs import AtomicSystem, Surroundings, surroundings
 from matseek.networks.painn import Edges, RadialBasis
-from matseek.networks.rows import fixed_rows, most_around, most_neighbours, nearest_rows
+from matseek.networks.rows import fixed_rows, most_around, most_neighbours, nearest_rows, to_images
 
 
 class FullRows(NamedTuple):
@@ -64,11 +63,7 @@ class FullPlan:
         around, (batch, n) = self.around, positions.shape[:2]
         template = around.n_template
         places = torch.cat([around.positions.expand(batch, -1, -1), positions], dim=1)
-        vectors = places.unsqueeze(1) - positions.unsqueeze(2)
-        with torch.no_grad():
-            nearest = combine(combine(vectors, around.inverse).round(), around.cell)
-        vectors = (vectors - nearest).unsqueeze(3) + around.shifts
-        squared = vectors.detach().square().sum(dim=-1)
+        vectors, squared = to_images(around, positions, places)
         squared = torch.where((squared < around.cutoff**2) & around.allowed, squared, torch.inf)
         atoms = torch.arange(batch * (template + n), device=positions.device).view(batch, -1)
         free = atoms[:, template:]

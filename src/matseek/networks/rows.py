@@ -76,11 +76,7 @@ class RowPlan:
         """
         around, (batch, n) = self.around, positions.shape[:2]
         places = torch.cat([self.template.expand(batch, -1, -1), positions], dim=1)
-        vectors = places.unsqueeze(1) - positions.unsqueeze(2)
-        with torch.no_grad():
-            nearest = combine(combine(vectors, around.inverse).round(), around.cell)
-        vectors = (vectors - nearest).unsqueeze(3) + around.shifts
-        squared = vectors.detach().square().sum(dim=-1)
+        vectors, squared = to_images(around, positions, places)
         near = (squared < around.cutoff**2) & self.there
         own = torch.arange(batch * n, device=positions.device).view(batch, 1, n) + self.distinct + first
         if self.members:
@@ -155,6 +151,24 @@ def _in_places(orbit: IntArray, distinct: int, members: int) -> tuple[IntArray, 
         atoms = np.flatnonzero(orbit == k)
         order[k, : len(atoms)], filled[k, : len(atoms)] = atoms, True
     return order.reshape(-1), filled.reshape(-1)
+
+
+def to_images(around: Surroundings, positions: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+    """From atoms to the images of others, the nearest one and those around it.
+
+    Args:
+        around: Cell and images.
+        positions: Atoms in angstrom, shape ``(B, n, 3)``.
+        places: The others, shape ``(B, p, 3)``.
+
+    Returns:
+        Vectors, shape ``(B, n, p, images, 3)``, and their squared lengths, which have no gradient.
+    """
+    vectors = places.unsqueeze(1) - positions.unsqueeze(2)
+    with torch.no_grad():
+        nearest = combine(combine(vectors, around.inverse).round(), around.cell)
+    vectors = (vectors - nearest).unsqueeze(3) + around.shifts
+    return vectors, vectors.detach().square().sum(dim=-1)
 
 
 def nearest_rows(basis: RadialBasis, vectors: Tensor, squared: Tensor, sources: Tensor, length: int) -> Edges:
