@@ -17,9 +17,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from typing import Any
 
-from scipy.stats import binomtest
-
-from benchmarks.results_io import RESULTS, write
+from benchmarks.results_io import RESULTS, successes, write
 from matseek import Campaign
 from matseek.insight.stopping import Solved
 from matseek.library.lennard_jones import lennard_jones_cluster, pt13
@@ -62,19 +60,14 @@ def report_of(cells: dict[str, dict[str, Any]]) -> dict[str, Any]:
             mine = [cell for key, cell in sorted(cells.items()) if key.startswith(f"{problem}/{searcher}/")]
             if not mine:
                 continue
-            found = [c["evaluations_to_success"] for c in mine if c["evaluations_to_success"]]
-            interval = binomtest(len(found), len(mine)).proportion_ci(method="wilson")
+            firsts = [c["evaluations_to_success"] for c in mine]
             rows.append(
                 {
                     "problem": problem,
                     "searcher": searcher,
                     "budget": mine[0]["budget"],
-                    "seeds": len(mine),
-                    "successes": len(found),
-                    "success_low": round(float(interval.low), 3),
-                    "success_high": round(float(interval.high), 3),
-                    "mean_evaluations_to_success": round(sum(found) / len(found), 1) if found else None,
-                    "most_evaluations_to_success": max(found) if found else None,
+                    **successes(firsts),
+                    "most_evaluations_to_success": max((f for f in firsts if f), default=None),
                     "lowest": min(c["best_value"] for c in mine),
                     "median_cpu_seconds": sorted(c["cpu_seconds"] for c in mine)[len(mine) // 2],
                 }

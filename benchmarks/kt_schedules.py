@@ -27,9 +27,8 @@ from typing import Any
 import numpy as np
 import torch
 from ase.calculators.lj import LennardJones
-from scipy.stats import binomtest
 
-from benchmarks.results_io import RESULTS, write
+from benchmarks.results_io import RESULTS, successes, write
 from matseek import Campaign
 from matseek.configuration import run_settings
 from matseek.core.records import ITERATED
@@ -100,17 +99,13 @@ def report_of(cells: dict[str, dict[str, Any]], seeds: range) -> dict[str, Any]:
         every = [s for s in seeds if all(key((problem, name, s)) in cells for name in run_at_all)]
         for name in run_at_all if every else []:
             mine = [cells[key((problem, name, s))] for s in every]
-            found = [c["evaluations_to_success"] for c in mine if c["evaluations_to_success"]]
-            interval = binomtest(len(found), len(every)).proportion_ci(method="wilson")
+            untested = dict.fromkeys(("successes", "success_low", "success_high")) if problem == "weak" else {}
             rows.append(
                 {
                     "problem": problem,
                     "schedule": name,
-                    "seeds": len(every),
-                    "successes": None if problem == "weak" else len(found),
-                    "success_low": None if problem == "weak" else round(float(interval.low), 3),
-                    "success_high": None if problem == "weak" else round(float(interval.high), 3),
-                    "mean_evaluations_to_success": round(sum(found) / len(found), 1) if found else None,
+                    **successes([c["evaluations_to_success"] for c in mine]),
+                    **untested,
                     "mean_best_value": round(float(np.mean([c["best_value"] for c in mine])), 4),
                     "mean_last_median": round(float(np.mean([c["median_of_iteration"][-1] for c in mine])), 4),
                     "mean_last_kt": round(float(np.mean([c["kt"][-1] for c in mine])), 5),

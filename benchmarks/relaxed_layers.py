@@ -23,9 +23,8 @@ import numpy as np
 import torch
 from ase import Atoms
 from ase.build import fcc111
-from scipy.stats import binomtest
 
-from benchmarks.results_io import RESULTS, write
+from benchmarks.results_io import RESULTS, successes, write
 from matseek import Campaign
 from matseek.configuration import run_settings
 from matseek.insight.stopping import Solved
@@ -130,19 +129,13 @@ def report_of(cells: dict[str, Any]) -> dict[str, Any]:
         if not mine:
             continue
         found = [c for c in mine if c["evaluations_to_success"]]
-        counts = [c["evaluations_to_success"] for c in found]
-        interval = binomtest(len(found), len(mine)).proportion_ci(method="wilson")
         rows.append(
             {
                 "searcher": searcher,
                 "test": "bonds" if searcher in OVERRIDES else "energy",
                 "budget": BUDGETS[searcher],
-                "seeds": len(mine),
-                "successes": len(found),
-                "success_low": round(float(interval.low), 3),
-                "success_high": round(float(interval.high), 3),
-                "mean_evaluations_to_success": round(sum(counts) / len(counts), 1) if counts else None,
-                "most_evaluations_to_success": max(counts) if counts else None,
+                **successes([c["evaluations_to_success"] for c in mine]),
+                "most_evaluations_to_success": max((c["evaluations_to_success"] for c in found), default=None),
                 "relaxed_within": sum(c["relaxed"] < moving["lowest"] + TOLERANCE for c in found),
                 "mean_as_evaluated": round(float(np.mean([c["as_evaluated"] for c in found])), 3) if found else None,
                 "least_gain": round(rest["lowest"] - max(c["relaxed"] for c in found), 3) if found else None,

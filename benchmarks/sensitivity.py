@@ -19,9 +19,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from typing import Any
 
 import torch
-from scipy.stats import binomtest
 
-from benchmarks.results_io import RESULTS, write
+from benchmarks.results_io import RESULTS, successes, write
 from matseek import Campaign
 from matseek.configuration import run_settings
 
@@ -84,18 +83,12 @@ def report_of(cells: dict[str, dict[str, Any]]) -> dict[str, Any]:
         every = [s for s in range(SEEDS) if all(key((problem, *variant, s)) in cells for variant in variants())]
         for setting, factor in variants() if every else []:
             mine = [cells[key((problem, setting, factor, s))] for s in every]
-            found = [c["evaluations_to_success"] for c in mine if c["evaluations_to_success"]]
-            interval = binomtest(len(found), len(every)).proportion_ci(method="wilson")
             rows.append(
                 {
                     "problem": problem,
                     "setting": setting,
                     "factor": factor,
-                    "seeds": len(every),
-                    "successes": len(found),
-                    "success_low": round(float(interval.low), 3),
-                    "success_high": round(float(interval.high), 3),
-                    "mean_evaluations_to_success": round(sum(found) / len(found), 1) if found else None,
+                    **successes([c["evaluations_to_success"] for c in mine]),
                     "median_cpu_seconds": sorted(c["cpu_seconds"] for c in mine)[len(every) // 2],
                     "budget": mine[0]["budget"],
                 }

@@ -76,6 +76,9 @@ ADDED: Final[Mapping[str, Mapping[str, Any]]] = {
     "matseek.searchers.GODiffSearcher": {"capture": False},
     "matseek.godiff.searcher.GODiffSearcher": {"capture": False},
     "matseek.training.trainer.TrainerSettings": {"patience": 168},
+    # Templates did not move.
+    "matseek.searchers.NetworkSettings": {"displacement": 0.1},
+    "matseek.godiff.domains.NetworkSettings": {"displacement": 0.1},
 }
 """By today's dotted name of what has settings, what a stored config without a setting means by that."""
 

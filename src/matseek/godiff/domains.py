@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from matseek.checks import check, of, one_of, optional, real, whole
+from matseek.checks import check, of, one_of, real, whole
 from matseek.core.problem import Problem
 from matseek.core.records import Evaluation
 from matseek.core.searcher import require_box
@@ -44,8 +44,7 @@ class NetworkSettings:
         gaussians: Of the distances: size of the radial basis.
         walls: What noise does at the walls of the confinement, see :class:`matseek.diffusion.PeriodicSlab`.
         displacement: Of template atoms that move: the unit in which their displacements are put under noise, and their
-            standard deviation where nothing is learnt, in angstrom; None for that of
-            :class:`matseek.diffusion.Anchored`, 0.1.
+            standard deviation where nothing is learnt, in angstrom, see :class:`matseek.diffusion.Anchored`.
     """
 
     representation: str = "template"
@@ -54,7 +53,7 @@ class NetworkSettings:
     cutoff: float = 6.0
     gaussians: int = 30
     walls: Walls = "reflected"
-    displacement: float | None = None
+    displacement: float = 0.1
 
     def __post_init__(self) -> None:
         check(
@@ -66,7 +65,7 @@ class NetworkSettings:
             cutoff=real(0.5, 100, unit="angstrom"),
             gaussians=whole(2, 4096),
             walls=one_of(get_args(Walls)),
-            displacement=optional(real(above=0, high=10, unit="angstrom")),
+            displacement=real(above=0, high=10, unit="angstrom"),
         )
 
 
@@ -244,6 +243,4 @@ def manifold_of(space: StructureSpace, settings: NetworkSettings) -> Manifold:
     free = PeriodicSlab(((a, b), (c, d)), space.z_low, space.z_high, space.size - space.moving, settings.walls)
     if not space.moving:
         return free
-    homes = tuple(map(tuple, space.homes.tolist()))
-    held = Anchored(homes) if settings.displacement is None else Anchored(homes, settings.displacement)
-    return Joined(held, free)
+    return Joined(Anchored(tuple(map(tuple, space.homes.tolist())), settings.displacement), free)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import scipy
+import scipy  # which loads its statistics when they are first used
 
 from matseek.insight.convergence import area_under_best, best_curve
 from matseek.insight.success import SuccessRate, log_rank

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import scipy
+import scipy  # which loads its statistics when they are first used
 
 if TYPE_CHECKING:
     import pandas as pd
