@@ -5,11 +5,13 @@ from ase.calculators.emt import EMT
 
 from matseek import Campaign
 from matseek.errors import LedgerMismatchError
+from matseek.insight.stopping import Solved
+from matseek.library.lennard_jones import LOWEST, lennard_jones_cluster
 from matseek.potentials import BatchedEMT
 from matseek.problems import StructureProblem
 from matseek.searchers import BasinHopping
-from matseek.searchers.basin_hopping import hop, neighbour, rattle, swap
-from matseek.spaces import Adlayer
+from matseek.searchers.basin_hopping import hop, neighbour, rattle, refill, swap, symmetrise, twist
+from matseek.spaces import Adlayer, Cluster
 from matseek.testing import check_searcher
 from tests.killing import require_nothing_paid_twice
 
@@ -179,3 +181,56 @@ def test_the_atom_with_the_fewest_neighbours_hops():
     rng = np.random.default_rng(0)
     movers = [int(np.abs((hop(triangle, point, rng) - point).reshape(-1, 3)).max(axis=1).argmax()) for _ in range(200)]
     assert movers.count(4) > 100
+
+
+@pytest.mark.parametrize("formula", ["Pt2", "Ar13", "Pt4Cu3", "Ar38"])
+@pytest.mark.parametrize("move", [refill, symmetrise, twist, rattle])
+def test_moves_of_clusters_keep_the_elements_inside_the_sphere(formula, move):
+    space = Cluster(formula)
+    rng = np.random.default_rng(0)
+    point = space.sample_contiguous(1, rng)[0]
+    for _ in range(20):
+        moved = move(space, point, rng)
+        assert moved.shape == point.shape
+        assert space.contains(moved).all()
+        assert not np.allclose(moved, point)
+
+
+def test_clusters_begin_symmetric_and_what_is_known_begins_as_it_is():
+    space = Cluster("Pt13")
+    problem = StructureProblem(space, BatchedEMT)
+    asked = [Campaign(problem, BasinHopping(), seed=seed).run(1).best.point for seed in range(8)]
+    placed = [space.sample_contiguous(1, np.random.default_rng([seed, 0]))[0] for seed in range(8)]
+    assert sum(twins(point) >= 4 for point in asked) >= 4
+    assert not any(twins(point) for point in placed)
+    opened = Campaign(problem, BasinHopping(), seed=3, opening=4).run(6)
+    first = opened.ledger.evaluations(iteration=1)
+    begun = relaxations(Campaign(problem, BasinHopping(most_steps=1), seed=3, opening=4).run(6))[0]["evaluations"]
+    assert begun == [min(first, key=lambda e: e.value).number]
+
+
+def twins(point):
+    """Atoms that have the same distances to all others as another one has."""
+    positions = point.reshape(-1, 3)
+    rows = np.sort(np.linalg.norm(positions[:, None] - positions, axis=-1), axis=1)
+    apart = np.abs(rows[:, None] - rows).max(axis=-1) + 9.0 * np.eye(len(rows))
+    return int((apart.min(axis=1) < 1e-6).sum())
+
+
+def test_islands_are_not_made_symmetric(monkeypatch):
+    def refused(*_arguments):
+        raise AssertionError
+
+    monkeypatch.setattr("matseek.searchers.basin_hopping.symmetrised", refused)
+    assert len(Campaign(StructureProblem(DIMER, BatchedEMT), BasinHopping(), seed=0).run(80).to_frame()) == 80
+
+
+@pytest.mark.parametrize("atoms", [7, 8, 9, 10, 13])
+def test_small_lennard_jones_clusters_are_found(atoms):
+    campaign = Campaign(lennard_jones_cluster(atoms), BasinHopping(), seed=100, stop=(Solved(),)).run(1000)
+    assert campaign.summary()["success"]
+    assert campaign.best.value == pytest.approx(LOWEST[atoms], abs=0.01)
+
+
+def test_a_search_for_a_cluster_that_was_killed_pays_for_nothing_twice(tmp_path):
+    require_nothing_paid_twice(Cluster("Pt5Cu2"), BasinHopping(), 60, 31, tmp_path)

@@ -13,6 +13,7 @@ from ase.data import covalent_radii
 from ase.geometry import get_distances
 
 from matseek.candidates.moves import twisted
+from matseek.candidates.symmetry import symmetrised
 from matseek.checks import check, real, whole
 from matseek.core.space import StructureSpace
 from matseek.core.surrogate import Look
@@ -48,10 +49,11 @@ class BasinHopping(RelaxingSearcher):
     """Hops from minimum to minimum; every call of the calculator on the way is an evaluation.
 
     Wales and Doye, J. Phys. Chem. A 101, 5111 (1997); moves begin at the relaxed structure, as those of Li and
-    Scheraga, PNAS 84, 6611 (1987). A chain relaxes a random structure, or the best of the campaign's opening. A move
-    makes a neighbour of the minimum (see :func:`neighbour`), which is relaxed; the new minimum is taken with the
-    probability ``exp(-(E_new - E) / kt)``, at most 1. A relaxation that fails, or runs into what the space refuses, is
-    a move that is not taken.
+    Scheraga, PNAS 84, 6611 (1987). A chain relaxes a random structure, or the best of the campaign's opening; where
+    nothing holds the free atoms a random structure is made symmetric first (:func:`symmetrise`). A move makes a
+    neighbour of the minimum (see :func:`neighbour`), which is relaxed; the new minimum is taken with the probability
+    ``exp(-(E_new - E) / kt)``, at most 1. A relaxation that fails, or runs into what the space refuses, is a move that
+    is not taken.
 
     Args:
         concurrent: Independent chains side by side.
@@ -85,6 +87,9 @@ class BasinHopping(RelaxingSearcher):
     def _chain(self, relaxer: Relaxer, place: int) -> Chain:
         rng = np.random.default_rng([relaxer.seed, place])
         for start, known in starts(relaxer, place, rng):
+            if known is None and relaxer.space.floats:
+                symmetric = allowed(relaxer.space, start, [symmetrise], rng)
+                start = start if symmetric is None else symmetric
             here = yield from relaxer.relax(start, known)
             lowest, tired = here.energy, 0
             while here.arrived and tired < self.patience:
@@ -107,7 +112,8 @@ def neighbour(
     """A structure beside another one, by :func:`hop` twice as often as by any other move.
 
     The others are :func:`rattle`, :func:`swap` where there are different elements or molecules, and :func:`turn` where
-    there are molecules.
+    there are molecules. Where nothing holds the free atoms :func:`refill`, :func:`symmetrise` and :func:`twist` stand
+    for :func:`hop`, all alike.
 
     Only free atoms are displaced: moving atoms of the template stay where they are relaxed.
 
@@ -121,14 +127,29 @@ def neighbour(
         Shape ``(3 n,)``; None where the space refuses them all.
     """
     alone = space.placements
-    free = space.free_of(point)[0]
-    moves: list[Move] = [refill, refill, twist, rattle] if alone.floats else [hop, hop, rattle]
+    moves: list[Move] = [refill, symmetrise, twist, rattle] if alone.floats else [hop, hop, rattle]
     if len(set(alone.bodies.kinds(alone.numbers).tolist())) > 1:
         moves.append(swap)
     if alone.bodies.molecules:
         moves.append(turn)
+    return allowed(space, point, moves, rng, tries)
+
+
+def allowed(
+    space: StructureSpace, point: FloatArray, moves: Sequence[Move], rng: np.random.Generator, tries: int = _TRIES
+) -> FloatArray | None:
+    """What the first move makes that the space does not refuse, shape ``(3 n,)``; None where it refuses them all.
+
+    Args:
+        space: Free atoms and template.
+        point: A structure, shape ``(3 n,)``.
+        moves: From which each is drawn.
+        rng: Source of randomness.
+        tries: Moves drawn at most.
+    """
+    alone, free = space.placements, space.free_of(point)[0]
     for _ in range(tries):
-        moved = space.with_free(point, moves[rng.integers(len(moves))](alone, free, rng))
+        moved = space.with_free(point, moves[int(rng.integers(len(moves)))](alone, free, rng))
         if not space.refusals(moved)[0]:
             return np.asarray(moved[0])
     return None
@@ -182,6 +203,11 @@ def refill(space: StructureSpace, point: FloatArray, rng: np.random.Generator) -
             positions[mover] = places[(touched + rng.random(len(places))).argmax()]
         left = np.append(left, mover)
     return confined(space, positions)
+
+
+def symmetrise(space: StructureSpace, point: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Make a cluster symmetric, see :func:`matseek.candidates.symmetry.symmetrised`."""
+    return confined(space, symmetrised(point.reshape(-1, 3), space.numbers, rng))
 
 
 def twist(space: StructureSpace, point: FloatArray, rng: np.random.Generator) -> FloatArray:

@@ -158,9 +158,10 @@ class Seen:
             if self._all is None:
                 self._all = tuple(self._evaluations.values())
             return self._all
+        if iteration is None and status == "pending":
+            # Asked for with every call: what a campaign's length does not slow down.
+            return tuple(self._evaluations[n] for n in sorted(self._pending))
         numbers = self._evaluations.keys() if iteration is None else self._of_iteration.get(iteration, [])
-        if status == "pending":
-            return tuple(self._evaluations[n] for n in sorted(self._pending.intersection(numbers)))
         return tuple(e for n in numbers if status in (None, (e := self._evaluations[n]).status))
 
     def numbered(self, number: int) -> Evaluation | None:
