@@ -35,3 +35,13 @@ def test_a_single_replicate_tells_nothing():
     again = resampled(droplets([0.8]), MATCH, None, np.random.default_rng(0))
     assert np.isnan(variance(again.medians, 1)).all()
     assert np.isnan(variance(again.offsets, 1))
+
+
+def test_noises_of_the_median_spectrum_and_of_the_offset_cancel_in_part():
+    rng, shares = np.random.default_rng(1), []
+    for _ in range(20):
+        again = resampled(droplets(np.full(20, 0.9)) + 0.05 * rng.standard_normal((20, 31)), MATCH, None, rng)
+        of_medians = np.asarray(MATCH(again.medians))
+        np.testing.assert_allclose(again.values, of_medians + again.offsets)
+        shares.append(again.values.var() / (of_medians.var() + again.offsets.var()))
+    assert np.mean(shares) < 0.85

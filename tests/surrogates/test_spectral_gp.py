@@ -7,8 +7,7 @@ import torch
 from matseek.errors import ResponseError
 from matseek.problems import ColourMatch, CVaR, RecipeProblem, SpectralMatch
 from matseek.spaces import Box, Variable
-from matseek.surrogates import SpectraGP
-from matseek.surrogates import spectral_gp as module
+from matseek.surrogates import SpectraGP, calibrated
 from matseek.surrogates.spectral_basis import SpectralBasis
 from matseek.testing import measured
 
@@ -51,7 +50,7 @@ def test_spectra_and_values_are_predicted(fitted):
 
 @pytest.mark.parametrize("droplets", [True, False], ids=["replicates", "single spectra"])
 def test_of_many_conditions_some_give_the_hyperparameters_and_all_are_known(monkeypatch, droplets):
-    monkeypatch.setattr(module, "MOST_MAXIMISED", 12)
+    monkeypatch.setattr(calibrated, "MOST_MAXIMISED", 12)
     problem = PROBLEM if droplets else RecipeProblem(SPACE, lambda points: laboratory(points), MATCH)
     fitted = SpectraGP().fit(measured(problem, 24))
     assert fitted.gp.train_targets.shape[-1] == 24
@@ -68,6 +67,32 @@ def test_intervals_cover_what_is_measured_next(fitted):
     new = MATCH(laboratory(POINTS))
     low, high = np.quantile(fitted.sampled_values(POINTS, 256), [0.05, 0.95], axis=0)
     assert np.mean((new > low - 0.01) & (new < high + 0.01)) > 0.7
+
+
+def test_the_noise_of_a_value_is_that_of_its_replicates(history, fitted):
+    """Added to the spectra and to the offset, it would be larger by what cancels."""
+    point = history.done[0].point[None]
+    noiseless, noisy = (fitted.sampled_values(point, 2000, noisy=noisy).var() for noisy in (False, True))
+    typical = np.exp(np.mean(np.log(np.maximum(history.variances, 1e-7))))
+    assert typical / 6 < noisy - noiseless < 6 * typical
+
+
+def surprising(monkeypatch, latest):
+    """Spread where a third band grows, of which the last conditions alone have told."""
+
+    def growing(points):
+        x = np.asarray(points)[:, :1]
+        return laboratory(points) + 3 * np.clip(x - 0.5, 0, None) * np.exp(-(((WAVELENGTHS - 720) / 30) ** 2))
+
+    monkeypatch.setattr(calibrated, "_LATEST", latest)
+    history = measured(RecipeProblem(SPACE, growing, MATCH), 36)
+    order = sorted(history.done, key=lambda e: e.point[0])
+    fitted = SpectraGP().fit(replace(history, evaluations=tuple(order[:30])))
+    return fitted.sampled_spectra([[0.97, 0.5]]).std(axis=0).mean()
+
+
+def test_the_latest_conditions_tell_how_far_the_next_predictions_err(monkeypatch):
+    assert surprising(monkeypatch, 15) > 1.5 * surprising(monkeypatch, 100)
 
 
 def test_what_lies_outside_the_components_is_unsure_away_from_data(history):

@@ -27,10 +27,12 @@ class Resampled:
 
     Args:
         medians: Median spectra, shape ``(b, m)``.
-        offsets: By how much its value differs from the objective on the median spectrum, shape ``(b,)``.
+        values: Its value, shape ``(b,)``.
+        offsets: By how much that differs from the objective on the median spectrum, shape ``(b,)``.
     """
 
     medians: FloatArray
+    values: FloatArray
     offsets: FloatArray
 
 
@@ -47,7 +49,7 @@ def resampled(spectra: FloatArray, objective: Objective, risk: Risk | None, rng:
     medians = np.median(spectra[drawn], axis=1)
     values = np.asarray(objective(spectra))[drawn]
     own = np.median(values, axis=1) if risk is None else np.array([risk.of(row) for row in values])
-    return Resampled(medians, own - np.asarray(objective(medians)))
+    return Resampled(medians, own, own - np.asarray(objective(medians)))
 
 
 def variance(drawn: FloatArray, replicates: int) -> FloatArray:

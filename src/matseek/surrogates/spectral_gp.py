@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,9 +26,11 @@ from matseek.core.risk import Risk
 from matseek.core.space import BoxSpace
 from matseek.core.surrogate import Draws, FittedSurrogate, LeftOut, Look, Sampler, Surrogate
 from matseek.errors import ResponseError
+from matseek.surrogates.calibrated import Data, calibrated, filled
 from matseek.surrogates.devices import DEVICES, Device
-from matseek.surrogates.gp import matern, maximize_likelihood, quiet_numerics, representative
-from matseek.surrogates.left_out import left_out_errors, left_out_samples
+from matseek.surrogates.gp import quiet_numerics, representative
+from matseek.surrogates.left_out import left_out_samples
+from matseek.surrogates.noise_elsewhere import noise_elsewhere
 from matseek.surrogates.pathwise import GPPaths, known
 from matseek.surrogates.resampling import resampled, variance
 from matseek.surrogates.spectral_basis import SpectralBasis
@@ -40,17 +43,8 @@ _WAVELENGTHS = 106
 MOST_SPECTRA = 500
 """Conditions that the model is conditioned on; of more, those that :func:`representative` keeps."""
 
-MOST_MAXIMISED = 100
-"""Conditions that hyperparameters are learnt from; of more, those that :func:`representative` keeps."""
-
-_STEPS = 75
-"""Steps of the maximisation of the marginal likelihood."""
-
 _LEAST_NOISE = 1e-5
 """Least variance of a score's noise, in units of its variance."""
-
-_CALIBRATION = (0.25, 25.0)
-"""Bounds of the factor by which leave-one-out corrects a variance."""
 
 _PATHS = 64
 """Samples from which a deviation and a posterior of the value are made."""
@@ -168,20 +162,25 @@ class SpectralGP(FittedSurrogate):
     Args:
         space: The window; the model works in its unit coordinates.
         basis: The components, on the thinned wavelengths.
-        gp: BoTorch's model of the scores and, as last outcome, of the offset of the value where there is one.
+        gp: BoTorch's model of the scores and, as last outcome, of the offset of the value where there is one;
+            acquisitions choose by it.
+        factor: What its variances are multiplied with for predictions of what is measured next.
         offset_scale: Unit of the offset; 0 where the value is that of the median spectrum.
         objective: The objective on the thinned wavelengths.
         whole: The problem's own objective.
         seed: Of the samples that the deviation and the posterior of the value are made from.
+        value_noise: Variance of the noise of each condition's value, shape ``(n, 1)``; None without replicates.
     """
 
     space: BoxSpace
     basis: SpectralBasis
     gp: SingleTaskGP
+    factor: float
     offset_scale: float
     objective: Objective
     whole: Objective
     seed: int
+    value_noise: Tensor | None
 
     @classmethod
     def fit(
@@ -195,7 +194,9 @@ class SpectralGP(FittedSurrogate):
         rng: np.random.Generator,
         device: Device = "cpu",
     ) -> SpectralGP:
-        """Maximise the posterior density of the hyperparameters, then calibrate the variances by leave-one-out.
+        """Maximise the posterior density of the hyperparameters, then calibrate the variances.
+
+        By leave-one-out, and by how far a model without the latest conditions errs on them.
 
         Args:
             space: The window.
@@ -223,17 +224,33 @@ class SpectralGP(FittedSurrogate):
             of_offsets = [variance(r.offsets, len(s)) for r, s in zip(again, rows, strict=True)]
             targets = np.column_stack([targets, offsets / offset_scale])
             noise = np.column_stack([noise, np.array(of_offsets) / offset_scale**2])
-        X = torch.as_tensor(space.normalize(points))
-        model = _fitted(X, targets, noise, values, torch.as_tensor(space.periodic), int(rng.integers(2**31)), device)
-        _calibrate(model, basis.principal, len(basis.sizes))
-        return cls(space, basis, model, offset_scale, thinned, objective, int(rng.integers(2**31)))
+        known_noise = filled(noise, _LEAST_NOISE)
+        of_values = [variance(r.values, len(s)) for r, s in zip(again, rows, strict=True)]
+        value_noise = filled(np.array([of_values]).T, max(_LEAST_NOISE * float(np.var(values)), _LEAST_OFFSET**2))
+        data = Data(torch.as_tensor(space.normalize(points)), torch.as_tensor(targets), known_noise, values)
+        model, factor = calibrated(
+            data, torch.as_tensor(space.periodic), basis.principal, len(basis.sizes), int(rng.integers(2**31)), device
+        )
+        return cls(space, basis, model, factor, offset_scale, thinned, objective, int(rng.integers(2**31)), value_noise)
 
     def paths(self, count: int, rng: np.random.Generator) -> ValuePaths:
         """Joint samples of the value as functions of unit coordinates."""
-        return SpectralPaths(self, self._scores(count, int(rng.integers(2**31))))
+        generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
+        return SpectralPaths(self, GPPaths.draw(self.gp, count, generator))
 
-    def _scores(self, count: int, seed: int) -> GPPaths:
-        return GPPaths.draw(self.gp, count, torch.Generator().manual_seed(seed))
+    def _predictions(self, count: int, seed: int) -> GPPaths:
+        """Joint samples of the outcomes, as wide as predictions of what came last should have been.
+
+        Acquisitions do not see these: with the wider samples of the gold laboratory they explored more and found less.
+        """
+        return GPPaths.draw(self._wider, count, torch.Generator().manual_seed(seed))
+
+    @cached_property
+    def _wider(self) -> SingleTaskGP:
+        wider = copy.deepcopy(self.gp)
+        with torch.no_grad():
+            wider.covar_module.outputscale = wider.covar_module.outputscale * self.factor
+        return wider
 
     def spectra_of(self, outcomes: Tensor) -> Tensor:
         """Absorbances on the thinned wavelengths, shape ``(..., m)``, of outcomes ``(..., k)``."""
@@ -270,29 +287,42 @@ class SpectralGP(FittedSurrogate):
         return self._sampled(points, count, noisy, spectra=True)
 
     def _sampled(self, points: npt.ArrayLike, count: int, noisy: bool, *, spectra: bool) -> FloatArray:
-        paths = self._scores(count, self.seed)
-        read = self.spectra_of if spectra else self.values_of
+        paths = self._predictions(count, self.seed)
         generator = torch.Generator().manual_seed(self.seed + 1)
         parts = []
         with torch.no_grad(), quiet_numerics():
             for x in self._parts(points):
                 outcomes = paths(x)
-                if noisy:
-                    errors = torch.randn(outcomes.shape, generator=generator, dtype=outcomes.dtype)
-                    outcomes = outcomes + errors * self._noise(x).sqrt()
-                parts.append(read(outcomes))
+                if not noisy:
+                    parts.append(self.spectra_of(outcomes) if spectra else self.values_of(outcomes))
+                elif spectra:
+                    parts.append(self.spectra_of(outcomes + self._errors(x, outcomes.shape, generator)))
+                else:
+                    parts.append(self._measured_values(x, outcomes, generator))
         return torch.cat(parts, dim=1).numpy()
 
-    def _noise(self, x: Tensor) -> Tensor:
-        """Variance of the outcomes of a measurement at points ``(m, d)`` in unit coordinates, shape ``(m, k)``.
+    def _measured_values(self, x: Tensor, outcomes: Tensor, generator: torch.Generator) -> Tensor:
+        """Values ``(s, m)`` with the noise of a measurement at points ``(m, d)``.
 
-        That of the measured conditions, averaged by the covariance with each; geometrically, so that a condition on
-        the edge of the gate does not stand for all.
+        The noises of the median spectrum and of the offset cancel in part, so that the value has its own.
         """
-        X, _, noise = known(self.gp)
-        weights = self.gp.covar_module(x, X).to_dense()
-        typical: Tensor = ((weights @ noise.log().unsqueeze(-1)).squeeze(-1) / weights.sum(dim=-1)).exp().T
-        return typical
+        if self.value_noise is None:
+            return self.values_of(outcomes + self._errors(x, outcomes.shape, generator))
+        within, between = (c.mean(dim=0, keepdim=True) for c in self._correlations(x))
+        noise = noise_elsewhere(within, between, self.value_noise.T).squeeze(0)
+        values = self.values_of(outcomes)
+        return values + torch.randn(values.shape, generator=generator, dtype=values.dtype) * noise.sqrt()
+
+    def _errors(self, x: Tensor, shape: torch.Size, generator: torch.Generator) -> Tensor:
+        """Noise of the outcomes of a measurement at points ``(m, d)`` in unit coordinates, shape ``(s, m, k)``."""
+        noise = noise_elsewhere(*self._correlations(x), known(self.gp)[2]).T
+        return torch.randn(shape, generator=generator, dtype=noise.dtype) * noise.sqrt()
+
+    def _correlations(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Of the outcomes at the conditions, ``(k, n, n)``, and at points ``(m, d)`` with these, ``(k, m, n)``."""
+        X, _, _ = known(self.gp)
+        amplitude = self.gp.covar_module.outputscale.reshape(-1, 1, 1)
+        return self.gp.covar_module(X).to_dense() / amplitude, self.gp.covar_module(x, X).to_dense() / amplitude
 
     def _parts(self, points: npt.ArrayLike) -> tuple[Tensor, ...]:
         """Points in unit coordinates, as many at once as the memory is to hold."""
@@ -354,7 +384,7 @@ class SpectralGP(FittedSurrogate):
 
     def sampler(self, count: int, rng: np.random.Generator) -> Sampler:
         """Joint samples of the value, and of the median spectra on the thinned wavelengths that it is made of."""
-        paths = self._scores(count, int(rng.integers(2**31)))
+        paths = self._predictions(count, int(rng.integers(2**31)))
 
         def draw(points: npt.ArrayLike) -> Draws:
             with torch.no_grad(), quiet_numerics():
@@ -441,68 +471,3 @@ class SampledValue(Model):
         covariance = away @ away.transpose(-1, -2) + _JITTER * torch.eye(X.shape[-2], dtype=X.dtype)
         posterior = GPyTorchPosterior(MultivariateNormal(mean, covariance))
         return posterior if posterior_transform is None else posterior_transform(posterior)
-
-
-def _fitted(
-    X: Tensor,
-    targets: FloatArray,
-    noise: FloatArray,
-    values: FloatArray,
-    periodic: Tensor,
-    seed: int,
-    device: Device,
-) -> SingleTaskGP:
-    """One Gaussian process for each column of the targets; the noise is learnt where there are no replicates.
-
-    Args:
-        X: Conditions in unit coordinates, shape ``(n, d)``.
-        targets: Shape ``(n, k)``.
-        noise: Variances of the targets, shape ``(n, k)``, NaN where there are no replicates.
-        values: Values of the conditions, shape ``(n,)``; hyperparameters are learnt from the best of too many.
-        periodic: Which coordinates are periodic, shape ``(d,)``.
-        seed: Of the restarts of the maximisation.
-        device: Where they are learnt.
-    """
-    measured = np.asarray(np.isfinite(noise)).all(axis=1)
-    known_noise = None
-    if measured.any():
-        filled = np.where(measured.reshape(-1, 1), noise, np.median(noise[measured], axis=0))
-        known_noise = torch.as_tensor(np.maximum(filled, _LEAST_NOISE))
-
-    def model_of(rows: npt.NDArray[np.intp]) -> SingleTaskGP:
-        return SingleTaskGP(
-            X[rows],
-            torch.as_tensor(targets[rows]),
-            train_Yvar=None if known_noise is None else known_noise[rows],
-            covar_module=matern(periodic, targets.shape[1]),
-            outcome_transform=None,
-        )
-
-    # Hyperparameters change little with further conditions, and a step costs the cube of their number.
-    some = representative(X.numpy(), values, MOST_MAXIMISED)
-    model = model_of(some)
-    maximize_likelihood(model, seed, _STEPS, device=device)
-    if len(some) < len(X):
-        whole = model_of(np.arange(len(X)))
-        parts = ("covar_module", "mean_module", *(["likelihood"] if known_noise is None else []))
-        for name in parts:
-            getattr(whole, name).load_state_dict(getattr(model, name).state_dict())
-        model = whole
-    return model.eval().requires_grad_(False)
-
-
-def _calibrate(model: SingleTaskGP, principal: int, components: int) -> None:
-    """Correct the amplitudes in place.
-
-    Those of the principal components by the mean square of the standardised leave-one-out errors (Rasmussen and
-    Williams (2006), equation 5.12). Those of the directions outside are the cross-validated ones, which their scores
-    near zero say nothing about; how far their data reach is what the principal components have learnt.
-    """
-    with torch.no_grad():
-        kernel = model.covar_module
-        errors, _ = left_out_errors(model)
-        factors = errors.square().mean(dim=-1).clamp(*_CALIBRATION)
-        amplitudes, scales = kernel.outputscale * factors, kernel.base_kernel.lengthscale.clone()
-        amplitudes[principal:components] = 1.0
-        scales[principal:components] = scales[:principal].log().mean(dim=0).exp()
-        kernel.outputscale, kernel.base_kernel.lengthscale = amplitudes, scales
