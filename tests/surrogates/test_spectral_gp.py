@@ -95,6 +95,19 @@ def test_the_latest_conditions_tell_how_far_the_next_predictions_err(monkeypatch
     assert surprising(monkeypatch, 15) > 1.5 * surprising(monkeypatch, 100)
 
 
+def test_acquisitions_choose_by_the_model_as_it_was_learnt(monkeypatch, history):
+    away = np.array([[0.0, 1.0], [1.0, 0.0]])
+    paths, deviations = [], []
+    monkeypatch.setattr(calibrated, "_LATEST", 12)
+    for factor in (1.0, 9.0):
+        monkeypatch.setattr(calibrated, "surprise", lambda *_, factor=factor: factor)
+        fitted = SpectraGP().fit(history)
+        deviations.append(fitted.deviation(away))
+        paths.append(fitted.paths(8, np.random.default_rng(0))(torch.as_tensor(away)))
+    assert (deviations[1] > 1.3 * deviations[0]).all()
+    torch.testing.assert_close(paths[0], paths[1], rtol=0, atol=0)
+
+
 def test_what_lies_outside_the_components_is_unsure_away_from_data(history):
     near = replace(history, evaluations=tuple(e for e in history.evaluations if e.point[1] < 0.5))
     fitted = SpectraGP().fit(near)

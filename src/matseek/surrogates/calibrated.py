@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from botorch.models import SingleTaskGP
-from gpytorch.likelihoods import GaussianLikelihood
 from torch import Tensor
 
 from matseek.surrogates.devices import Device
@@ -24,9 +23,6 @@ MOST_MAXIMISED = 100
 _STEPS = 75
 """Steps of the maximisation of the marginal likelihood."""
 
-_FURTHER_STEPS = 30
-"""Steps with further conditions, from the hyperparameters without them."""
-
 _LATEST = 15
 """Conditions whose predictions, made without them, tell how far those of the next will err; as many are known before.
 """
@@ -36,24 +32,53 @@ _CALIBRATION = (0.25, 25.0)
 
 
 @dataclass(frozen=True, eq=False)
-class Data:
-    """What the Gaussian processes learn from.
+class Training:
+    """What the Gaussian processes of some components, and of whatever else is learnt with them, are fitted on.
 
     Args:
-        X: Conditions in unit coordinates, shape ``(n, d)``.
-        targets: Shape ``(n, k)``.
+        X: Conditions in unit coordinates, shape ``(n, d)``, in the order in which they were measured.
+        targets: Shape ``(n, k)``: the principal components, those outside of them, and others.
         noise: Variances of the targets, shape ``(n, k)``; None where there are no replicates.
         values: Values of the conditions, shape ``(n,)``; hyperparameters are learnt from the best of too many.
+        periodic: Which coordinates are periodic, shape ``(d,)``.
+        principal: Number of principal components.
+        components: Number of components.
+        seed: Of the restarts of the maximisation.
+        device: Where hyperparameters are learnt.
     """
 
     X: Tensor
     targets: Tensor
     noise: Tensor | None
     values: FloatArray
+    periodic: Tensor
+    principal: int
+    components: int
+    seed: int
+    device: Device
 
-    def __getitem__(self, rows: slice | npt.NDArray[np.intp]) -> Data:
+    def __getitem__(self, rows: slice | npt.NDArray[np.intp]) -> Training:
         noise = None if self.noise is None else self.noise[rows]
-        return Data(self.X[rows], self.targets[rows], noise, self.values[rows])
+        return replace(self, X=self.X[rows], targets=self.targets[rows], noise=noise, values=self.values[rows])
+
+    def model(self) -> SingleTaskGP:
+        """Gaussian processes with the likeliest hyperparameters, their amplitudes corrected by leave-one-out."""
+        model = _fitted(self)
+        _calibrate(model, self.principal, self.components)
+        return model
+
+    def factor(self) -> float:
+        """The factor of the variances with which a model without the latest conditions would have foretold them.
+
+        1 of too few conditions. It takes as long as :meth:`model`.
+        """
+        before = len(self.X) - _LATEST
+        if before < _LATEST:
+            return 1.0
+        latest = self[before:]
+        with torch.enable_grad(), quiet_numerics():
+            factor = surprise(self[:before].model(), latest.X, latest.targets, latest.noise, self.principal)
+        return float(np.clip(factor, *_CALIBRATION))
 
 
 def filled(noise: FloatArray, least: float) -> Tensor | None:
@@ -61,76 +86,33 @@ def filled(noise: FloatArray, least: float) -> Tensor | None:
     measured = np.asarray(np.isfinite(noise)).all(axis=1)
     if not measured.any():
         return None
-    filled = np.where(measured.reshape(-1, 1), noise, np.median(noise[measured], axis=0))
-    return torch.as_tensor(np.maximum(filled, least))
+    known = np.where(measured.reshape(-1, 1), noise, np.median(noise[measured], axis=0))
+    return torch.as_tensor(np.maximum(known, least))
 
 
-def calibrated(
-    data: Data, periodic: Tensor, principal: int, components: int, seed: int, device: Device
-) -> tuple[SingleTaskGP, float]:
-    """The fitted model, and the factor of its variances with which it would have foretold the latest conditions.
+def _fitted(data: Training) -> SingleTaskGP:
+    """One Gaussian process for each column of the targets; the noise is learnt where there are no replicates."""
 
-    Hyperparameters are learnt without these first, which costs no more. The factor is 1 of too few conditions.
-
-    Args:
-        data: What is learnt from.
-        periodic: Which coordinates are periodic, shape ``(d,)``.
-        principal: Number of principal components.
-        components: Number of components.
-        seed: Of the restarts of the maximisation.
-        device: Where hyperparameters are learnt.
-    """
-    before, factor = len(data.X) - _LATEST, 1.0
-    if before < _LATEST:
-        model = _fitted(data, periodic, seed, device)
-    else:
-        earlier, latest = _fitted(data[:before], periodic, seed, device), data[before:]
-        model = _fitted(data, periodic, seed, device, start=earlier)
-        _calibrate(earlier, principal, components)
-        with quiet_numerics():
-            factor = surprise(earlier, latest.X, latest.targets, latest.noise, principal)
-    _calibrate(model, principal, components)
-    return model, float(np.clip(factor, *_CALIBRATION))
-
-
-def _fitted(data: Data, periodic: Tensor, seed: int, device: Device, start: SingleTaskGP | None = None) -> SingleTaskGP:
-    """One Gaussian process for each column of the targets; the noise is learnt where there are no replicates.
-
-    Args:
-        data: What is learnt from.
-        periodic: Which coordinates are periodic, shape ``(d,)``.
-        seed: Of the restarts of the maximisation.
-        device: Where hyperparameters are learnt.
-        start: A model whose hyperparameters are the first guess; None for those of the prior.
-    """
-
-    def model_of(rows: Data) -> SingleTaskGP:
+    def model_of(rows: Training) -> SingleTaskGP:
         return SingleTaskGP(
             rows.X,
             rows.targets,
             train_Yvar=rows.noise,
-            covar_module=matern(periodic, rows.targets.shape[1]),
+            covar_module=matern(rows.periodic, rows.targets.shape[1]),
             outcome_transform=None,
         )
 
     # Hyperparameters change little with further conditions, and a step costs the cube of their number.
     some = representative(data.X.numpy(), data.values, MOST_MAXIMISED)
     model = model_of(data[some])
-    if start is not None:
-        _take_over(model, start)
-    maximize_likelihood(model, seed, _STEPS if start is None else _FURTHER_STEPS, device=device)
+    maximize_likelihood(model, data.seed, _STEPS, device=data.device)
     if len(some) < len(data.X):
         whole = model_of(data)
-        _take_over(whole, model)
+        parts = ("covar_module", "mean_module", *(["likelihood"] if data.noise is None else []))
+        for name in parts:
+            getattr(whole, name).load_state_dict(getattr(model, name).state_dict())
         model = whole
     return model.eval().requires_grad_(False)
-
-
-def _take_over(model: SingleTaskGP, other: SingleTaskGP) -> None:
-    """Give a model the hyperparameters of another in place."""
-    noise = ("likelihood",) if isinstance(model.likelihood, GaussianLikelihood) else ()
-    for name in ("covar_module", "mean_module", *noise):
-        getattr(model, name).load_state_dict(getattr(other, name).state_dict())
 
 
 def _calibrate(model: SingleTaskGP, principal: int, components: int) -> None:

@@ -26,7 +26,7 @@ from matseek.core.risk import Risk
 from matseek.core.space import BoxSpace
 from matseek.core.surrogate import Draws, FittedSurrogate, LeftOut, Look, Sampler, Surrogate
 from matseek.errors import ResponseError
-from matseek.surrogates.calibrated import Data, calibrated, filled
+from matseek.surrogates.calibrated import Training, filled
 from matseek.surrogates.devices import DEVICES, Device
 from matseek.surrogates.gp import quiet_numerics, representative
 from matseek.surrogates.left_out import left_out_samples
@@ -164,7 +164,7 @@ class SpectralGP(FittedSurrogate):
         basis: The components, on the thinned wavelengths.
         gp: BoTorch's model of the scores and, as last outcome, of the offset of the value where there is one;
             acquisitions choose by it.
-        factor: What its variances are multiplied with for predictions of what is measured next.
+        training: What it was fitted on.
         offset_scale: Unit of the offset; 0 where the value is that of the median spectrum.
         objective: The objective on the thinned wavelengths.
         whole: The problem's own objective.
@@ -175,7 +175,7 @@ class SpectralGP(FittedSurrogate):
     space: BoxSpace
     basis: SpectralBasis
     gp: SingleTaskGP
-    factor: float
+    training: Training
     offset_scale: float
     objective: Objective
     whole: Objective
@@ -194,9 +194,7 @@ class SpectralGP(FittedSurrogate):
         rng: np.random.Generator,
         device: Device = "cpu",
     ) -> SpectralGP:
-        """Maximise the posterior density of the hyperparameters, then calibrate the variances.
-
-        By leave-one-out, and by how far a model without the latest conditions errs on them.
+        """Maximise the posterior density of the hyperparameters, then calibrate the variances by leave-one-out.
 
         Args:
             space: The window.
@@ -227,11 +225,19 @@ class SpectralGP(FittedSurrogate):
         known_noise = filled(noise, _LEAST_NOISE)
         of_values = [variance(r.values, len(s)) for r, s in zip(again, rows, strict=True)]
         value_noise = filled(np.array([of_values]).T, max(_LEAST_NOISE * float(np.var(values)), _LEAST_OFFSET**2))
-        data = Data(torch.as_tensor(space.normalize(points)), torch.as_tensor(targets), known_noise, values)
-        model, factor = calibrated(
-            data, torch.as_tensor(space.periodic), basis.principal, len(basis.sizes), int(rng.integers(2**31)), device
+        training = Training(
+            torch.as_tensor(space.normalize(points)),
+            torch.as_tensor(targets),
+            known_noise,
+            values,
+            torch.as_tensor(space.periodic),
+            basis.principal,
+            len(basis.sizes),
+            int(rng.integers(2**31)),
+            device,
         )
-        return cls(space, basis, model, factor, offset_scale, thinned, objective, int(rng.integers(2**31)), value_noise)
+        model, seed = training.model(), int(rng.integers(2**31))
+        return cls(space, basis, model, training, offset_scale, thinned, objective, seed, value_noise)
 
     def paths(self, count: int, rng: np.random.Generator) -> ValuePaths:
         """Joint samples of the value as functions of unit coordinates."""
@@ -239,18 +245,18 @@ class SpectralGP(FittedSurrogate):
         return SpectralPaths(self, GPPaths.draw(self.gp, count, generator))
 
     def _predictions(self, count: int, seed: int) -> GPPaths:
-        """Joint samples of the outcomes, as wide as predictions of what came last should have been.
+        """Joint samples of the outcomes, as wide as predictions of what was measured last should have been.
 
-        Acquisitions do not see these: with the wider samples of the gold laboratory they explored more and found less.
+        Acquisitions take :meth:`paths`: with these they explored more, and found less in the gold laboratory.
         """
-        return GPPaths.draw(self._wider, count, torch.Generator().manual_seed(seed))
+        return GPPaths.draw(self._predicting, count, torch.Generator().manual_seed(seed))
 
     @cached_property
-    def _wider(self) -> SingleTaskGP:
-        wider = copy.deepcopy(self.gp)
+    def _predicting(self) -> SingleTaskGP:
+        model = copy.deepcopy(self.gp)
         with torch.no_grad():
-            wider.covar_module.outputscale = wider.covar_module.outputscale * self.factor
-        return wider
+            model.covar_module.outputscale = model.covar_module.outputscale * self.training.factor()
+        return model
 
     def spectra_of(self, outcomes: Tensor) -> Tensor:
         """Absorbances on the thinned wavelengths, shape ``(..., m)``, of outcomes ``(..., k)``."""
