@@ -9,6 +9,11 @@ All methods begin with the same 5 candidates of a seed, near to a Latin hypercub
 benchmarks/results/pools.json; the methods that are asked for are run again, others of the same seeds are kept.
 
     .venv/bin/python -m benchmarks.pools --seeds 100-104 --methods local_penalization qlogei --name pools_tuning
+    .venv/bin/python -m benchmarks.pools --files P3HT_dataset.csv AutoAM_dataset.csv --maximize
+
+Files are lists that were measured: a row each, the variables first and the value last; rows of the same candidate are
+averaged. Their seeds make the openings alone. They are the public ones of github.com/PV-Lab/Benchmarking (Liang et al.,
+npj Comput. Mater. 7, 188 (2021)), which are not kept here.
 """
 
 from __future__ import annotations
@@ -20,9 +25,11 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import torch
 from botorch.acquisition import qLogExpectedImprovement
 from botorch.fit import fit_gpytorch_mll
@@ -45,7 +52,7 @@ BATCH, AT = 5, (20, 30, 60)
 BEST = 0.05
 """Share of the candidates that count as the best."""
 
-DEFAULT = "qlognei"
+DEFAULT = "top_share"
 
 FEATURES, NOISE = 512, 0.05
 
@@ -69,7 +76,7 @@ SIZES = {
 
 
 @dataclass(frozen=True, eq=False)
-class Synthetic:
+class Measured:
     """Candidates and what a measurement of each gives.
 
     Args:
@@ -81,7 +88,7 @@ class Synthetic:
     values: FloatArray
 
     @classmethod
-    def of(cls, size: Size, seed: int) -> Synthetic:
+    def synthetic(cls, size: Size, seed: int) -> Measured:
         """The list of a size and a seed."""
         rng = np.random.default_rng([seed, size.candidates])
         draw = rng.dirichlet(np.ones(size.variables), 4 * size.candidates) if size.mixture else None
@@ -96,6 +103,14 @@ class Synthetic:
         variables = [Variable(f"x{i}", 0, 100, "%") for i in range(size.variables)]
         return cls(Pool(variables, points), values)
 
+    @classmethod
+    def read(cls, path: Path, *, maximize: bool) -> Measured:
+        """The list in a file."""
+        table = pd.read_csv(path)
+        *names, value = table.columns
+        means = table.groupby(names, sort=True)[value].mean().reset_index()
+        return cls(Pool.of(means[names]), (-1 if maximize else 1) * means[value].to_numpy(dtype=np.float64))
+
     def __call__(self, points: npt.ArrayLike) -> FloatArray:
         """What was measured, shape ``(n,)``."""
         offset = np.asarray(points)[:, None] - self.pool.candidates
@@ -107,19 +122,19 @@ class Synthetic:
         return [float(np.isin(best, chosen[:count]).mean()) for count in AT]
 
 
-def by_matseek(searcher: BatchSearcher, synthetic: Synthetic, seed: int) -> npt.NDArray[np.intp]:
+def by_matseek(searcher: BatchSearcher, measured: Measured, seed: int) -> npt.NDArray[np.intp]:
     """Candidates in the order in which a campaign tries them."""
-    problem = RecipeProblem(synthetic.pool, synthetic, name="pool")
+    problem = RecipeProblem(measured.pool, measured, name="pool")
     campaign = Campaign(problem, searcher, seed=seed, opening=BATCH).run(max(AT))
     points = np.array([e.point for e in campaign.ledger.evaluations()])
-    return np.abs(points[:, None] - synthetic.pool.candidates).sum(axis=2).argmin(axis=1)
+    return np.abs(points[:, None] - measured.pool.candidates).sum(axis=2).argmin(axis=1)
 
 
-def by_botorch(synthetic: Synthetic, seed: int) -> npt.NDArray[np.intp]:
+def by_botorch(measured: Measured, seed: int) -> npt.NDArray[np.intp]:
     """Candidates by BoTorch's qLogEI over the list, its Gaussian process with its own defaults."""
-    X = torch.as_tensor(synthetic.pool.candidates)
-    Y = -torch.as_tensor(synthetic.values)[:, None]
-    chosen = by_matseek(RandomSearcher(BATCH), synthetic, seed)[:BATCH].tolist()
+    X = torch.as_tensor(measured.pool.candidates)
+    Y = -torch.as_tensor(measured.values)[:, None]
+    chosen = by_matseek(RandomSearcher(BATCH), measured, seed)[:BATCH].tolist()
     torch.manual_seed(seed)
     while len(chosen) < max(AT):
         d = X.shape[1]
@@ -132,14 +147,21 @@ def by_botorch(synthetic: Synthetic, seed: int) -> npt.NDArray[np.intp]:
     return np.array(chosen[: max(AT)])
 
 
-def method_of(name: str) -> Callable[[Synthetic, int], npt.NDArray[np.intp]]:
+def method_of(name: str) -> Callable[[Measured, int], npt.NDArray[np.intp]]:
     """The method by its name: ``random``, ``botorch``, or an acquisition's name, perhaps with ``:values`` (no log)."""
     if name == "botorch":
         return by_botorch
     acquisition, _, values = name.partition(":")
     searcher = RandomSearcher(BATCH) if name == "random" else None
     chosen = searcher or BayesianSearcher(BATCH, acquisition=acquisition, log=not values)
-    return lambda synthetic, seed: by_matseek(chosen, synthetic, seed)
+    return lambda measured, seed: by_matseek(chosen, measured, seed)
+
+
+def lists_of(files: list[Path], seeds: list[int], *, maximize: bool) -> dict[str, list[Measured]]:
+    """The lists by their name, one for each seed: those of files, or else the synthetic ones."""
+    if files:
+        return {path.stem: [Measured.read(path, maximize=maximize)] * len(seeds) for path in files}
+    return {name: [Measured.synthetic(size, seed) for seed in seeds] for name, size in SIZES.items()}
 
 
 def main() -> None:
@@ -148,6 +170,8 @@ def main() -> None:
     parser.add_argument("--seeds", default=f"{SEEDS[0]}-{SEEDS[-1]}")
     parser.add_argument("--methods", nargs="+", default=["random", "botorch", DEFAULT, f"{DEFAULT}:values"])
     parser.add_argument("--name", default="pools", help="of the file in benchmarks/results")
+    parser.add_argument("--files", nargs="+", type=Path, default=[], help="lists that were measured, in their place")
+    parser.add_argument("--maximize", action="store_true", help="the files' values are the better the higher")
     given = parser.parse_args()
     first, last = map(int, given.seeds.split("-"))
     seeds = list(range(first, last + 1))
@@ -157,16 +181,15 @@ def main() -> None:
     kept = stored if stored.get("seeds") == seeds else {"found": {}, "cpu_seconds_per_batch": {}}
     found: dict[str, dict[str, list[list[float]]]] = kept["found"]
     seconds: dict[str, dict[str, float]] = kept["cpu_seconds_per_batch"]
-    for size_name, size in SIZES.items():
-        found.setdefault(size_name, {})
-        seconds.setdefault(size_name, {})
-        for name in given.methods:
+    for name, lists in lists_of(given.files, seeds, maximize=given.maximize).items():
+        found.setdefault(name, {})
+        seconds.setdefault(name, {})
+        for method_name in given.methods:
             began = time.process_time()
-            method = method_of(name)
-            lists = [Synthetic.of(size, seed) for seed in seeds]
-            found[size_name][name] = [x.found(method(x, seed)) for x, seed in zip(lists, seeds, strict=True)]
-            seconds[size_name][name] = round((time.process_time() - began) / len(seeds) / (max(AT) / BATCH - 1), 3)
-            print(size_name, name, np.mean(found[size_name][name], axis=0).round(3), flush=True)
+            method = method_of(method_name)
+            found[name][method_name] = [x.found(method(x, seed)) for x, seed in zip(lists, seeds, strict=True)]
+            seconds[name][method_name] = round((time.process_time() - began) / len(seeds) / (max(AT) / BATCH - 1), 3)
+            print(name, method_name, np.mean(found[name][method_name], axis=0).round(3), flush=True)
     write(
         given.name,
         {

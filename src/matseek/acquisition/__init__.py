@@ -21,6 +21,7 @@ from matseek.acquisition.monte_carlo import (
 from matseek.acquisition.pathwise import Pathwise
 from matseek.acquisition.state import ModelledGoals, SearchState
 from matseek.acquisition.surface import LogImprovement, LowerBound, SurfaceAcquisition, Thompson
+from matseek.acquisition.top_share import TopShare
 
 __all__ = [
     "EI",
@@ -45,6 +46,7 @@ __all__ = [
     "SearchState",
     "SurfaceAcquisition",
     "Thompson",
+    "TopShare",
     "acquisition_of",
     "lipschitz_constant",
 ]

@@ -56,8 +56,9 @@ class BayesianSearcher(BatchSearcher):
             entry points ``matseek.acquisitions``, for example ``pathwise`` (greedy qEI on joint samples),
             ``local_penalization`` (of log expected improvement), ``local_penalization_ei``, ``local_penalization_ucb``,
             ``qei``, ``qlogei``, ``qlognei``, ``qucb`` (one point after the other) or ``qlogei_joint``. None for
-            ``pathwise`` with spectra, and with the loss ``local_penalization``, or ``qlognei`` where all points that
-            may be tried are listed, as those of a :class:`~matseek.spaces.Pool`.
+            ``pathwise`` with spectra and ``local_penalization`` with the loss, or ``top_share`` (the probability of
+            being among the best, and qEI) where all points that may be tried are listed, as those of a
+            :class:`~matseek.spaces.Pool`.
         several: How a batch is chosen where the problem has further objectives or constraints on outcomes, from a
             Gaussian process for each: the usual ``qlognehvi``, or another acquisition that looks at ``state.goals``.
         kernel: Of the Gaussian process of the loss: ``ard`` or ``isotropic``, see
@@ -216,9 +217,9 @@ class BayesianSearcher(BatchSearcher):
 
     def _usual(self, history: History, model: ModelName) -> str:
         """The acquisition that is taken where none is named."""
-        if model == "spectra":
-            return "pathwise"
-        return "local_penalization" if history.window.choices is None else "qlognei"
+        if history.window.choices is not None:
+            return "top_share"
+        return "pathwise" if model == "spectra" else "local_penalization"
 
     def _batch(self, n: int, history: History, model: ModelName) -> np.ndarray:
         usual = self.acquisition or self._usual(history, model)
