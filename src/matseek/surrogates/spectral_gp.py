@@ -247,7 +247,7 @@ class SpectralGP(FittedSurrogate):
     def _predictions(self, count: int, seed: int) -> GPPaths:
         """Joint samples of the outcomes, as wide as predictions of what was measured last should have been.
 
-        Acquisitions take :meth:`paths`: with these they explored more, and found less in the gold laboratory.
+        Acquisitions take :meth:`paths`: with these they found no better recipes, and a batch took a second fit.
         """
         return GPPaths.draw(self._predicting, count, torch.Generator().manual_seed(seed))
 
