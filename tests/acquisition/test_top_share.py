@@ -73,6 +73,36 @@ def test_measured_and_pending_candidates_take_places_and_are_not_chosen_again(li
     assert 0.6 not in batch(waiting, 5, share=0.1)
 
 
+def test_what_was_measured_often_and_may_be_measured_again_takes_one_place(line):
+    again = dataclasses.replace(line, observed=LINE[12:13].repeat(20, 1), tried=LINE[:0], candidates=LINE)
+    assert set(batch(again, 3, share=0.15)) == {0.6, 0.55, 0.65}, "0.2 is among the best three in a quarter only"
+
+
+def test_few_values_are_made_at_once_since_each_may_be_that_of_a_whole_spectrum(line):
+    asked = []
+
+    class Watched(Known):
+        def __call__(self, x):
+            asked.append(len(x))
+            return super().__call__(x)
+
+    many = torch.linspace(0, 1, 5000, dtype=torch.float64).unsqueeze(-1)
+    assert len(batch(dataclasses.replace(line, source=Watched(), candidates=many), 2)) == 2
+    assert max(asked) * TopShare().samples <= 2**15
+
+
+@pytest.mark.parametrize("measure", [lambda X: X[:, 0], lambda X: np.ones(len(X))], ids=["values", "nothing to learn"])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_list_shorter_than_a_batch_may_be_repeated(count, measure):
+    pool = Pool([Variable("x", 0, 1)], np.linspace(0, 1, count)[:, None])
+    campaign = Campaign(RecipeProblem(pool, measure, name="few"), BayesianSearcher(4, repeats=True), seed=0).run(10)
+    evaluations = campaign.ledger.evaluations()
+    assert len(evaluations) == 10
+    assert len({tuple(e.point) for e in evaluations}) == count
+    differ = np.ptp(campaign.history().values) > 0
+    assert {e.proposer for e in evaluations[count:]} == {"bayesian" if differ else "lhs"}
+
+
 def test_two_of_five_go_by_rank_and_three_by_expected_improvement(line):
     """After 0.6 only 0.2 may improve; by rank 0.55 and 0.65 come before it."""
     assert batch(line, 2, by_rank=0) == [0.6, 0.2]

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from matseek.acquisition.base import Acquisition
-from matseek.acquisition.state import SearchState
+from matseek.acquisition.state import SearchState, ValuePaths
 from matseek.checks import check, real, whole
 
-_AT_ONCE = 4096
-"""Candidates at which samples are evaluated at once, which bounds the memory."""
+_AT_ONCE = 2**15
+"""Values of samples that are made at once, which bounds the memory: whole spectra may be behind each."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,20 @@ class TopShare(Acquisition):
         """Choose n points one after the other."""
         pool = state.pool(rng)
         paths = state.source.paths(self.samples, rng)
-        everything = torch.cat([pool, state.observed, state.pending])
+        known = torch.cat([state.observed, state.pending])
+        everything = torch.cat([pool, known])
+        # One that was measured several times, or may be measured again, takes one place among the best.
+        first = np.unique(everything.numpy(), axis=0, return_index=True)[1]
+        first.sort()
+        pool, everything = pool[first[first < len(pool)]], everything[first]
         with torch.no_grad():
-            values = torch.cat([paths(part) for part in torch.split(everything, _AT_ONCE)], dim=1)
+            values, least = self._values(paths, everything), self._values(paths, known).amin(dim=1)
         best = values.topk(max(1, round(self.share * len(everything))), dim=1, largest=False).indices
         times = torch.bincount(best.flatten(), minlength=len(everything))[: len(pool)]
-        values, least = values[:, : len(pool)], values[:, len(pool) :].amin(dim=1)
+        values = values[:, : len(pool)]
         by_rank = torch.as_tensor(np.lexsort([values.mean(dim=0).numpy(), -times.numpy()]))
         chosen = pool[:0]
-        for number in range(len(state.observed) + len(state.pending), len(state.observed) + len(state.pending) + n):
+        for number in range(len(known), len(known) + n):
             improvement = (least.unsqueeze(1) - values).clamp_min(0.0).mean(dim=0)
             ranked = int((number + 1) * self.by_rank) > int(number * self.by_rank)
             order = by_rank if ranked or improvement.max() <= 0 else improvement.argsort(descending=True, stable=True)
@@ -66,3 +71,7 @@ class TopShare(Acquisition):
             least = torch.minimum(least, values[:, int((pool - point).abs().amax(dim=-1).argmin())])
             chosen = torch.cat([chosen, point])
         return chosen
+
+    def _values(self, paths: ValuePaths, points: Tensor) -> Tensor:
+        """Samples at points ``(m, d)``, shape ``(s, m)``."""
+        return torch.cat([paths(part) for part in torch.split(points, max(1, _AT_ONCE // self.samples))], dim=1)

@@ -203,6 +203,8 @@ class BayesianSearcher(BatchSearcher):
         model = self.modelled(history)
         if self._explores(history, model):
             points = history.hypercube(n)
+            if not len(points):  # all have been tried, and may be tried again
+                points = history.window.sample_latin_hypercube(n, history.rng())
             return Proposal(points, ("lhs",) * len(points))
         events = () if self.widening is None else self.widening.events(history, self.name)
         most = MOST_SPECTRA if model == "spectra" else MOST_OBSERVATIONS
@@ -211,7 +213,7 @@ class BayesianSearcher(BatchSearcher):
         return Proposal(self._batch(n, widened, model), (self.name,) * n, events)
 
     def _explores(self, history: History, model: ModelName) -> bool:
-        if len(history.tried) < self.batch_on(history.space):
+        if len(history.tried) < self.batch_on(history.space) and history.left != 0:
             return True
         return self._by_name[model].reason_to_wait(history) is not None
 
