@@ -171,7 +171,7 @@ def _drawn(what, width=80):
             [7, *(12.345678 * i for i in range(9)), 0.123456, -432.2704],
         ),
         (
-            ["minimum", "energy (eV)", "above the best (meV)", "proposed by"],
+            ["structure", "energy (eV)", "above the best (meV)", "proposed by"],
             ["1", "-432.2704", "123.1", "GO-Diff, force-guided"],
         ),
     ],

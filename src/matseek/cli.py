@@ -357,7 +357,7 @@ def _show_best(campaign: Campaign) -> None:
         rows, heads = minima_rows(structures, campaign.ledger.evaluations(), 5), [*MINIMA_HEADS]
         if len({who for *_, who in rows}) == 1:  # it stands above already, and takes two lines of each row
             rows, heads = [row[:-1] for row in rows], heads[:-1]
-        out.print(table(f"lowest distinct minima of {campaign.problem.name}", heads, rows))
+        out.print(table(f"lowest structures that differ, of {campaign.problem.name}", heads, rows))
         return
     frame = as_told(campaign.problem, best_recipes(campaign.problem, campaign.ledger.evaluations(), count=5))
     frame = frame.drop(columns=["rank", "batch", "proposer"]).rename(

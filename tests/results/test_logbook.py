@@ -8,6 +8,8 @@ from matseek.core.records import Proposal
 from matseek.errors import ResponseError, UnknownEvaluationError
 from matseek.evaluation import Ledger, LedgerReader
 from matseek.results import Logbook
+from matseek.results.changing import point_with
+from matseek.spaces import Pool, Variable
 from tests.desk.bench import RECIPES, SPECTRA, VALUES, WAVELENGTHS, spectrum
 
 
@@ -59,6 +61,9 @@ def test_a_recipe_is_corrected_within_the_hardware_limits(book):
         book.correction(1, recipe={"T": 140})
     with pytest.raises(ResponseError, match="none of"):
         book.correction(1, recipe={"solvent": "acetone"})
+    shelf = Pool([Variable("T", 20, 80)], [[20.0], [80.0]])
+    with pytest.raises(ResponseError, match=r"T is 140, but the listed recipes have 20 to 80; correct it"):
+        point_with(shelf, shelf.candidates[0], {"T": 140})
     with pytest.raises(UnknownEvaluationError, match="evaluation 5 has no result yet"):
         book.correction(5, response=[1])
     with pytest.raises(UnknownEvaluationError, match="no evaluation 70; it has 1 to 6"):

@@ -31,6 +31,16 @@ def test_a_file_is_read_by_columns(tmp_path):
         Pool.read(tmp_path / "none.csv")
 
 
+def test_a_file_with_other_separators_and_a_typing_error_are_refused(tmp_path):
+    path = tmp_path / "pool.csv"
+    path.write_text("a;b\n1,5;2\n2,5;3\n")
+    with pytest.raises(ValueError, match="single column 'a;b'; separate cells by commas"):
+        Pool.read(path)
+    path.write_text("a,b\n1.5,2\n2.5,3x\n")
+    with pytest.raises(ValueError, match="column 'b', row 1: '3x' is no number, but others are"):
+        Pool.read(path)
+
+
 def test_a_hypercube_takes_each_candidate_once():
     pool = Pool([Variable("x", 0, 1), Variable("y", 0, 1)], np.random.default_rng(0).random((30, 2)))
     points = pool.sample_latin_hypercube(30, np.random.default_rng(1))

@@ -55,9 +55,10 @@ CAPTIONS: Mapping[str, tuple[str, str]] = {
     ),
     "structures": (
         "The best structures",
-        "The lowest distinct minima from above and from the side; free atoms are coloured. Structures that differ by "
+        "The lowest structures that differ, as they were evaluated, from above and from the side; free atoms are "
+        "coloured. One on the way to a minimum may be among them. Structures that differ by "
         "a small rattle, a permutation or a symmetry of the surface count as one. The lowest structures are in "
-        "best.extxyz and structures.db for other programs, with the number of their minimum.",
+        "best.extxyz and structures.db for other programs, with the number that they have here.",
     ),
     "spectra": (
         "The best spectrum against the target",

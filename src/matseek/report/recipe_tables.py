@@ -51,7 +51,7 @@ def best_recipes(problem: Problem, evaluations: Sequence[Evaluation], count: int
 def best_table(problem: Problem, ordered: Sequence[Evaluation]) -> dict[str, Any]:
     """The best evaluations as a table of texts: ``heads`` and ``rows``, and ``sentences`` on how far to trust them.
 
-    Of structures, distinct minima are listed.
+    Of structures, the lowest that differ are listed.
     """
     structures = problem.as_structures()
     if structures is not None:

@@ -12,7 +12,7 @@ from matseek.report.proposers import proposer_label
 ENERGY, ABOVE = "energy (eV)", "above the best (meV)"
 """Columns of tables of structures."""
 
-MINIMA_HEADS = ("minimum", ENERGY, ABOVE, "evaluation", "met", "batch", "proposed by")
+MINIMA_HEADS = ("structure", ENERGY, ABOVE, "evaluation", "met", "batch", "proposed by")
 """Heads of :func:`minima_rows`."""
 
 
@@ -22,7 +22,7 @@ def energy_texts(energy: float, lowest: float) -> tuple[str, str]:
 
 
 def minima_rows(problem: Structures, evaluations: Sequence[Evaluation], count: int) -> list[list[str]]:
-    """The lowest distinct minima as a table, the lowest first.
+    """The lowest structures that differ as a table, the lowest first.
 
     Args:
         problem: The problem.

@@ -208,6 +208,10 @@ def point_with(space: BoxSpace, point: FloatArray, recipe: Mapping[str, object])
             raise ResponseError(f"{variable.label} is {value!r}, which is no number") from error
         low, high = variable.limits
         if not low - _SLACK * (high - low) <= number <= high + _SLACK * (high - low):
+            if space.choices is not None:
+                raise ResponseError(
+                    f"{variable.label} is {number:g}, but the listed recipes have {low:g} to {high:g}; correct it"
+                )
             raise ResponseError(
                 f"{variable.label} is {number:g}, beyond what the apparatus can do ({low:g} to {high:g}); correct it, "
                 "or widen the limits: matseek amend"

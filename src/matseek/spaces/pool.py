@@ -80,7 +80,7 @@ class Pool(Box):
             units: Units by column.
 
         Raises:
-            ValueError: If a cell is empty.
+            ValueError: If a cell is empty, or a column has numbers and texts.
         """
         import pandas as pd
 
@@ -91,6 +91,13 @@ class Pool(Box):
             cells = table[name]
             if cells.isna().any():
                 raise ValueError(f"column {name!r}, row {int(np.flatnonzero(cells.isna())[0])}: the cell is empty")
+            numeric = pd.to_numeric(cells, errors="coerce").notna()
+            if numeric.any() and not numeric.all():
+                row = int(np.flatnonzero(~numeric)[0])
+                raise ValueError(
+                    f"column {name!r}, row {row}: {cells.iloc[row]!r} is no number, but others are; correct it, or "
+                    "give categories names that are no numbers"
+                )
             if pd.api.types.is_numeric_dtype(cells):
                 column = as_numbers(cells)
                 variables.append(Variable(name, float(column.min()), float(column.max()), units.get(name, "")))
@@ -113,12 +120,17 @@ class Pool(Box):
 
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If it lacks a column, or a cell is empty.
+            ValueError: If it lacks a column, a cell is empty, or cells are not separated by commas.
         """
         path = checks.path("data", data)
         if not path.is_file():
             raise FileNotFoundError(f"data={str(path)!r} is not a file; give a CSV with a row for each candidate")
         table = read_csv(path)
+        if len(table.columns) == 1 and any(mark in str(table.columns[0]) for mark in ";\t"):
+            raise ValueError(
+                f"data={str(path)!r} has the single column {table.columns[0]!r}; separate cells by commas, with points "
+                "for decimals"
+            )
         wanted = list(table.columns) if columns is None else list(columns)
         missing = [name for name in wanted if name not in table.columns]
         if missing:

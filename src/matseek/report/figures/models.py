@@ -249,10 +249,11 @@ def _draw_optimum(ax: Axes, drawn: LossMap, space: BoxSpace, sign: float) -> Non
     text = "no feasible recipe"
     if np.isfinite(best).all():
         x, y = (float(best[space.names.index(v.name)]) for v in (drawn.x, drawn.y))
-        draw_star(ax, x, y, "optimum", size=220)
+        name = "optimum" if space.choices is None else "least expected, whether listed or not"
+        draw_star(ax, x, y, name, size=220)
         amounts = [f"{v.name} {amount:.4g}" for v, amount in zip(space.variables, best, strict=True)]
         half = math.ceil(len(amounts) / 2)
-        text = f"optimum {sign * drawn.least:.3f} at {', '.join(amounts[:half])},\n{', '.join(amounts[half:])}"
+        text = f"{name} {sign * drawn.least:.3f} at {', '.join(amounts[:half])},\n{', '.join(amounts[half:])}"
     ax.set_xlabel(f"{axis_label(drawn.x.label)}\n")
     ax.annotate(
         text,

@@ -130,7 +130,7 @@ def sampled_places(problem: Structures, evaluations: Sequence[Evaluation]) -> Fi
 
 @style.context(LAYERS)
 def structures(problem: Structures, evaluations: Sequence[Evaluation]) -> Figure:
-    """The lowest distinct minima from above and from the side; free atoms are coloured.
+    """The lowest structures that differ from above and from the side; free atoms are coloured.
 
     Args:
         problem: The problem.
