@@ -180,6 +180,9 @@ def test_a_half_filled_table_leaves_the_rest_open_and_the_recipes_are_written_ag
     assert again["evaluation"].tolist() == [2, 4]
     assert again.columns[-1] == "value"
     pd.testing.assert_frame_equal(again.iloc[:, :6], asked.iloc[[1, 3], :6].reset_index(drop=True))
+    code, output = matseek("ask", "lab", "-n", "1")
+    assert code == 0, output
+    assert "2 more of earlier batches wait for results; all that wait: matseek ask lab --again" in output
     assert matseek("ask", "lab", "--again", "-n", "3")[0] == 2
 
 

@@ -62,6 +62,12 @@ def ask(
             out.print("this batch had been asked, and its table was not written")
         _show_widenings(campaign, events, run_dir)
         _show_recipes(batch, path, run_dir)
+        earlier = len(campaign.ledger.evaluations(status="pending")) - len(batch)
+        if earlier > 0:
+            out.print(
+                f"{earlier} more of earlier batches wait for results; all that wait: matseek ask {run_dir} --again",
+                soft_wrap=True,
+            )
         if overrides and laboratory.objective is None:
             out.print(
                 f"the campaign takes a {laboratory.quantity} for each recipe; where spectra are measured, begin it "
