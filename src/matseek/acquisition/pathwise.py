@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from matseek.acquisition.base import Acquisition
-from matseek.acquisition.state import SearchState
+from matseek.acquisition.state import SearchState, sampled
 from matseek.checks import check, whole
 from matseek.geometry.polytope import Polytope
 
@@ -51,13 +51,11 @@ class Pathwise(Acquisition):
         pool = state.pool(rng)
         border = pool if state.listed else state.allowed(corners_and_edges(state.polytope, _VERTICES, rng))
         pool = pool if state.listed else torch.cat([pool, border])
-        with torch.no_grad():
-            least = paths(torch.cat([state.observed, state.pending])).amin(dim=1)
-            values = paths(pool)
+        least = sampled(paths, torch.cat([state.observed, state.pending])).amin(dim=1)
+        values = sampled(paths, pool)
         ascended, _ = state.climb(lambda x: -paths.each(x), pool[values.argmin(dim=1)], self.steps)
         candidates = torch.cat([ascended, pool])
-        with torch.no_grad():
-            values = torch.cat([paths(ascended), values], dim=1)
+        values = torch.cat([sampled(paths, ascended), values], dim=1)
         chosen = state.observed[:0]
         for place in range(n):
             improvement = (least.unsqueeze(1) - values).clamp_min(0.0).mean(dim=0)

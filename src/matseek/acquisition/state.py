@@ -26,6 +26,10 @@ CLOSEST = 1e-9
 """The same of points that are listed one by one."""
 
 
+_AT_ONCE = 32
+"""Points at which samples are evaluated at once: whole spectra may be behind each value, and few stay in the cache."""
+
+
 def _all_of_it(points: Tensor) -> Tensor:
     return points
 
@@ -40,6 +44,17 @@ class ValuePaths(Protocol):
     def each(self, x: Tensor) -> Tensor:
         """Sample i at point i of ``(s, d)``, shape ``(s,)``."""
         ...
+
+
+def sampled(paths: ValuePaths, points: Tensor) -> Tensor:
+    """All samples at points ``(m, d)``, shape ``(s, m)``, not differentiable: some points after the others.
+
+    Args:
+        paths: The samples.
+        points: In unit coordinates.
+    """
+    with torch.no_grad():
+        return torch.cat([paths(part) for part in torch.split(points, _AT_ONCE)], dim=1)
 
 
 class PathSource(Protocol):

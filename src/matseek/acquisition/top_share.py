@@ -10,11 +10,8 @@ import torch
 from torch import Tensor
 
 from matseek.acquisition.base import Acquisition
-from matseek.acquisition.state import SearchState, ValuePaths
+from matseek.acquisition.state import SearchState, sampled
 from matseek.checks import check, real, whole
-
-_AT_ONCE = 2**15
-"""Values of samples that are made at once, which bounds the memory: whole spectra may be behind each."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +53,8 @@ class TopShare(Acquisition):
         first = np.unique(everything.numpy(), axis=0, return_index=True)[1]
         first.sort()
         pool, everything = pool[first[first < len(pool)]], everything[first]
-        with torch.no_grad():
-            values, least = self._values(paths, everything), self._values(paths, known).amin(dim=1)
+        values, least = (sampled(paths, points) for points in (everything, known))
+        least = least.amin(dim=1)
         best = values.topk(max(1, round(self.share * len(everything))), dim=1, largest=False).indices
         times = torch.bincount(best.flatten(), minlength=len(everything))[: len(pool)]
         values = values[:, : len(pool)]
@@ -71,7 +68,3 @@ class TopShare(Acquisition):
             least = torch.minimum(least, values[:, int((pool - point).abs().amax(dim=-1).argmin())])
             chosen = torch.cat([chosen, point])
         return chosen
-
-    def _values(self, paths: ValuePaths, points: Tensor) -> Tensor:
-        """Samples at points ``(m, d)``, shape ``(s, m)``."""
-        return torch.cat([paths(part) for part in torch.split(points, max(1, _AT_ONCE // self.samples))], dim=1)
