@@ -131,8 +131,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "GP: measured variances in the wrong unit",
         "src/matseek/surrogates/gp.py",
-        "_noise(variances / scale**2)",
-        "_noise(variances / scale)",
+        "filled(variances.reshape(-1, 1) / scale**2,",
+        "filled(variances.reshape(-1, 1) / scale,",
         ("tests/surrogates/test_gp.py::test_measured_noise_is_used",),
     ),
     Mutant(

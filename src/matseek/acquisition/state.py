@@ -25,7 +25,6 @@ SPACING = 1e-3
 CLOSEST = 1e-9
 """The same of points that are listed one by one."""
 
-
 _AT_ONCE = 32
 """Points at which samples are evaluated at once: whole spectra may be behind each value, and few stay in the cache."""
 

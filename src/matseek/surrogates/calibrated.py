@@ -81,15 +81,6 @@ class Training:
         return float(np.clip(factor, *_CALIBRATION))
 
 
-def filled(noise: FloatArray, least: float) -> Tensor | None:
-    """Variances ``(n, k)``, at least so large, with typical ones for those that are NaN; None where all are NaN."""
-    measured = np.asarray(np.isfinite(noise)).all(axis=1)
-    if not measured.any():
-        return None
-    known = np.where(measured.reshape(-1, 1), noise, np.median(noise[measured], axis=0))
-    return torch.as_tensor(np.maximum(known, least))
-
-
 def _fitted(data: Training) -> SingleTaskGP:
     """One Gaussian process for each column of the targets; the noise is learnt where there are no replicates."""
 

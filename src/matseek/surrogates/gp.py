@@ -164,7 +164,7 @@ class GaussianProcess(FittedSurrogate):
         model = SingleTaskGP(
             X,
             Y,
-            train_Yvar=_noise(variances / scale**2),
+            train_Yvar=filled(variances.reshape(-1, 1) / scale**2, _LEAST_RELATIVE_NOISE**2),
             covar_module=_kernel(kernel, torch.as_tensor(space.periodic)),
             outcome_transform=Standardize(m=1),
         )
@@ -347,9 +347,10 @@ def _kernel(name: KernelName, periodic: Tensor) -> Kernel:
     raise ValueError(f"kernel={name!r} is unknown; choose one of {list(KERNELS)}")
 
 
-def _noise(variances: FloatArray) -> Tensor | None:
-    measured = np.isfinite(variances)
+def filled(noise: FloatArray, least: float) -> Tensor | None:
+    """Variances ``(n, k)``, at least so large, with typical ones for those that are NaN; None where all are NaN."""
+    measured = np.asarray(np.isfinite(noise)).all(axis=1)
     if not measured.any():
         return None
-    filled = np.where(measured, variances, np.median(variances[measured]))
-    return torch.as_tensor(np.maximum(filled, _LEAST_RELATIVE_NOISE**2), dtype=torch.float64).unsqueeze(-1)
+    known = np.where(measured.reshape(-1, 1), noise, np.median(noise[measured], axis=0))
+    return torch.as_tensor(np.maximum(known, least))

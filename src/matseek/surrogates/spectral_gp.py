@@ -26,9 +26,9 @@ from matseek.core.risk import Risk
 from matseek.core.space import BoxSpace
 from matseek.core.surrogate import Draws, FittedSurrogate, LeftOut, Look, Sampler, Surrogate
 from matseek.errors import ResponseError
-from matseek.surrogates.calibrated import Training, filled
+from matseek.surrogates.calibrated import Training
 from matseek.surrogates.devices import DEVICES, Device
-from matseek.surrogates.gp import quiet_numerics, representative
+from matseek.surrogates.gp import filled, quiet_numerics, representative
 from matseek.surrogates.left_out import left_out_samples
 from matseek.surrogates.noise_elsewhere import noise_elsewhere
 from matseek.surrogates.pathwise import GPPaths, known
